@@ -1,0 +1,706 @@
+//! The backup job: how it is created, what its coroutine does, what becomes of its bitmap.
+//!
+//! QEMU: `block/backup.c`, and `backup_common` in `blockdev.c` for the parameters. The copying itself is
+//! [`crate::block_copy`]'s; guests' writes meet it in [`crate::guest`].
+
+use crate::bitmap::Use;
+use crate::block_copy::{self, BlockCopy, CLUSTER_MIN, Caller, WORKERS_MAX};
+use crate::error::{Errno, QmpError};
+use crate::event::{ErrorAction, Operation};
+use crate::image::{Allocation, Format};
+use crate::job::{self, IoStatus, Job, Status};
+use crate::name::Name;
+use crate::node::{Listed, Node, NodeKind, Opener};
+use crate::world::{GroupIx, JobIx, NodeIx, World};
+
+/// What is copied: QEMU's `MirrorSyncMode`, as far as backups go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sync {
+    /// Everything.
+    Full,
+    /// What the top image has allocated.
+    Top,
+    /// Only what guests overwrite.
+    None,
+    /// What a bitmap marks, with `bitmap-mode` on-success.
+    Incremental,
+    /// What a bitmap marks.
+    Bitmap,
+}
+
+impl Sync {
+    /// The word on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sync::Full => "full",
+            Sync::Top => "top",
+            Sync::None => "none",
+            Sync::Incremental => "incremental",
+            Sync::Bitmap => "bitmap",
+        }
+    }
+}
+
+/// When the sync bitmap forgets what was copied: QEMU's `BitmapSyncMode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BitmapMode {
+    /// If the job succeeds.
+    OnSuccess,
+    /// Never.
+    Never,
+    /// Always; what was not copied is remembered.
+    Always,
+}
+
+/// What to do about an error: QEMU's `BlockdevOnError`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnError {
+    /// Fail.
+    #[default]
+    Report,
+    /// Try again at once.
+    Ignore,
+    /// Pause.
+    Stop,
+    /// Pause on ENOSPC, else fail.
+    Enospc,
+    /// For jobs the same as enospc.
+    Auto,
+}
+
+impl OnError {
+    /// What the policy says to an error: `block_job_error_action`.
+    pub fn action(self, errno: Errno) -> ErrorAction {
+        match (self, errno) {
+            (OnError::Ignore, _) => ErrorAction::Ignore,
+            (OnError::Stop, _) | (OnError::Enospc | OnError::Auto, Errno::Enospc) => {
+                ErrorAction::Stop
+            }
+            (OnError::Report | OnError::Enospc | OnError::Auto, _) => ErrorAction::Report,
+        }
+    }
+}
+
+/// The parameters of `drive-backup` and `blockdev-backup`. Defaults are QEMU's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BackupRequest {
+    /// `drive-backup` (the target is a file) or `blockdev-backup` (the target is a node).
+    pub drive: bool,
+    /// The job's id; without one the drive's name is taken.
+    pub job_id: Option<Name>,
+    /// Node or drive name of the source.
+    pub device: Name,
+    /// A file, or a node or drive name.
+    pub target: Name,
+    /// The target's format; the source's if absent.
+    pub format: Option<Format>,
+    /// `mode: existing`: the target file is opened as it is.
+    pub existing: bool,
+    /// What is copied.
+    pub sync: Sync,
+    /// The sync bitmap.
+    pub bitmap: Option<Name>,
+    /// When it forgets.
+    pub bitmap_mode: Option<BitmapMode>,
+    /// Bytes per second; 0 is no limit.
+    pub speed: i64,
+    /// Compressed writes.
+    pub compress: bool,
+    /// Policy for read errors.
+    pub on_source_error: OnError,
+    /// Policy for write errors.
+    pub on_target_error: OnError,
+    /// Go on from `pending` by itself.
+    pub auto_finalize: bool,
+    /// Go on from `concluded` by itself.
+    pub auto_dismiss: bool,
+    /// The filter's node name.
+    pub filter_node_name: Option<Name>,
+    /// `x-perf.max-workers`.
+    pub workers_max: i64,
+    /// `x-perf.max-chunk`, bytes; 0 is no limit.
+    pub chunk_max: i64,
+    /// `x-perf.min-cluster-size`, bytes (10.0).
+    pub cluster_min: u64,
+}
+
+/// What comes after a pause point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Then {
+    /// The run function.
+    Begin,
+    /// The sync=top scan goes on at this byte.
+    Scan(u64),
+    /// The copy loop looks at its background call again.
+    Look,
+    /// The copy loop starts a background call.
+    Copy,
+    /// The wait of sync=none.
+    Idle,
+}
+
+/// Where the job's coroutine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum At {
+    /// About to run (only while created, or while a hop is queued).
+    Then(Then),
+    /// In a pause point; its background call was cancelled and has tasks in flight. Not in a pausable place.
+    Quiescing(Then),
+    /// In a pause point, paused.
+    Paused(Then),
+    /// The scan waits for the status of the area at this byte.
+    Scanning(u64),
+    /// Yielded in the copy loop, waiting for the background call.
+    AwaitCall,
+    /// Cancelled, and waiting for the background call's tasks. Not in a pausable place.
+    AwaitCancelled,
+    /// Yielded in the wait of sync=none.
+    Idle,
+    /// The run function returned.
+    Returned,
+}
+
+/// What one backup job was asked to do, and where its coroutine is. QEMU: `BackupBlockJob`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Backup {
+    /// What is copied.
+    pub sync: Sync,
+    /// The sync bitmap and when it forgets.
+    pub bitmap: Option<(Name, BitmapMode)>,
+    /// Policy for read errors.
+    pub on_source_error: OnError,
+    /// Policy for write errors.
+    pub on_target_error: OnError,
+    /// The source's image node.
+    pub source: NodeIx,
+    /// The target's image node.
+    pub target: NodeIx,
+    /// The copy-before-write filter.
+    pub filter: NodeIx,
+    /// Where the coroutine is.
+    pub at: At,
+}
+
+impl Backup {
+    /// The policy for errors of that half of the copy.
+    pub fn policy(&self, operation: Operation) -> OnError {
+        match operation {
+            Operation::Read => self.on_source_error,
+            Operation::Write => self.on_target_error,
+        }
+    }
+}
+
+// ---- parameters
+
+/// The checks both commands share, in QEMU's order: `backup_common`'s callers.
+///
+/// # Errors
+/// The first condition that fails.
+pub(crate) fn check_parameters(
+    w: &World,
+    source: NodeIx,
+    request: &mut BackupRequest,
+) -> Result<(), QmpError> {
+    let sync = request.sync;
+    if matches!(sync, Sync::Bitmap | Sync::Incremental) && request.bitmap.is_none() {
+        return Err(QmpError::generic(format!(
+            "must provide a valid bitmap name for '{}' sync mode",
+            sync.name()
+        )));
+    }
+    if sync == Sync::Incremental {
+        if request.bitmap_mode.is_some_and(|mode| mode != BitmapMode::OnSuccess) {
+            return Err(QmpError::generic(
+                "Bitmap sync mode must be 'on-success' when using sync mode 'incremental'",
+            ));
+        }
+        request.bitmap_mode = Some(BitmapMode::OnSuccess);
+    }
+    if let Some(name) = &request.bitmap {
+        let Some(bitmap) = w.node(source).bitmap(name) else {
+            return Err(QmpError::generic(format!("Bitmap '{name}' could not be found")));
+        };
+        let Some(mode) = request.bitmap_mode else {
+            return Err(QmpError::generic(
+                "Bitmap sync mode must be given when providing a bitmap",
+            ));
+        };
+        bitmap.check(Use::AllowReadonly)?;
+        if sync == Sync::None {
+            return Err(QmpError::generic(
+                "sync mode 'none' does not produce meaningful bitmap outputs",
+            ));
+        }
+        if mode == BitmapMode::Never && sync != Sync::Bitmap {
+            return Err(QmpError::generic(format!(
+                "Bitmap sync mode 'never' has no meaningful effect when combined with sync mode '{}'",
+                sync.name()
+            )));
+        }
+    } else if request.bitmap_mode.is_some() {
+        return Err(QmpError::generic("Cannot specify bitmap sync mode without a bitmap"));
+    }
+    Ok(())
+}
+
+fn busy(w: &World, node: NodeIx) -> QmpError {
+    QmpError::generic(format!(
+        "Node '{}' is busy: block device is in use by block job: backup",
+        w.node(node).name
+    ))
+}
+
+/// Is the node a source's filter or somebody's target: `bdrv_op_is_blocked`.
+pub(crate) fn check_not_blocked(w: &World, node: NodeIx) -> Result<(), QmpError> {
+    let entry = w.node(node);
+    if entry.target_of.is_some() || matches!(entry.kind, NodeKind::Filter { .. }) {
+        return Err(busy(w, node));
+    }
+    Ok(())
+}
+
+// ---- creation
+
+/// Creates the job, its filter and the bitmap's successor, all in one drained section: `backup_job_create`.
+///
+/// # Errors
+/// The first condition that fails, in QEMU's order; nothing is left behind.
+pub(crate) fn create(
+    w: &mut World,
+    request: &BackupRequest,
+    source: NodeIx,
+    target: NodeIx,
+    group: Option<GroupIx>,
+) -> Result<JobIx, QmpError> {
+    if source == target {
+        return Err(QmpError::generic("Source and target cannot be the same"));
+    }
+    let target_image = &w.file(w.node(target).chain()[0]).image;
+    let (target_format, target_cluster) =
+        (target_image.format, target_image.reported_cluster_size());
+    if request.compress && target_format == Format::Raw {
+        return Err(QmpError::generic(format!(
+            "Compression is not supported for this drive {}",
+            w.node(target).drive.as_ref().unwrap_or(&w.node(target).name)
+        )));
+    }
+    check_not_blocked(w, source)?;
+    check_not_blocked(w, target)?;
+    if request.workers_max < 1 || request.workers_max > i64::from(i32::MAX) {
+        return Err(QmpError::generic("max-workers must be between 1 and 2147483647"));
+    }
+    let Ok(chunk_max) = u64::try_from(request.chunk_max) else {
+        return Err(QmpError::generic(
+            "max-chunk must be zero (which means no limit) or positive",
+        ));
+    };
+    let bitmap = request.bitmap.clone().zip(request.bitmap_mode);
+    if let Some((name, mode)) = &bitmap {
+        if *mode != BitmapMode::Never {
+            let bitmap = w.node(source).bitmap(name).expect("internal: checked before");
+            bitmap.check(Use::Default)?;
+        }
+        w.freeze_bitmap(source, name)?;
+    }
+    match create_frozen(w, request, source, target, target_cluster, chunk_max, &bitmap, group) {
+        Ok(job) => Ok(job),
+        Err(error) => {
+            if let Some((name, _)) = &bitmap {
+                w.reclaim_bitmap(source, name);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The rest of the creation, with the bitmap frozen.
+#[allow(clippy::too_many_arguments)]
+fn create_frozen(
+    w: &mut World,
+    request: &BackupRequest,
+    source: NodeIx,
+    target: NodeIx,
+    target_cluster: Option<u64>,
+    chunk_max: u64,
+    bitmap: &Option<(Name, BitmapMode)>,
+    group: Option<GroupIx>,
+) -> Result<JobIx, QmpError> {
+    let len = w.length(source);
+    if len != w.length(target) {
+        return Err(QmpError::generic("Source and target image have different sizes"));
+    }
+    let cluster = CLUSTER_MIN.max(target_cluster.unwrap_or(0)).max(request.cluster_min);
+    if let Some(name) = &request.filter_node_name
+        && w.find_node(name).is_some()
+    {
+        return Err(QmpError::generic(format!("Duplicate nodes with node-name='{name}'")));
+    }
+    if chunk_max > 0 && chunk_max < cluster {
+        return Err(QmpError::generic(format!(
+            "Required max-chunk ({chunk_max}) is less than backup cluster size ({cluster})"
+        )));
+    }
+    let id: Name = match &request.job_id {
+        Some(id) => id.clone(),
+        None => w.node(source).drive.clone().unwrap_or_else(|| "".into()),
+    };
+    job::check_id(w, &id)?;
+
+    let mut copy = BlockCopy::new(source, target, cluster, len);
+    copy.workers_max = (request.workers_max as u64).min(WORKERS_MAX);
+    if request.compress {
+        copy.chunk_max = cluster;
+    }
+    if chunk_max > 0 {
+        copy.chunk_max = copy.chunk_max.min(chunk_max / cluster * cluster);
+    }
+    copy.skip_unallocated = request.sync == Sync::Top;
+    match bitmap {
+        Some((name, _)) if matches!(request.sync, Sync::Bitmap | Sync::Incremental) => {
+            let sync_bitmap = w.node(source).bitmap(name).expect("internal: just frozen");
+            copy.dirty.merge(sync_bitmap).expect("internal: bitmaps follow their node's length");
+        }
+        _ => copy.dirty.set(0..len),
+    }
+
+    let group = group.unwrap_or_else(|| w.add_group(Default::default()));
+    let filter_name = match &request.filter_node_name {
+        Some(name) => name.clone(),
+        None => w.generated_node_name(),
+    };
+    let context = w.node(source).context;
+    let index = w.add_job(
+        Job {
+            id,
+            status: Status::Created,
+            started: false,
+            busy: false,
+            paused: true,
+            pause_count: 1,
+            user_paused: false,
+            cancelled: false,
+            force_cancel: false,
+            deferred: false,
+            ret: None,
+            error: None,
+            auto_finalize: request.auto_finalize,
+            auto_dismiss: request.auto_dismiss,
+            iostatus: IoStatus::Ok,
+            speed: 0,
+            group,
+            nodes: 0,
+            context,
+            backup: Backup {
+                sync: request.sync,
+                bitmap: bitmap.clone(),
+                on_source_error: request.on_source_error,
+                on_target_error: request.on_target_error,
+                source,
+                target,
+                filter: 0,
+                at: At::Then(Then::Begin),
+            },
+        },
+        copy,
+    );
+    w.main_mut().jobs.insert(0, index);
+    w.group_mut(group).members.insert(0, index);
+    job::announce(w, index);
+
+    let Ok(speed) = u64::try_from(request.speed) else {
+        w.group_mut(group).members.retain(|&member| member != index);
+        job::dismiss(w, index);
+        crate::group::release(w, group);
+        return Err(job::negative_speed());
+    };
+    w.job_mut(index).speed = speed;
+    w.copy_mut(index).speed = speed;
+    attach(w, index, filter_name, cluster);
+    Ok(index)
+}
+
+/// The filter goes in above the source, and the job holds its nodes: drained sections over them hold the job.
+/// QEMU: `bdrv_cbw_append`, `block_job_add_bdrv`.
+fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
+    let Backup { source, target, .. } = w.job(index).backup;
+    let internal = |set: bool| {
+        let mut bitmap = crate::bitmap::Bitmap::new(None, cluster, w.length(source));
+        bitmap.disabled = true;
+        if set {
+            bitmap.set(0..w.length(source));
+        }
+        Listed::Bitmap(bitmap)
+    };
+    // Newest first: what readers of the snapshot may access, and what guests' writes have copied.
+    let mut listed = vec![internal(true), internal(false)];
+    if w.dialect.copy_bitmap_on_filter {
+        listed.push(Listed::Copy(index));
+    } else {
+        w.node_mut(source).listed.insert(0, Listed::Copy(index));
+    }
+    let filter = w.add_node(Node {
+        name: filter_name,
+        drive: None,
+        opener: Opener::Job,
+        kind: NodeKind::Filter { source, job: index },
+        listed,
+        filters: Vec::new(),
+        blkdebug: None,
+        written: false,
+        quiesced: 0,
+        requests: 0,
+        target_of: None,
+        context: w.node(source).context,
+    });
+    w.node_mut(filter).quiesced = w.drains_over(filter);
+    w.node_mut(source).filters.insert(0, filter);
+    w.node_mut(target).target_of = Some(index);
+    let nodes = 1 << source | 1 << target | 1 << filter;
+    let mut reasons = 0;
+    for drain in &mut w.main_mut().drains {
+        if drain.nodes & nodes != 0 {
+            drain.jobs.push(index);
+            reasons += 1;
+        }
+    }
+    let job = w.job_mut(index);
+    job.backup.filter = filter;
+    job.nodes = nodes;
+    job.pause_count += reasons;
+}
+
+// ---- the coroutine
+
+/// Runs the job's coroutine from where it is to where it yields or returns.
+pub(crate) fn run(w: &mut World, index: JobIx) {
+    while step(w, index) {}
+}
+
+/// One move of the coroutine; `false` when it has yielded or returned.
+fn step(w: &mut World, index: JobIx) -> bool {
+    match w.job(index).backup.at {
+        At::Then(Then::Begin) if w.job(index).should_pause() => pause_point(w, index, Then::Begin),
+        At::Then(Then::Begin) => begin(w, index),
+        At::Then(Then::Scan(at)) => scan(w, index, at),
+        At::Then(Then::Look) => look(w, index),
+        At::Then(Then::Copy) => {
+            go_to(w, index, At::AwaitCall);
+            let copy = w.copy(index);
+            let end = copy.len.div_ceil(copy.cluster) * copy.cluster;
+            block_copy::begin_call(w, index, Caller::Job, (0, end));
+            w.job(index).backup.at == At::AwaitCall && look(w, index)
+        }
+        At::Then(Then::Idle) => idle(w, index),
+        At::Paused(then) => {
+            w.job_mut(index).paused = false;
+            job::set_status(w, index, Status::Running);
+            go_to(w, index, At::Then(then))
+        }
+        At::Quiescing(then) => quiesced(w, index, then),
+        At::AwaitCall => pause_point(w, index, Then::Look),
+        At::Idle => pause_point(w, index, Then::Idle),
+        At::AwaitCancelled => returns(w, index, None),
+        At::Scanning(_) => false,
+        At::Returned => panic!("internal: job {} entered after it returned", w.job(index).id),
+    }
+}
+
+fn go_to(w: &mut World, index: JobIx, at: At) -> bool {
+    w.job_mut(index).backup.at = at;
+    true
+}
+
+fn yields(w: &mut World, index: JobIx, at: At) -> bool {
+    let job = w.job_mut(index);
+    job.backup.at = at;
+    job.busy = false;
+    false
+}
+
+fn returns(w: &mut World, index: JobIx, ret: Option<Errno>) -> bool {
+    w.copy_mut(index).calls.retain(|call| call.caller != Caller::Job);
+    go_to(w, index, At::Returned);
+    job::returned(w, index, ret);
+    false
+}
+
+/// A place where the job may pause: `job_pause_point`. Pausing stops the background call first
+/// (`backup_pause`), and tasks in flight end.
+fn pause_point(w: &mut World, index: JobIx, then: Then) -> bool {
+    let job = w.job(index);
+    if !job.should_pause() || job.force_cancel {
+        return go_to(w, index, At::Then(then));
+    }
+    go_to(w, index, At::Quiescing(then));
+    if call_in_progress(w, index) {
+        block_copy::cancel_call(w, index);
+        return false;
+    }
+    true
+}
+
+fn quiesced(w: &mut World, index: JobIx, then: Then) -> bool {
+    let job = w.job(index);
+    if !job.should_pause() || job.force_cancel {
+        return go_to(w, index, At::Then(then));
+    }
+    w.job_mut(index).paused = true;
+    job::set_status(w, index, Status::Paused);
+    yields(w, index, At::Paused(then))
+}
+
+fn call_in_progress(w: &World, index: JobIx) -> bool {
+    w.copy(index)
+        .call(Caller::Job)
+        .is_some_and(|call| call.state != block_copy::CallState::Finished)
+}
+
+/// The run function begins: `backup_run`.
+fn begin(w: &mut World, index: JobIx) -> bool {
+    w.copy_mut(index).begun = true;
+    let first = match w.job(index).backup.sync {
+        Sync::None => Then::Idle,
+        Sync::Top => Then::Scan(0),
+        Sync::Full | Sync::Incremental | Sync::Bitmap => Then::Copy,
+    };
+    go_to(w, index, At::Then(first))
+}
+
+/// sync=none only waits for its cancellation.
+fn idle(w: &mut World, index: JobIx) -> bool {
+    if w.job(index).force_cancel {
+        return returns(w, index, None);
+    }
+    if w.job(index).should_pause() {
+        return pause_point(w, index, Then::Idle);
+    }
+    yields(w, index, At::Idle)
+}
+
+/// The next area of the sync=top scan: its status is asked for, which may take an I/O.
+fn scan(w: &mut World, index: JobIx, at: u64) -> bool {
+    let job = w.job(index);
+    if job.force_cancel {
+        return returns(w, index, Some(Errno::Ecanceled));
+    }
+    if job.should_pause() {
+        return pause_point(w, index, Then::Scan(at));
+    }
+    if at >= w.copy(index).len {
+        w.copy_mut(index).skip_unallocated = false;
+        return go_to(w, index, At::Then(Then::Copy));
+    }
+    go_to(w, index, At::Scanning(at));
+    false
+}
+
+/// The status of the scan's area is known: clusters the top image lacks are not copied.
+/// QEMU: `block_copy_reset_unallocated`.
+pub(crate) fn scanned(w: &mut World, index: JobIx) {
+    let At::Scanning(at) = w.job(index).backup.at else {
+        panic!("internal: no scan in progress");
+    };
+    let copy = w.copy(index);
+    let (cluster, len) = (copy.cluster, copy.len);
+    let top = w.node(copy.source).chain()[0];
+    let (allocation, mut end) = w.file(top).image.allocation(at, len);
+    if allocation == Allocation::Unallocated {
+        end = if end < len { end / cluster * cluster } else { end };
+        if end > at {
+            w.copy_mut(index).dirty.reset(at..end);
+        }
+    }
+    let end = end.max(at + 1).div_ceil(cluster) * cluster;
+    go_to(w, index, At::Then(Then::Scan(end)));
+    run(w, index);
+}
+
+/// The copy loop looks at its background call: `backup_loop`.
+fn look(w: &mut World, index: JobIx) -> bool {
+    let cancelled = w.job(index).force_cancel;
+    if call_in_progress(w, index) {
+        if cancelled {
+            go_to(w, index, At::AwaitCancelled);
+            block_copy::cancel_call(w, index);
+            return false;
+        }
+        if w.job(index).should_pause() {
+            return pause_point(w, index, Then::Look);
+        }
+        return yields(w, index, At::AwaitCall);
+    }
+    let call = w.copy(index).call(Caller::Job).expect("internal: the loop has a call");
+    let (call_cancelled, failed) = (call.cancelled, call.failed);
+    if cancelled || (failed.is_none() && !call_cancelled) {
+        return returns(w, index, None);
+    }
+    w.copy_mut(index).calls.retain(|call| call.caller != Caller::Job);
+    let Some((operation, errno)) = failed.filter(|_| !call_cancelled) else {
+        return go_to(w, index, At::Then(Then::Copy));
+    };
+    match job::error_action(w, index, operation, errno) {
+        ErrorAction::Report => returns(w, index, Some(errno)),
+        ErrorAction::Ignore => go_to(w, index, At::Then(Then::Copy)),
+        ErrorAction::Stop => pause_point(w, index, Then::Copy),
+    }
+}
+
+/// The background call is over: whoever waits for it in the job's coroutine goes on.
+pub(crate) fn call_finished(w: &mut World, index: JobIx) {
+    match w.job(index).backup.at {
+        At::AwaitCall if w.job(index).busy => {}
+        At::AwaitCall => {
+            w.job_mut(index).busy = true;
+            run(w, index);
+        }
+        At::Quiescing(_) | At::AwaitCancelled => run(w, index),
+        at => panic!("internal: a background call ends while its job is at {at:?}"),
+    }
+}
+
+/// The speed limit changes: `block_copy_set_speed`. A sleeper looks again.
+pub(crate) fn set_speed(w: &mut World, index: JobIx, speed: u64) {
+    w.copy_mut(index).speed = speed;
+    block_copy::wake_sleeper(w, index);
+}
+
+// ---- the end
+
+/// The bitmap's fate is decided by how the job ended: `backup_cleanup_sync_bitmap`.
+pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
+    let job = w.job(index);
+    let Some((name, mode)) = job.backup.bitmap.clone() else { return };
+    let (source, success) = (job.backup.source, job.ret.is_none());
+    let forgets = (success || mode == BitmapMode::Always) && mode != BitmapMode::Never;
+    if !forgets {
+        return w.reclaim_bitmap(source, &name);
+    }
+    w.abdicate_bitmap(source, &name);
+    if !success {
+        let uncopied = w.copy(index).dirty.clone();
+        let bitmap = w.node_mut(source).bitmap_mut(&name).expect("internal: it was frozen");
+        bitmap.merge(&uncopied).expect("internal: a busy bitmap is not resized");
+    }
+}
+
+/// The job lets go of its nodes, and its filter is removed: `backup_clean`. Whether closing the target takes an
+/// I/O (something was written to it since its last flush) is returned.
+pub(crate) fn detach(w: &mut World, index: JobIx) -> bool {
+    let Backup { source, target, filter, .. } = w.job(index).backup;
+    w.job_mut(index).nodes = 0;
+    w.node_mut(source).listed.retain(|listed| *listed != Listed::Copy(index));
+    w.node_mut(source).filters.retain(|&other| other != filter);
+    w.remove_node(filter);
+    w.node_mut(target).target_of = None;
+    let target = w.node(target);
+    target.opener == Opener::Job && target.written
+}
+
+/// A target that the job opened is closed.
+pub(crate) fn close_target(w: &mut World, index: JobIx) {
+    let target = w.job(index).backup.target;
+    if w.node(target).opener == Opener::Job {
+        w.close_node(target);
+    }
+}

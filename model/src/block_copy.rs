@@ -1,0 +1,538 @@
+//! block-copy: the engine that moves clusters from source to target, for the job and for guests' writes.
+//!
+//! One state a job: the bitmap of clusters still to copy, the tasks in flight, and the *calls* that claim
+//! clusters: the job's background call over the whole drive, and one call for each guest write that must save
+//! old data first. QEMU: `block/block-copy.c`, under its coroutine mutex.
+//!
+//! Two tasks of one job that end well commute: each takes itself off the list, adds its bytes to the progress
+//! and writes its own range of the target. Only a task's end that others wait for is more than an addition.
+
+use std::ops::Range;
+
+use crate::backup;
+use crate::bitmap::Bitmap;
+use crate::error::Errno;
+use crate::event::Operation;
+use crate::fault::Fault;
+use crate::guest;
+use crate::image::{self, Allocation, Extent, Fill, Image, Kind};
+use crate::runs::Runs;
+use crate::world::{GuestIx, JobIx, NodeIx, World};
+
+/// The most a task copies through a buffer, in bytes, unless a cluster is larger: `BLOCK_COPY_MAX_BUFFER`.
+pub const CHUNK_MAX: u64 = 1 << 20;
+
+/// Copy tasks of one call in flight at once: `BLOCK_COPY_MAX_WORKERS`.
+pub const WORKERS_MAX: u64 = 64;
+
+/// The smallest cluster block-copy works with, in bytes: `BLOCK_COPY_CLUSTER_SIZE_DEFAULT`.
+pub const CLUSTER_MIN: u64 = 65536;
+
+/// Slices of the rate limiter in a second: `BLOCK_COPY_SLICE_TIME` is 100 ms.
+const SLICES_PER_SECOND: u64 = 10;
+
+/// Whose call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Caller {
+    /// The job's background call (`block_copy_async`).
+    Job,
+    /// A guest's write, which waits for it (`block_copy`).
+    Guest(GuestIx),
+}
+
+/// What a task in flight is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The source is being read.
+    Reading,
+    /// The target is being written, with this.
+    Writing(Runs<Fill>),
+    /// Zeroes are being written to the target.
+    Zeroing,
+}
+
+/// A copy task: clusters that were claimed together. QEMU: `BlockCopyTask`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// The first byte; a multiple of the cluster.
+    pub start: u64,
+    /// One past the last byte; a multiple of the cluster (it may lie past the image's end).
+    pub end: u64,
+    /// Whose task it is.
+    pub caller: Caller,
+    /// What it is doing.
+    pub phase: Phase,
+    /// What the I/O in flight will fail with.
+    pub fault: Option<Errno>,
+}
+
+/// Where a call's coroutine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallState {
+    /// It runs (never seen between steps).
+    Claiming,
+    /// The rate limiter made it sleep; `woken` once somebody ended the sleep early.
+    Sleeping {
+        /// By cancel, pause or set-speed.
+        woken: bool,
+    },
+    /// It claimed an area and waits for a free worker.
+    PoolFull {
+        /// The area's first byte.
+        start: u64,
+        /// One past its last.
+        end: u64,
+        /// Copy by writing zeroes.
+        zero: bool,
+    },
+    /// Its pass is over; it waits for its tasks.
+    Draining,
+    /// Nothing was left to claim, but somebody else's task overlaps: it waits for that to end.
+    AwaitTask(u64),
+    /// Over.
+    Finished,
+}
+
+/// One call over a range. QEMU: `BlockCopyCallState`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Whose it is.
+    pub caller: Caller,
+    /// Its range; multiples of the cluster.
+    pub range: (u64, u64),
+    /// Where its coroutine is.
+    pub state: CallState,
+    /// Where the pass has got to.
+    pub cursor: u64,
+    /// The pass found something to copy.
+    pub copied: bool,
+    /// Its tasks in flight.
+    pub running: u64,
+    /// It was told to stop.
+    pub cancelled: bool,
+    /// Its first error.
+    pub failed: Option<(Operation, Errno)>,
+}
+
+/// How far a job is, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Copied.
+    pub current: u64,
+    /// Copied, in flight and still to copy.
+    pub total: u64,
+}
+
+/// block-copy's state for one job. QEMU: `BlockCopyState`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BlockCopy {
+    /// The image node that is copied.
+    pub source: NodeIx,
+    /// The image node that is written.
+    pub target: NodeIx,
+    /// Bytes; a power of two.
+    pub cluster: u64,
+    /// The source's length in bytes.
+    pub len: u64,
+    /// The clusters still to copy: the copy bitmap.
+    pub dirty: Bitmap,
+    /// Tasks in flight, by start.
+    pub tasks: Vec<Task>,
+    /// Calls in progress, the job's first.
+    pub calls: Vec<Call>,
+    /// Bytes copied.
+    copied: u64,
+    /// The job's run function has begun: progress counts from here.
+    pub begun: bool,
+    /// Bytes per second for the background call; 0 is no limit.
+    pub speed: u64,
+    /// Bytes charged in the limiter's slice.
+    charged: u64,
+    /// The most workers a background call uses.
+    pub workers_max: u64,
+    /// The most a background task copies, bytes.
+    pub chunk_max: u64,
+    /// The sync=top scan is not over: unallocated clusters are dropped when met.
+    pub skip_unallocated: bool,
+}
+
+impl BlockCopy {
+    /// A state with nothing to copy yet.
+    pub fn new(source: NodeIx, target: NodeIx, cluster: u64, len: u64) -> BlockCopy {
+        let mut dirty = Bitmap::new(None, cluster, len);
+        dirty.disabled = true;
+        BlockCopy {
+            source,
+            target,
+            cluster,
+            len,
+            dirty,
+            tasks: Vec::new(),
+            calls: Vec::new(),
+            copied: 0,
+            begun: false,
+            speed: 0,
+            charged: 0,
+            workers_max: WORKERS_MAX,
+            chunk_max: CHUNK_MAX.max(cluster),
+            skip_unallocated: false,
+        }
+    }
+
+    /// Bytes claimed by tasks in flight.
+    pub fn in_flight(&self) -> u64 {
+        self.tasks.iter().map(|task| task.end - task.start).sum()
+    }
+
+    /// Progress as events and queries show it; nothing before the run function begins.
+    pub fn progress(&self) -> Progress {
+        if !self.begun {
+            return Progress::default();
+        }
+        let held = self.calls.iter().map(|call| match call.state {
+            CallState::PoolFull { start, end, .. } => end - start,
+            _ => 0,
+        });
+        let left = self.dirty.count() + self.in_flight() + held.sum::<u64>();
+        Progress { current: self.copied, total: self.copied + left }
+    }
+
+    /// The call of that caller.
+    pub fn call(&self, caller: Caller) -> Option<&Call> {
+        self.calls.iter().find(|call| call.caller == caller)
+    }
+
+    fn call_mut(&mut self, caller: Caller) -> &mut Call {
+        let found = self.calls.iter_mut().find(|call| call.caller == caller);
+        found.expect("internal: the call is in progress")
+    }
+
+    fn task_at(&self, start: u64) -> usize {
+        self.tasks
+            .binary_search_by_key(&start, |task| task.start)
+            .expect("internal: no such copy task")
+    }
+
+    /// Is the task one of a crew of interchangeable ones: its call has claimed all it will, nobody waits for it,
+    /// and it ends well?
+    pub fn is_crew(&self, start: u64) -> bool {
+        let task = &self.tasks[self.task_at(start)];
+        let Some(call) = self.call(task.caller) else { return false };
+        task.caller == Caller::Job
+            && task.fault.is_none()
+            && call.state == CallState::Draining
+            && self.calls.iter().all(|call| call.state != CallState::AwaitTask(start))
+    }
+
+    /// A task in flight that overlaps the range.
+    pub fn overlapping(&self, range: (u64, u64)) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.start < range.1 && range.0 < task.end)
+    }
+
+    /// The range, rounded outwards to clusters.
+    pub fn clusters(&self, range: &Range<u64>) -> (u64, u64) {
+        let down = range.start / self.cluster * self.cluster;
+        (down, range.end.div_ceil(self.cluster) * self.cluster)
+    }
+
+    fn limited(&self) -> bool {
+        self.speed > 0 && self.charged >= (self.speed / SLICES_PER_SECOND).max(1)
+    }
+}
+
+// ---- calls
+
+/// Begins a call and runs it until it waits; its end goes to the job or the guest that made it.
+/// QEMU: `block_copy_common`.
+pub(crate) fn begin_call(w: &mut World, job: JobIx, caller: Caller, range: (u64, u64)) {
+    let call = Call {
+        caller,
+        range,
+        state: CallState::Claiming,
+        cursor: range.0,
+        copied: false,
+        running: 0,
+        cancelled: false,
+        failed: None,
+    };
+    let copy = w.copy_mut(job);
+    let at = copy.calls.partition_point(|other| other.caller < caller);
+    copy.calls.insert(at, call);
+    advance(w, job, caller);
+}
+
+/// Tells the background call to stop: no new tasks, those in flight end. QEMU: `block_copy_call_cancel`.
+pub(crate) fn cancel_call(w: &mut World, job: JobIx) {
+    let call = w.copy_mut(job).call_mut(Caller::Job);
+    call.cancelled = true;
+    wake_sleeper(w, job);
+}
+
+/// Ends the background call's sleep early. QEMU: `block_copy_kick`.
+pub(crate) fn wake_sleeper(w: &mut World, job: JobIx) {
+    let sleeper = w.copy_mut(job).calls.iter_mut().find(|call| call.caller == Caller::Job);
+    if let Some(Call { state: CallState::Sleeping { woken }, .. }) = sleeper {
+        *woken = true;
+    }
+}
+
+/// The background call's sleep is over, because its time came or because it was woken.
+pub(crate) fn sleep_over(w: &mut World, job: JobIx) {
+    let copy = w.copy_mut(job);
+    let call = copy.call_mut(Caller::Job);
+    if call.state == (CallState::Sleeping { woken: false }) {
+        copy.charged = 0;
+    }
+    copy.call_mut(Caller::Job).state = CallState::Claiming;
+    advance(w, job, Caller::Job);
+}
+
+/// Runs a call's coroutine until it waits for something or ends.
+fn advance(w: &mut World, job: JobIx, caller: Caller) {
+    while claim_next(w, job, caller) {}
+    let copy = w.copy(job);
+    let call = copy.call(caller).expect("internal: the call is in progress");
+    if call.state == CallState::Finished {
+        let (cancelled, failed) = (call.cancelled, call.failed);
+        match caller {
+            Caller::Job => backup::call_finished(w, job),
+            Caller::Guest(guest) => {
+                assert!(!cancelled, "internal: only a background call is cancelled");
+                w.copy_mut(job).calls.retain(|call| call.caller != caller);
+                guest::copied(w, guest, job, failed.map(|(_, errno)| errno));
+            }
+        }
+    }
+}
+
+/// Claims the next dirty area of a call's pass and sets a worker on it; `false` when the call waits or ended.
+/// QEMU: one iteration of `block_copy_dirty_clusters`.
+fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
+    let copy = w.copy(job);
+    let call = copy.call(caller).expect("internal: the call is in progress");
+    if call.cancelled || call.failed.is_some() {
+        return end_pass(w, job, caller);
+    }
+    let longest = match caller {
+        Caller::Job => copy.chunk_max,
+        Caller::Guest(_) => CHUNK_MAX.max(copy.cluster),
+    };
+    let Some(area) = copy.dirty.next_dirty(call.cursor, call.range.1, longest) else {
+        return end_pass(w, job, caller);
+    };
+    let (source, cluster, len) = (copy.source, copy.cluster, copy.len);
+    let limited = caller == Caller::Job && copy.limited();
+    let full = call.running == if caller == Caller::Job { copy.workers_max } else { WORKERS_MAX };
+    let skip_unallocated = copy.skip_unallocated;
+
+    let extent = source_status(w, source, area.start, area.end.min(len));
+    let end = (extent.end.div_ceil(cluster) * cluster).min(area.end.div_ceil(cluster) * cluster);
+    if skip_unallocated && !allocated_in_top(w, source, area.start, end.min(len)) {
+        let copy = w.copy_mut(job);
+        copy.dirty.reset(area.start..end.min(len));
+        copy.call_mut(caller).cursor = end;
+        return true;
+    }
+    if limited {
+        w.copy_mut(job).call_mut(caller).state = CallState::Sleeping { woken: false };
+        return false;
+    }
+    let zero = extent.kind == Kind::Zero;
+    let copy = w.copy_mut(job);
+    copy.dirty.reset(area.start..end.min(len));
+    copy.charged += if copy.speed > 0 { end - area.start } else { 0 };
+    let call = copy.call_mut(caller);
+    call.cursor = end;
+    call.copied = true;
+    if full {
+        call.state = CallState::PoolFull { start: area.start, end, zero };
+        return false;
+    }
+    begin_task(w, job, caller, area.start, end, zero);
+    true
+}
+
+fn source_status(w: &World, source: NodeIx, at: u64, limit: u64) -> Extent {
+    match w.node(source).chain() {
+        [only] => image::status(&[&w.file(*only).image], at, limit),
+        chain => image::status(&w.images(chain), at, limit),
+    }
+}
+
+fn allocated_in_top(w: &World, source: NodeIx, at: u64, limit: u64) -> bool {
+    let top = w.node(source).chain()[0];
+    w.file(top).image.allocation(at, limit).0 != Allocation::Unallocated
+}
+
+/// A pass of a call is over. QEMU: the loop of `block_copy_common`.
+fn end_pass(w: &mut World, job: JobIx, caller: Caller) -> bool {
+    let copy = w.copy_mut(job);
+    let call = copy.call_mut(caller);
+    if call.running > 0 {
+        call.state = CallState::Draining;
+        return false;
+    }
+    if call.cancelled || call.failed.is_some() {
+        call.state = CallState::Finished;
+        return false;
+    }
+    call.cursor = call.range.0;
+    if std::mem::take(&mut call.copied) {
+        return true;
+    }
+    let range = call.range;
+    if let Some(task) = copy.overlapping(range) {
+        let start = task.start;
+        copy.call_mut(caller).state = CallState::AwaitTask(start);
+        return false;
+    }
+    let left = copy.dirty.next_dirty(range.0, range.1, u64::MAX).is_some();
+    if !left {
+        copy.call_mut(caller).state = CallState::Finished;
+    }
+    left
+}
+
+// ---- tasks
+
+/// A worker takes an area: its first I/O starts. QEMU: `block_copy_task_entry`.
+fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, zero: bool) {
+    let copy = w.copy(job);
+    let (source, target, range) = (copy.source, copy.target, start..end.min(copy.len));
+    let (phase, fault, operation) = if zero {
+        (Phase::Zeroing, w.zero_starts(target, &range), Operation::Write)
+    } else {
+        (Phase::Reading, w.read_starts(source, &range), Operation::Read)
+    };
+    let at_once = fault.is_some_and(|fault| fault.immediately);
+    let errno = fault.map(|fault| fault.errno);
+    let task = Task { start, end, caller, phase, fault: errno };
+    let copy = w.copy_mut(job);
+    assert!(
+        copy.overlapping((start, end)).is_none(),
+        "internal: two copy tasks of one cluster in flight"
+    );
+    let at = copy.tasks.partition_point(|task| task.start < start);
+    copy.tasks.insert(at, task);
+    copy.call_mut(caller).running += 1;
+    if at_once {
+        remove_task(w, job, start, errno.map(|errno| (operation, errno)));
+        w.copy_mut(job).call_mut(caller).running -= 1;
+    }
+}
+
+/// The I/O a task waits for is done: the read is followed by the write, the write by the task's end.
+///
+/// It looks at nothing of the state but its own task, so this is an addition to it.
+pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
+    let copy = w.copy_add(job);
+    let (source, target, at) = (copy.source, copy.target, copy.task_at(start));
+    let task = &mut copy.tasks[at];
+    let range = start..task.end.min(copy.len);
+    if let Some(errno) = task.fault {
+        let reading = task.phase == Phase::Reading;
+        let operation = if reading { Operation::Read } else { Operation::Write };
+        return end_task(w, job, start, Some((operation, errno)));
+    }
+    match std::mem::replace(&mut task.phase, Phase::Reading) {
+        Phase::Reading => {
+            // What the write will touch is part of this footprint already: siblings may be moved over both.
+            let file = w.node_add(target).chain()[0];
+            w.file_add(file);
+            let contents = w.read_chain(w.node(source).chain(), range.clone());
+            let fault = w.write_starts(target, &range);
+            let copy = w.copy_add(job);
+            let at = copy.task_at(start);
+            copy.tasks[at].phase = Phase::Writing(contents);
+            copy.tasks[at].fault = fault.map(|fault| fault.errno);
+            if let Some(Fault { errno, immediately: true }) = fault {
+                end_task(w, job, start, Some((Operation::Write, errno)));
+            }
+        }
+        Phase::Writing(contents) => {
+            change_target(w, target, |image, below| image.write(below, &contents));
+            end_task(w, job, start, None);
+        }
+        Phase::Zeroing => {
+            change_target(w, target, |image, below| image.write_zeroes(below, range));
+            end_task(w, job, start, None);
+        }
+    }
+}
+
+/// The target changes. Tasks in flight never overlap, so their writes commute.
+fn change_target(w: &mut World, target: NodeIx, change: impl FnOnce(&mut Image, &[&Image])) {
+    if let [only] = *w.node_add(target).chain() {
+        w.change_image(&[only], true, change);
+    } else {
+        let chain = w.node_add(target).chain().to_vec();
+        w.change_image(&chain, true, change);
+    }
+    w.mark_written(target);
+}
+
+/// A task ends: `block_copy_task_end`, then whoever waited for it goes on.
+fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Errno)>) {
+    let caller = remove_task(w, job, start, failed);
+    let call = w.copy_add(job).call_mut(caller);
+    call.running -= 1;
+    let (state, running) = (call.state, call.running);
+    let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
+    let waiters: Vec<Caller> =
+        w.copy_add(job).calls.iter().filter(waits).map(|call| call.caller).collect();
+    match state {
+        CallState::PoolFull { start, end, zero } => pool_has_room(w, job, caller, start, end, zero),
+        CallState::Draining if running == 0 => go_on(w, job, caller),
+        _ => {}
+    }
+    for waiter in waiters {
+        go_on(w, job, waiter);
+    }
+}
+
+/// Takes a task off the list; a failed one gives its clusters back and leaves its error with its call.
+fn remove_task(
+    w: &mut World,
+    job: JobIx,
+    start: u64,
+    failed: Option<(Operation, Errno)>,
+) -> Caller {
+    if failed.is_some() {
+        w.note_write(crate::world::Part::Copy(job));
+    }
+    let copy = w.copy_add(job);
+    let task = copy.tasks.remove(copy.task_at(start));
+    match failed {
+        None => copy.copied += task.end - task.start,
+        Some(error) => {
+            let len = copy.len;
+            copy.dirty.set(task.start..task.end.min(len));
+            copy.call_mut(task.caller).failed.get_or_insert(error);
+        }
+    }
+    task.caller
+}
+
+/// A call that waited for a worker has one; if the pool has failed meanwhile, the area is given back.
+fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, zero: bool) {
+    let copy = w.copy_mut(job);
+    let len = copy.len;
+    let call = copy.call_mut(caller);
+    call.state = CallState::Claiming;
+    if call.failed.is_some() {
+        copy.dirty.set(start..end.min(len));
+    } else {
+        begin_task(w, job, caller, start, end, zero);
+    }
+    advance(w, job, caller);
+}
+
+/// A call that waited goes on: after its tasks, by deciding what comes next; after somebody else's, from its start.
+fn go_on(w: &mut World, job: JobIx, caller: Caller) {
+    let call = w.copy_mut(job).call_mut(caller);
+    if call.state == CallState::Draining {
+        call.cursor = call.range.1;
+    }
+    call.state = CallState::Claiming;
+    advance(w, job, caller);
+}

@@ -1,0 +1,177 @@
+//! Job groups: jobs that end together, well or not.
+//!
+//! QEMU: `JobTxn` in `job.c`. `completion-mode: grouped` puts all jobs of one `transaction` command in one
+//! group; every other job has a group of its own. Members are listed newest first, and walked in that order,
+//! whichever of them triggered the walk.
+
+use crate::event::{Event, JobEnd};
+use crate::job::{self, Status};
+use crate::main_loop::{Flow, Frame, Wait};
+use crate::world::{GroupIx, JobIx, World};
+use crate::backup;
+use crate::error::text;
+
+/// A job group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// Its members, newest first; a job leaves when it is finalized.
+    pub members: Vec<JobIx>,
+    /// One member failed or was cancelled, and somebody is ending all of them.
+    pub aborting: bool,
+    /// The command that makes the group still holds it.
+    pub held: bool,
+}
+
+/// The job's run function is over, and so is its bottom half's first part: what becomes of the group?
+/// QEMU: `job_completed`.
+pub(crate) fn job_completed(w: &mut World, index: JobIx) -> Option<Frame> {
+    job::update_result(w, index);
+    if w.job(index).ret.is_some() {
+        abort(w, index)
+    } else {
+        succeed(w, index)
+    }
+}
+
+/// One more member is done, and well. When all are, they go on together.
+/// QEMU: `job_completed_txn_success`.
+fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
+    job::set_status(w, index, Status::Waiting);
+    let members = w.group(w.job(index).group).members.clone();
+    if !members.iter().all(|&member| w.job(member).status.is_completed()) {
+        return None;
+    }
+    for &member in &members {
+        job::set_status(w, member, Status::Pending);
+        if !w.job(member).auto_finalize {
+            let id = w.job(member).id.clone();
+            w.emit(Event::BlockJobPending { id });
+        }
+    }
+    if members.iter().all(|&member| w.job(member).auto_finalize) {
+        return Some(Frame::FinalizeAll { members });
+    }
+    None
+}
+
+/// The members that `job-finalize` on one of them finalizes: all.
+/// QEMU: `job_do_finalize`.
+pub(crate) fn finalize(w: &World, index: JobIx) -> Frame {
+    Frame::FinalizeAll { members: w.group(w.job(index).group).members.clone() }
+}
+
+/// One member failed or was cancelled: all others are cancelled too, then ended, newest first.
+/// QEMU: `job_completed_txn_abort`. Nobody aborts a group that is being aborted.
+pub(crate) fn abort(w: &mut World, index: JobIx) -> Option<Frame> {
+    let group = w.job(index).group;
+    if w.group(group).aborting {
+        return None;
+    }
+    w.group_mut(group).aborting = true;
+    for member in w.group(group).members.clone() {
+        if member != index {
+            job::cancel_async(w, member, true);
+        }
+    }
+    Some(Frame::AbortGroup { group })
+}
+
+/// The walk of an aborting group: each member is waited for if need be, then finalized.
+/// A member that was never started can never be waited for: that command hangs, as QEMU's does (bug-A1).
+pub(crate) fn abort_next(w: &mut World, group: GroupIx) -> Flow {
+    let Some(&member) = w.group(group).members.first() else {
+        release(w, group);
+        return Flow::Done;
+    };
+    if w.job(member).status.is_completed() {
+        return Flow::Call(Frame::Finalize { job: member, stage: FinalizeStage::Decide });
+    }
+    job::enter(w, member);
+    Flow::Wait(Wait::JobCompleted(member))
+}
+
+/// Where the end of one job has got to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FinalizeStage {
+    /// The bitmap's fate, then the job lets go of its nodes.
+    Decide,
+    /// Its nodes are drained.
+    Drained(u32),
+    /// Its target is being closed.
+    Closing,
+}
+
+/// Ends one job: commit or abort, clean, terminal event, conclude.
+/// QEMU: `job_finalize_single`. Cleaning drains and closes: nested event loops, in which others run.
+pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) -> Flow {
+    match stage {
+        FinalizeStage::Decide => {
+            job::update_result(w, index);
+            backup::settle_bitmap(w, index);
+            let nodes = if w.dialect.graph_change_drains_all {
+                crate::node::ALL_NODES
+            } else {
+                w.job(index).nodes
+            };
+            let drain = w.drain_begin(nodes);
+            let stage = FinalizeStage::Drained(drain);
+            Flow::Become(Frame::Finalize { job: index, stage }, Wait::Quiet(nodes))
+        }
+        FinalizeStage::Drained(drain) => {
+            let closing = backup::detach(w, index);
+            w.drain_end(drain);
+            let stage = FinalizeStage::Closing;
+            let wait = if closing { Wait::Io } else { Wait::Nothing };
+            Flow::Become(Frame::Finalize { job: index, stage }, wait)
+        }
+        FinalizeStage::Closing => {
+            backup::close_target(w, index);
+            conclude(w, index);
+            Flow::Done
+        }
+    }
+}
+
+/// The terminal event, then `concluded`, then (unless the user wants to do that) `null`.
+/// QEMU: the tail of `job_finalize_single`, and `job_conclude`.
+fn conclude(w: &mut World, index: JobIx) {
+    let job = w.job(index);
+    if job.started {
+        let progress = w.copy(index).progress();
+        let end = JobEnd {
+            device: job.id.clone(),
+            len: progress.total,
+            offset: progress.current,
+            speed: job.speed,
+        };
+        let event = if job.force_cancel {
+            Event::BlockJobCancelled { end }
+        } else {
+            Event::BlockJobCompleted { end, error: job.ret.map(text) }
+        };
+        w.emit(event);
+    }
+    leave(w, index);
+    job::set_status(w, index, Status::Concluded);
+    let job = w.job(index);
+    if job.auto_dismiss || !job.started {
+        job::dismiss(w, index);
+    }
+}
+
+/// The job is no member any more.
+fn leave(w: &mut World, index: JobIx) {
+    let group = w.job(index).group;
+    w.group_mut(group).members.retain(|&member| member != index);
+    if !w.group(group).aborting {
+        release(w, group);
+    }
+}
+
+/// The group is gone once nobody is in it and nobody holds it.
+pub(crate) fn release(w: &mut World, group: GroupIx) {
+    let entry = w.group(group);
+    if entry.members.is_empty() && !entry.held {
+        w.remove_group(group);
+    }
+}

@@ -1,0 +1,50 @@
+//! What QEMU does, as plain data and plain functions: images, dirty bitmaps, jobs, transactions, backup.
+//!
+//! This crate knows nobody: no clock, no random numbers, no threads, no files, no log. A [`world::World`] is
+//! everything that can change; [`world::World::enabled`] lists what may happen next;
+//! [`world::World::apply`] does one such [`step::Step`] and says what it touched. Whoever chooses the steps
+//! chooses the schedule: all nondeterminism is there.
+//!
+//! | to find | open |
+//! |---|---|
+//! | what may happen next, and what a step is called | [`step`] |
+//! | the parts of the world, and who touched what | [`world`] |
+//! | bottom halves, nested event loops, drains' waits | [`main_loop`] |
+//! | the job status machine, verbs, pause, cancel | [`job`] |
+//! | jobs that end together | [`group`] |
+//! | `transaction`: prepare, commit, abort, clean | [`transaction`] |
+//! | the backup job's creation, coroutine and end | [`backup`] |
+//! | claiming and copying clusters | [`block_copy`] |
+//! | guests' requests, copy-before-write | [`guest`] |
+//! | dirty bitmaps | [`bitmap`], and their commands in [`dirty_bitmap`] |
+//! | image contents, chains, qemu-img | [`image`], [`file`] |
+//! | nodes, filters, drained sections | [`node`] |
+//! | blkdebug rules | [`fault`] |
+//! | commands in, replies and events out | [`monitor`], [`qmp`], [`query`], [`event`] |
+//! | what differs between releases | [`dialect`] |
+
+pub mod backup;
+pub mod bitmap;
+pub mod block_copy;
+pub mod dialect;
+pub mod dirty_bitmap;
+pub mod error;
+pub mod event;
+pub mod fault;
+pub mod file;
+pub mod group;
+pub mod guest;
+pub mod image;
+pub mod job;
+pub mod main_loop;
+pub mod monitor;
+pub mod name;
+pub mod node;
+pub mod process;
+pub mod qmp;
+pub mod query;
+pub mod runs;
+
+pub mod step;
+pub mod transaction;
+pub mod world;

@@ -1,0 +1,422 @@
+//! Block nodes: an opened image with its bitmaps, or a backup's filter above one; finding them; draining them.
+//!
+//! QEMU: `block.c` (graph), `block/io.c` (drained sections). What one node's lock protects is one part of the
+//! world: its list of bitmaps, its blkdebug layer, whether it is drained, how many requests it has in flight.
+
+use std::ops::Range;
+
+use crate::bitmap::{Bitmap, Hold};
+use crate::error::QmpError;
+use crate::fault::{Blkdebug, Fault, IoType};
+use crate::image::{Allocation, Format};
+use crate::job;
+use crate::main_loop::Drain;
+use crate::name::Name;
+use crate::world::{ContextIx, FileIx, JobIx, NodeIx, World};
+
+/// A set of nodes: one bit each.
+pub type NodeSet = u64;
+
+/// Every node there is and will be while the set is in force.
+pub const ALL_NODES: NodeSet = u64::MAX;
+
+/// One entry in a node's list of bitmaps, newest first, as queries show it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Listed {
+    /// A bitmap of the user's (with its successor inside, while it has one).
+    Bitmap(Bitmap),
+    /// Here the successor of the bitmap of that name is listed.
+    Successor(Name),
+    /// Here block-copy's own bitmap of that job is listed.
+    Copy(JobIx),
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NodeKind {
+    /// An opened image: its file and the files of its backing chain, top first.
+    Image {
+        /// The chain.
+        chain: Vec<FileIx>,
+        /// The name of the top file.
+        file: Name,
+    },
+    /// A backup's copy-before-write filter.
+    Filter {
+        /// The image node that is backed up.
+        source: NodeIx,
+        /// The job that inserted it.
+        job: JobIx,
+    },
+}
+
+/// Which command opened a node: only its opener may close it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Opener {
+    /// `-drive` on the command line.
+    Drive,
+    /// `blockdev-add`.
+    BlockdevAdd,
+    /// `drive-backup`: the job closes its target.
+    Job,
+}
+
+/// A block node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Node {
+    /// The node name; `#blockN` if QEMU chose it.
+    pub name: Name,
+    /// The drive (BlockBackend) that was attached to it, if any.
+    pub drive: Option<Name>,
+    /// Who opened it.
+    pub opener: Opener,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its bitmaps, newest first.
+    pub listed: Vec<Listed>,
+    /// The filters inserted above it, lowest first.
+    pub filters: Vec<NodeIx>,
+    /// Its fault injection layer.
+    pub blkdebug: Option<Blkdebug>,
+    /// Written since its last completed flush.
+    pub written: bool,
+    /// How many drained sections hold it.
+    pub quiesced: u8,
+    /// Guest requests in flight on it.
+    pub requests: u8,
+    /// The job whose target it is (it is op-blocked then).
+    pub target_of: Option<JobIx>,
+    /// The event loop it lives in: `None` is the main loop.
+    pub context: Option<ContextIx>,
+}
+
+impl Node {
+    /// The bitmap of that name.
+    pub fn bitmap(&self, name: &str) -> Option<&Bitmap> {
+        self.bitmaps().find(|bitmap| bitmap.name.as_deref() == Some(name))
+    }
+
+    pub(crate) fn bitmap_mut(&mut self, name: &str) -> Option<&mut Bitmap> {
+        self.listed.iter_mut().find_map(|listed| match listed {
+            Listed::Bitmap(bitmap) if bitmap.name.as_deref() == Some(name) => Some(bitmap),
+            _ => None,
+        })
+    }
+
+    /// Its bitmaps (not the internal ones of running jobs), newest first.
+    pub fn bitmaps(&self) -> impl Iterator<Item = &Bitmap> {
+        self.listed.iter().filter_map(|listed| match listed {
+            Listed::Bitmap(bitmap) => Some(bitmap),
+            _ => None,
+        })
+    }
+
+    /// The chain of files, top first.
+    ///
+    /// # Panics
+    /// On a filter: it has no file of its own.
+    pub fn chain(&self) -> &[FileIx] {
+        match &self.kind {
+            NodeKind::Image { chain, .. } => chain,
+            NodeKind::Filter { .. } => panic!("internal: a filter has no file"),
+        }
+    }
+}
+
+/// One step of I/O on a node is about to start: what a fault does to it.
+pub type Started = Option<Fault>;
+
+impl World {
+    // ---- finding
+
+    /// The node a command means: a drive's *top* node, or a node by name.
+    ///
+    /// # Errors
+    /// `Cannot find device='…' nor node-name='…'` (`bdrv_lookup_bs`).
+    pub fn lookup(&self, name: &str) -> Result<NodeIx, QmpError> {
+        self.find_node(name).ok_or_else(|| {
+            QmpError::generic(format!("Cannot find device='{name}' nor node-name='{name}'"))
+        })
+    }
+
+    /// As [`World::lookup`], without the error.
+    pub fn find_node(&self, name: &str) -> Option<NodeIx> {
+        self.find_drive(name)
+            .map(|node| self.top_of(node))
+            .or_else(|| self.node_indices().find(|&index| &*self.node(index).name == name))
+    }
+
+    /// The image node a drive is attached to, below any filter.
+    pub fn find_drive(&self, drive: &str) -> Option<NodeIx> {
+        self.node_indices().find(|&index| self.node(index).drive.as_deref() == Some(drive))
+    }
+
+    /// The highest filter above an image node, or the node itself.
+    pub fn top_of(&self, node: NodeIx) -> NodeIx {
+        self.node(node).filters.last().copied().unwrap_or(node)
+    }
+
+    /// The image node at the bottom of a node: itself, or the source under a filter.
+    pub fn image_under(&self, node: NodeIx) -> NodeIx {
+        match self.node(node).kind {
+            NodeKind::Image { .. } => node,
+            NodeKind::Filter { source, .. } => source,
+        }
+    }
+
+    /// A name no node has yet: `bdrv_gen_node_name` (QEMU adds two random digits; ours counts).
+    pub(crate) fn generated_node_name(&mut self) -> Name {
+        let main = self.main_mut();
+        let number = main.next_node_number;
+        main.next_node_number += 1;
+        format!("#block{number}").into()
+    }
+
+    // ---- opening and closing
+
+    /// Opens an image file as a node.
+    ///
+    /// # Errors
+    /// QEMU's text: the file is missing, or another node of this process writes it.
+    pub(crate) fn open_node(
+        &mut self,
+        file: &Name,
+        name: Option<Name>,
+        opener: Opener,
+    ) -> Result<NodeIx, QmpError> {
+        let chain = self.chain_of(file).map_err(QmpError::generic)?;
+        let writer = self.node_indices().any(|index| match &self.node(index).kind {
+            NodeKind::Image { chain: open, .. } => open[0] == chain[0],
+            NodeKind::Filter { .. } => false,
+        });
+        if writer {
+            return Err(QmpError::generic("Failed to get \"write\" lock"));
+        }
+        let name = match name {
+            Some(name) => name,
+            None => self.generated_node_name(),
+        };
+        self.open_chain(&chain);
+        Ok(self.add_node(Node {
+            name,
+            drive: None,
+            opener,
+            kind: NodeKind::Image { chain, file: file.clone() },
+            listed: Vec::new(),
+            filters: Vec::new(),
+            blkdebug: None,
+            written: false,
+            quiesced: 0,
+            requests: 0,
+            target_of: None,
+            context: None,
+        }))
+    }
+
+    /// Closes an image node: its bitmaps are gone, its files are free.
+    pub(crate) fn close_node(&mut self, index: NodeIx) {
+        let chain = self.node(index).chain().to_vec();
+        self.remove_node(index);
+        self.close_chain(&chain);
+    }
+
+    /// The length of the image a node shows, in bytes: `bdrv_getlength`.
+    pub fn length(&self, node: NodeIx) -> u64 {
+        let image = self.image_under(node);
+        self.file(self.node(image).chain()[0]).image.length
+    }
+
+    // ---- I/O on an image node: what happens before the data moves
+
+    /// A read starts: `qcow2_co_preadv_part` announces it, the blkdebug layer may hit it.
+    pub(crate) fn read_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
+        self.node(node).blkdebug.as_ref()?;
+        let image = &self.file(self.node(node).chain()[0]).image;
+        let event = match (image.format, image.allocation(range.start, range.end).0) {
+            (Format::Raw, _) | (Format::Qcow2, Allocation::Data) => "read_aio",
+            (Format::Qcow2, Allocation::Unallocated) if image.backing.is_some() => {
+                self.announce(node, "read_backing_aio");
+                return None;
+            }
+            (Format::Qcow2, _) => return None,
+        };
+        self.announce(node, event);
+        self.hit(node, IoType::Read, range)
+    }
+
+    /// A write starts: `qcow2_co_pwritev_part`, then the generic write on the blkdebug node.
+    pub(crate) fn write_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
+        // Rules never come and go: looking whether there are any is no more than an addition.
+        self.node_add(node).blkdebug.as_ref()?;
+        let image = &self.file(self.node(node).chain()[0]).image;
+        let (format, allocation) =
+            (image.format, image.allocation(range.start, range.end).0);
+        if format == Format::Qcow2 && allocation != Allocation::Data {
+            self.announce(node, "cluster_alloc");
+        }
+        self.announce(node, "write_aio");
+        self.announce(node, "pwritev");
+        self.hit(node, IoType::Write, range)
+    }
+
+    /// Zeroes are about to be written: metadata only for qcow2, a real write for raw.
+    pub(crate) fn zero_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
+        self.node(node).blkdebug.as_ref()?;
+        let format = self.file(self.node(node).chain()[0]).image.format;
+        if format == Format::Raw {
+            self.announce(node, "pwritev_zero");
+        }
+        self.hit(node, IoType::WriteZeroes, range)
+    }
+
+    /// A discard starts.
+    pub(crate) fn discard_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
+        self.node(node).blkdebug.as_ref()?;
+        self.announce(node, "cluster_free");
+        self.hit(node, IoType::Discard, range)
+    }
+
+    /// A flush starts: `bdrv_co_flush`. Only a node written since its last flush reaches the disk.
+    pub(crate) fn flush_starts(&mut self, node: NodeIx) -> Started {
+        if self.node(node).blkdebug.is_none() {
+            return None;
+        }
+        self.announce(node, "flush_to_os");
+        if !self.node(node).written {
+            return None;
+        }
+        self.announce(node, "flush_to_disk");
+        self.hit(node, IoType::Flush, &(0..u64::MAX))
+    }
+
+    /// Something was written: the next flush has work to do. (Setting a flag commutes with setting it.)
+    pub(crate) fn mark_written(&mut self, node: NodeIx) {
+        self.node_add(node).written = true;
+        if self.node_add(node).blkdebug.is_some() {
+            self.announce(node, "pwritev_done");
+        }
+    }
+
+    fn announce(&mut self, node: NodeIx, event: &str) {
+        if let Some(layer) = &mut self.node_mut(node).blkdebug {
+            layer.announce(event);
+        }
+    }
+
+    fn hit(&mut self, node: NodeIx, io: IoType, range: &Range<u64>) -> Option<Fault> {
+        self.node_mut(node).blkdebug.as_mut()?.hit(io, range)
+    }
+
+    /// A guest write ended (well or not): every enabled bitmap of the node records it.
+    /// QEMU: `bdrv_set_dirty`, under the node's bitmap mutex, one step for all bitmaps.
+    pub(crate) fn mark_dirty(&mut self, node: NodeIx, range: Range<u64>) {
+        if range.is_empty() || self.node(node).bitmaps().next().is_none() {
+            return;
+        }
+        for listed in &mut self.node_mut(node).listed {
+            if let Listed::Bitmap(bitmap) = listed {
+                bitmap.mark(range.clone());
+            }
+        }
+    }
+
+    /// The sync bitmap gets a successor, listed as the newest: `bdrv_dirty_bitmap_create_successor`.
+    pub(crate) fn freeze_bitmap(&mut self, node: NodeIx, name: &Name) -> Result<(), QmpError> {
+        let node = self.node_mut(node);
+        node.bitmap_mut(name).expect("internal: looked up before").create_successor()?;
+        node.listed.insert(0, Listed::Successor(name.clone()));
+        Ok(())
+    }
+
+    /// The successor takes the name over; it stays where it is in the list: `bdrv_dirty_bitmap_abdicate`.
+    pub(crate) fn abdicate_bitmap(&mut self, node: NodeIx, name: &Name) {
+        let node = self.node_mut(node);
+        let at = |node: &Node, wanted: &dyn Fn(&Listed) -> bool| {
+            node.listed.iter().position(wanted).expect("internal: a frozen bitmap is listed twice")
+        };
+        let parent = at(node, &|listed| {
+            matches!(listed, Listed::Bitmap(bitmap) if bitmap.name.as_deref() == Some(&**name))
+        });
+        let Listed::Bitmap(mut bitmap) = node.listed.remove(parent) else {
+            unreachable!("just matched");
+        };
+        bitmap.abdicate();
+        let successor = at(node, &|listed| *listed == Listed::Successor(name.clone()));
+        node.listed[successor] = Listed::Bitmap(bitmap);
+    }
+
+    /// The successor is folded back: `bdrv_reclaim_dirty_bitmap`.
+    pub(crate) fn reclaim_bitmap(&mut self, node: NodeIx, name: &Name) {
+        let node = self.node_mut(node);
+        node.listed.retain(|listed| *listed != Listed::Successor(name.clone()));
+        node.bitmap_mut(name).expect("internal: a busy bitmap cannot be removed").reclaim();
+    }
+
+    // ---- drained sections
+
+    /// Begins a drained section over `nodes`: guests stop submitting there, jobs there are asked to pause.
+    /// The caller then waits until [`World::is_quiet`]. QEMU: `bdrv_drained_begin`.
+    pub(crate) fn drain_begin(&mut self, nodes: NodeSet) -> u32 {
+        for index in self.node_indices().collect::<Vec<_>>() {
+            if nodes & (1 << index) != 0 {
+                self.node_mut(index).quiesced += 1;
+            }
+        }
+        let jobs: Vec<JobIx> = self.jobs_on(nodes);
+        let main = self.main_mut();
+        let id = main.next_drain;
+        main.next_drain += 1;
+        main.drains.push(Drain { id, nodes, jobs: jobs.clone() });
+        for job in jobs {
+            job::pause(self, job);
+        }
+        id
+    }
+
+    /// Ends a drained section: jobs whose last reason to pause this was go on.
+    /// QEMU: `bdrv_drained_end`.
+    pub(crate) fn drain_end(&mut self, id: u32) {
+        let main = self.main_mut();
+        let at = main.drains.iter().position(|drain| drain.id == id).expect("internal: no such drain");
+        let drain = main.drains.remove(at);
+        if main.drains.is_empty() {
+            main.next_drain = 0;
+        }
+        for index in self.node_indices().collect::<Vec<_>>() {
+            if drain.nodes & (1 << index) != 0 && self.node(index).quiesced > 0 {
+                self.node_mut(index).quiesced -= 1;
+            }
+        }
+        for job in drain.jobs {
+            job::resume(self, job);
+        }
+    }
+
+    /// The drained sections that a new node or job on `node` falls into.
+    pub(crate) fn drains_over(&self, node: NodeIx) -> u8 {
+        self.main().drains.iter().filter(|drain| drain.nodes & (1 << node) != 0).count() as u8
+    }
+
+    /// Nothing runs on those nodes: `bdrv_drain_poll`.
+    pub(crate) fn is_quiet(&self, nodes: NodeSet) -> bool {
+        self.node_indices().all(|index| nodes & (1 << index) == 0 || self.node(index).requests == 0)
+            && self.jobs_on(nodes).into_iter().all(|index| {
+                let job = self.job(index);
+                !job.busy || job.status.is_completed()
+            })
+    }
+
+    /// The jobs that use any of those nodes, newest first.
+    fn jobs_on(&self, nodes: NodeSet) -> Vec<JobIx> {
+        if self.main().jobs.is_empty() {
+            return Vec::new();
+        }
+        let jobs = self.main().jobs.iter().copied();
+        jobs.filter(|&index| self.job(index).nodes & nodes != 0).collect()
+    }
+
+    /// The bitmap a busy mark is on, for a command that removes it in a transaction.
+    pub(crate) fn set_hold(&mut self, node: NodeIx, name: &str, hold: Hold) {
+        self.node_mut(node).bitmap_mut(name).expect("internal: looked up before").hold = hold;
+    }
+}

@@ -1,0 +1,130 @@
+//! The process: started with its drives, ended by `quit` or by a crash.
+//!
+//! QEMU: `qemu_cleanup`: everything is drained, then each job is cancelled and waited for, newest first.
+
+use crate::error::QmpError;
+use crate::event::{Event, Output};
+use crate::fault::Blkdebug;
+use crate::group;
+use crate::job;
+use crate::main_loop::{Context, Flow, Frame, Wait};
+use crate::name::Name;
+use crate::node::{ALL_NODES, Opener};
+use crate::world::World;
+
+/// A drive on QEMU's command line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Drive {
+    /// The drive's id.
+    pub id: Name,
+    /// The name of its node; generated if absent.
+    pub node: Option<Name>,
+    /// Its image file.
+    pub file: Name,
+    /// A blkdebug layer under the format.
+    pub blkdebug: Option<Blkdebug>,
+    /// The iothread its device runs in; the main loop if absent.
+    pub iothread: Option<Name>,
+}
+
+impl World {
+    /// Starts QEMU on the image folder.
+    ///
+    /// # Errors
+    /// What QEMU would print before it exits: an image it cannot open.
+    pub fn launch(&mut self, drives: &[Drive]) -> Result<(), QmpError> {
+        self.forget_touched();
+        self.monitor_mut().gone = false;
+        for drive in drives {
+            let node = self.open_node(&drive.file, drive.node.clone(), Opener::Drive)?;
+            let context = drive.iothread.as_ref().map(|name| self.iothread(name));
+            let entry = self.node_mut(node);
+            entry.drive = Some(drive.id.clone());
+            entry.blkdebug = drive.blkdebug.clone();
+            entry.context = context;
+        }
+        Ok(())
+    }
+
+    fn iothread(&mut self, name: &Name) -> usize {
+        let found = self
+            .context_indices()
+            .find(|&index| self.context(index).name.as_ref() == Some(name));
+        found.unwrap_or_else(|| {
+            self.add_context(Context { name: Some(name.clone()), hops: Vec::new() })
+        })
+    }
+}
+
+/// How far the shutdown has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shutdown {
+    /// `SHUTDOWN` has been said.
+    Begin,
+    /// Everything is drained; jobs are cancelled one by one.
+    CancelJobs {
+        /// The drained section that holds until the end.
+        drain: u32,
+    },
+}
+
+/// Killed by SIGSEGV, as an exit code.
+const KILLED_BY_SEGV: i32 = -11;
+
+/// The main loop notices that the process is to end.
+pub(crate) fn begin(w: &mut World) -> Frame {
+    w.emit(Event::Shutdown);
+    Frame::Shutdown(Shutdown::Begin)
+}
+
+/// The shutdown goes on.
+pub(crate) fn advance(w: &mut World, stage: Shutdown) -> Flow {
+    match stage {
+        Shutdown::Begin => {
+            let drain = w.drain_begin(ALL_NODES);
+            Flow::Become(
+                Frame::Shutdown(Shutdown::CancelJobs { drain }),
+                Wait::Quiet(ALL_NODES),
+            )
+        }
+        Shutdown::CancelJobs { .. } => cancel_next(w),
+    }
+}
+
+fn cancel_next(w: &mut World) -> Flow {
+    let Some(&index) = w.main().jobs.first() else {
+        return exits(w, 0);
+    };
+    let status = w.job(index).status;
+    if status == job::Status::Concluded {
+        job::dismiss(w, index);
+        return Flow::Wait(Wait::Nothing);
+    }
+    let frame = match status {
+        _ if status.is_completed() => group::abort(w, index),
+        _ => job::cancel(w, index, true),
+    };
+    match frame {
+        Some(frame) => Flow::Call(frame),
+        None => Flow::Wait(Wait::JobConcluded(index)),
+    }
+}
+
+/// The process ends by itself.
+fn exits(w: &mut World, code: i32) -> Flow {
+    if let Some(reply) = w.monitor_mut().reply.take() {
+        w.say_reply(reply);
+    }
+    w.say(Output::Exit(code));
+    w.remove_process();
+    w.monitor_mut().gone = true;
+    Flow::Done
+}
+
+/// QEMU would crash here; whoever waits for a reply gets none.
+pub(crate) fn dies(w: &mut World) -> Flow {
+    w.say(Output::Exit(KILLED_BY_SEGV));
+    w.remove_process();
+    w.monitor_mut().gone = true;
+    Flow::Done
+}

@@ -1,0 +1,207 @@
+//! Steps: what may happen next, doing it, and its name.
+//!
+//! A step is what QEMU does between two points where somebody else may run. All nondeterminism (the order of
+//! I/O completions, bottom halves, timers, the arrival of commands and of guests' requests) is the choice of
+//! the next step, and nothing else.
+//!
+//! | step | QEMU function | what makes it indivisible |
+//! |---|---|---|
+//! | `monitor …` | `qmp_dispatch`, to the handler's end or first nested loop | the main thread |
+//! | `monitor reply` | `monitor_qmp_respond` | the main thread |
+//! | `main bh …` | `aio_bh_call` | the main thread |
+//! | `main resumes …` | the end of an `AIO_WAIT_WHILE` | the main thread |
+//! | `main io …` | a synchronous open or close completes | the main thread |
+//! | `main shutdown` | `qemu_cleanup` | the main thread |
+//! | `… enter` | `co_schedule_bh_cb` in an iothread | the iothread |
+//! | `… job read/write/zero` | a completion in `block_copy_task_entry` | the job's event loop |
+//! | `… job timer` | the end of `qemu_co_sleep` | the job's event loop |
+//! | `… job scan` | `block_copy_reset_unallocated` | the job's event loop |
+//! | `guest… begin/lands/ends` | `cbw_do_copy_before_write`, the I/O, `bdrv_co_write_req_finish` | the node's event loop |
+
+use crate::backup::{self, At};
+use crate::block_copy::{self, CallState, Caller, Phase};
+use crate::guest::{self, QEMU_IO, Stage};
+use crate::main_loop::{self, Bh, Frame, Wait};
+use crate::monitor;
+use crate::world::{ContextIx, Footprint, GuestIx, JobIx, World};
+
+/// One step. The order is the order in which enabled steps are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The next command's handler begins.
+    MonitorCommand,
+    /// The reply is written.
+    MonitorReply,
+    /// The process begins to end.
+    Shutdown,
+    /// The main loop runs its next bottom half.
+    MainBh,
+    /// The innermost nested event loop is over.
+    MainResume,
+    /// The synchronous I/O of the innermost nested event loop completes.
+    MainIo,
+    /// An iothread enters the next coroutine that was scheduled there.
+    Enter(ContextIx),
+    /// The scan of a sync=top job gets the status it asked for.
+    Scan(JobIx),
+    /// The rate limiter's sleep of a job is over.
+    Timer(JobIx),
+    /// The I/O of a copy task completes: job, first byte.
+    Task(JobIx, u64),
+    /// A guest's next move.
+    Guest(GuestIx),
+}
+
+impl World {
+    /// The steps possible now, ascending, without duplicates: a function of the state alone.
+    pub fn enabled(&self, steps: &mut Vec<Step>) {
+        steps.clear();
+        let mut add = |step: Step, possible: bool| {
+            if possible {
+                steps.push(step);
+            }
+        };
+        add(Step::MonitorCommand, monitor::may_begin(self));
+        add(Step::MonitorReply, monitor::may_reply(self));
+        add(Step::Shutdown, monitor::may_shut_down(self));
+        let main = self.main();
+        add(Step::MainBh, main.next_bh().is_some() && !monitor::holds_main_loop(self));
+        add(Step::MainResume, main_loop::may_resume(self));
+        add(Step::MainIo, main.waiting_for() == Some(Wait::Io));
+        for context in self.context_indices() {
+            add(Step::Enter(context), !self.context(context).hops.is_empty());
+        }
+        if !main.jobs.is_empty() {
+            self.enabled_of_jobs(steps);
+        }
+        for guest in self.guest_indices() {
+            if guest::is_enabled(self, guest) {
+                steps.push(Step::Guest(guest));
+            }
+        }
+    }
+
+    fn enabled_of_jobs(&self, steps: &mut Vec<Step>) {
+        for job in self.job_indices() {
+            if matches!(self.job(job).backup.at, At::Scanning(_)) {
+                steps.push(Step::Scan(job));
+            }
+        }
+        for job in self.job_indices() {
+            let call = self.copy(job).call(Caller::Job);
+            if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
+                steps.push(Step::Timer(job));
+            }
+        }
+        for job in self.job_indices() {
+            steps.extend(self.copy(job).tasks.iter().map(|task| Step::Task(job, task.start)));
+        }
+    }
+
+    /// Does one enabled step and returns what it touched; [`World::take_output`] has what it said.
+    ///
+    /// # Panics
+    /// If the step is not enabled, or QEMU would fail an assertion.
+    pub fn apply(&mut self, step: Step) -> Footprint {
+        self.forget_touched();
+        match step {
+            Step::MonitorCommand => monitor::begin(self),
+            Step::MonitorReply => monitor::reply(self),
+            Step::Shutdown => monitor::shut_down(self),
+            Step::MainBh => main_loop::run_bh(self),
+            Step::MainResume | Step::MainIo => main_loop::resume(self),
+            Step::Enter(context) => {
+                let job = self.context_mut(context).hops.remove(0);
+                backup::run(self, job);
+            }
+            Step::Scan(job) => backup::scanned(self, job),
+            Step::Timer(job) => block_copy::sleep_over(self, job),
+            Step::Task(job, start) => block_copy::io_done(self, job, start),
+            Step::Guest(guest) => guest::step(self, guest),
+        }
+        self.footprint()
+    }
+
+    /// The step's name: stable across edits of the story, different for different enabled steps.
+    pub fn step_name(&self, step: Step) -> String {
+        match step {
+            Step::MonitorCommand => match self.monitor().inbox.front() {
+                Some((word, _)) => format!("monitor {word}"),
+                None => "monitor command".into(),
+            },
+            Step::MonitorReply => "monitor reply".into(),
+            Step::Shutdown => "main shutdown".into(),
+            Step::MainBh => match self.main().next_bh() {
+                Some(Bh::JobExit(job)) => format!("main bh job-exit {}", self.job(*job).id),
+                None => "main bh".into(),
+            },
+            Step::MainResume => format!("main resumes {}", self.frame_name()),
+            Step::MainIo => format!("main io {}", self.frame_name()),
+            Step::Enter(context) => {
+                let context = self.context(context);
+                let job = context.hops.first().map_or("", |&job| &*self.job(job).id);
+                format!("{} enter {job}", context.name.as_deref().unwrap_or("iothread"))
+            }
+            Step::Scan(job) => format!("{} job scan", self.job(job).id),
+            Step::Timer(job) => format!("{} job timer", self.job(job).id),
+            Step::Task(job, start) => self.task_name(job, start),
+            Step::Guest(guest) => self.guest_step_name(guest),
+        }
+    }
+
+    /// What the innermost function on the main thread's stack is.
+    fn frame_name(&self) -> String {
+        match self.main().frames().last() {
+            Some(Frame::Finalize { job, .. }) => format!("finalize {}", self.job(*job).id),
+            Some(Frame::AbortGroup { .. }) => "abort".into(),
+            Some(Frame::QemuIo { .. }) => "qemu-io".into(),
+            Some(Frame::GraphChange { .. }) => "graph-change".into(),
+            Some(Frame::Shutdown(_)) => "shutdown".into(),
+            Some(Frame::Transaction(_)) => "transaction".into(),
+            Some(Frame::Resize { .. } | Frame::WaitFor(_)) => "resize".into(),
+            Some(Frame::Command(_) | Frame::FinalizeAll { .. }) | None => "command".into(),
+        }
+    }
+
+    fn task_name(&self, job: JobIx, start: u64) -> String {
+        let task = self.copy(job).tasks.iter().find(|task| task.start == start);
+        let Some(task) = task else { return format!("{} job task", self.job(job).id) };
+        let verb = match task.phase {
+            Phase::Reading => "read",
+            Phase::Writing(_) => "write",
+            Phase::Zeroing => "zero",
+        };
+        let area = format!("{}+{}", bytes(task.start), bytes(task.end - task.start));
+        let id = &self.job(job).id;
+        match task.caller {
+            Caller::Job => format!("{id} job {verb} {area}"),
+            Caller::Guest(guest) => format!("{id} cbw {verb} {area} for {}", self.guest(guest).name),
+        }
+    }
+
+    fn guest_step_name(&self, index: GuestIx) -> String {
+        let guest = self.guest(index);
+        let word = guest.request().map_or("request", |request| request.word());
+        let (move_, number) = match guest.stage {
+            Stage::Idle => ("begin", guest.begun + 1),
+            Stage::Saving { .. } | Stage::InFlight { .. } => ("lands", guest.begun),
+            Stage::Landed { .. } => ("ends", guest.begun),
+        };
+        if index == QEMU_IO {
+            format!("{} {word} {move_}", guest.name)
+        } else {
+            format!("{} {word} {number} {move_}", guest.name)
+        }
+    }
+}
+
+/// A number of bytes as people write it: `64k`, `16M`, `512`.
+fn bytes(count: u64) -> String {
+    let unit = [(30, 'G'), (20, 'M'), (10, 'k')]
+        .into_iter()
+        .find(|&(shift, _)| count > 0 && count.is_multiple_of(1 << shift));
+    match unit {
+        Some((shift, letter)) => format!("{}{letter}", count >> shift),
+        None => count.to_string(),
+    }
+}

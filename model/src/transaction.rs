@@ -1,0 +1,514 @@
+//! `transaction`: actions that happen together or not at all.
+//!
+//! Every action is prepared in order; the first that fails makes all prepared ones (and itself) roll back, in
+//! reverse; otherwise all are committed, and jobs start only then. `drive-backup` and `blockdev-backup` by
+//! themselves are transactions of one action. QEMU: `qmp_transaction` in `blockdev.c`.
+
+use std::sync::Arc;
+
+use crate::backup::{self, BackupRequest, Sync};
+use crate::bitmap::{Hold, Undo, Use};
+use crate::dirty_bitmap;
+use crate::error::QmpError;
+use crate::event::Reply;
+use crate::job;
+use crate::main_loop::{Flow, Frame, Wait};
+use crate::name::Name;
+use crate::node::{ALL_NODES, NodeKind, Opener};
+use crate::world::{GroupIx, JobIx, NodeIx, World};
+
+/// A bitmap, by its node (or drive) and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BitmapName {
+    /// Node or drive.
+    pub node: Name,
+    /// Bitmap.
+    pub name: Name,
+}
+
+/// One action. The bitmap actions are also commands of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// `drive-backup`, `blockdev-backup`
+    Backup(BackupRequest),
+    /// `block-dirty-bitmap-add`
+    BitmapAdd {
+        /// Which.
+        bitmap: BitmapName,
+        /// Bytes; the node's default if absent.
+        granularity: Option<u64>,
+        /// Stored in the image when it is closed.
+        persistent: bool,
+        /// Does not record at first.
+        disabled: bool,
+    },
+    /// `block-dirty-bitmap-clear`
+    BitmapClear(BitmapName),
+    /// `block-dirty-bitmap-enable`
+    BitmapEnable(BitmapName),
+    /// `block-dirty-bitmap-disable`
+    BitmapDisable(BitmapName),
+    /// `block-dirty-bitmap-merge`
+    BitmapMerge {
+        /// The bitmap that grows.
+        target: BitmapName,
+        /// What is merged into it.
+        sources: Vec<BitmapName>,
+    },
+    /// `block-dirty-bitmap-remove`
+    BitmapRemove(BitmapName),
+    /// `abort`
+    Abort,
+}
+
+impl Action {
+    /// The action's type on the wire.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Action::Backup(request) if request.drive => "drive-backup",
+            Action::Backup(_) => "blockdev-backup",
+            Action::BitmapAdd { .. } => "block-dirty-bitmap-add",
+            Action::BitmapClear(_) => "block-dirty-bitmap-clear",
+            Action::BitmapEnable(_) => "block-dirty-bitmap-enable",
+            Action::BitmapDisable(_) => "block-dirty-bitmap-disable",
+            Action::BitmapMerge { .. } => "block-dirty-bitmap-merge",
+            Action::BitmapRemove(_) => "block-dirty-bitmap-remove",
+            Action::Abort => "abort",
+        }
+    }
+}
+
+/// What has been prepared for one action, and how it is undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Prepared {
+    /// Nothing to undo.
+    #[default]
+    Nothing,
+    /// A backup: the drained section on its source, its target if it was opened here, its job.
+    Backup {
+        /// The drained section.
+        drain: Option<u32>,
+        /// The target that was opened, while no job owns it.
+        target: Option<NodeIx>,
+        /// The job.
+        job: Option<JobIx>,
+    },
+    /// A bitmap was added.
+    Added(NodeIx, Name),
+    /// Bits were cleared.
+    Cleared(NodeIx, Name, Box<Undo>),
+    /// Recording was switched. The rollback of an enable writes this back even if nothing was prepared (bug-A3).
+    Switched(NodeIx, Name, bool),
+    /// Bits were merged in; the bits before.
+    Merged(NodeIx, Name, Box<Undo>),
+    /// A bitmap waits for its removal.
+    Removing(NodeIx, Name),
+    /// QEMU would die in this action's rollback (or commit).
+    Dies,
+}
+
+/// How far the action being prepared has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum BackupStage {
+    Drain,
+    Drained,
+    Opened,
+    Create,
+}
+
+/// How far the transaction has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    Begin,
+    DrainedAll(u32),
+    Prepare(usize, BackupStage),
+    Commit(usize),
+    Abort(usize),
+    Clean(usize),
+    End,
+}
+
+/// A transaction in progress.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Transaction {
+    actions: Arc<Vec<Action>>,
+    /// One bitmap command by itself: nothing is drained, and its rollback is its own.
+    alone: bool,
+    grouped: bool,
+    group: Option<GroupIx>,
+    prepared: Vec<Prepared>,
+    error: Option<QmpError>,
+    stage: Stage,
+}
+
+impl Transaction {
+    /// A transaction that has not begun.
+    pub fn new(actions: Arc<Vec<Action>>, grouped: bool) -> Transaction {
+        Transaction {
+            actions,
+            alone: false,
+            grouped,
+            group: None,
+            prepared: Vec::new(),
+            error: None,
+            stage: Stage::Begin,
+        }
+    }
+
+    /// A bitmap action as a command of its own.
+    pub fn alone(actions: Arc<Vec<Action>>) -> Transaction {
+        Transaction { alone: true, ..Transaction::new(actions, false) }
+    }
+
+    /// The action at a place in commit and clean order.
+    fn in_order(&self, w: &World, place: usize) -> usize {
+        if w.dialect.transaction_reversed { self.actions.len() - 1 - place } else { place }
+    }
+
+    fn at(mut self: Box<Self>, stage: Stage) -> Frame {
+        self.stage = stage;
+        Frame::Transaction(self)
+    }
+
+    fn fails(mut self: Box<Self>, error: QmpError) -> Flow {
+        self.error = Some(error);
+        let last = self.prepared.len();
+        Flow::Become(self.at(Stage::Abort(last)), Wait::Nothing)
+    }
+}
+
+fn then(frame: Frame) -> Flow {
+    Flow::Become(frame, Wait::Nothing)
+}
+
+/// Runs the transaction's next stretch.
+pub(crate) fn advance(w: &mut World, t: Box<Transaction>) -> Flow {
+    match t.stage {
+        Stage::Begin => begin(w, t),
+        Stage::DrainedAll(drain) => {
+            w.drain_end(drain);
+            then(t.at(Stage::Prepare(0, BackupStage::Drain)))
+        }
+        Stage::Prepare(index, stage) => prepare(w, t, index, stage),
+        Stage::Commit(place) => commit(w, t, place),
+        Stage::Abort(left) => abort(w, t, left),
+        Stage::Clean(place) => clean(w, t, place),
+        Stage::End => end(w, t),
+    }
+}
+
+/// The checks before anything, then all nodes are drained once: running jobs show `paused`, `running`.
+fn begin(w: &mut World, mut t: Box<Transaction>) -> Flow {
+    if t.alone {
+        return then(t.at(Stage::Prepare(0, BackupStage::Drain)));
+    }
+    if t.grouped {
+        if w.dialect.grouped_checked_first
+            && let Some(action) = t.actions.iter().find(|action| !suits_group(action, true))
+        {
+            let error = refuses_group(w, action);
+            return Flow::Instead(Frame::Command(Box::new(Reply::Error(error))));
+        }
+        let group = w.add_group(Default::default());
+        w.group_mut(group).held = true;
+        t.group = Some(group);
+    }
+    let drain = w.drain_begin(ALL_NODES);
+    Flow::Become(t.at(Stage::DrainedAll(drain)), Wait::Quiet(ALL_NODES))
+}
+
+fn suits_group(action: &Action, checked_first: bool) -> bool {
+    match action {
+        Action::Backup(_) => true,
+        Action::Abort => !checked_first,
+        _ => false,
+    }
+}
+
+fn refuses_group(w: &World, action: &Action) -> QmpError {
+    QmpError::generic(format!(
+        "Action '{}' does not support {} property completion-mode = grouped",
+        action.type_name(),
+        w.dialect.grouped_refusal_noun
+    ))
+}
+
+// ---- prepare
+
+fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupStage) -> Flow {
+    let actions = t.actions.clone();
+    let Some(action) = actions.get(index) else {
+        return then(t.at(Stage::Commit(0)));
+    };
+    if stage == BackupStage::Drain {
+        t.prepared.push(Prepared::Nothing);
+        if t.grouped && !suits_group(action, false) {
+            let error = refuses_group(w, action);
+            return t.fails(error);
+        }
+    }
+    if let Action::Backup(request) = action {
+        return prepare_backup(w, t, index, stage, request);
+    }
+    match prepare_simple(w, action, &mut t.prepared[index]) {
+        Ok(()) => {
+            // With iothreads, nothing holds the nodes of bitmap actions: guests may write between two of them.
+            let exposed = index + 1 < actions.len() && w.context_indices().next().is_some();
+            let next = t.at(Stage::Prepare(index + 1, BackupStage::Drain));
+            Flow::Become(next, if exposed { Wait::Io } else { Wait::Nothing })
+        }
+        Err(error) => {
+            if t.alone {
+                t.prepared[index] = Prepared::Nothing;
+            }
+            t.fails(error)
+        }
+    }
+}
+
+/// One action without a job: done at once.
+fn prepare_simple(
+    w: &mut World,
+    action: &Action,
+    prepared: &mut Prepared,
+) -> Result<(), QmpError> {
+    match action {
+        Action::Backup(_) => unreachable!("backups are prepared in stages"),
+        Action::BitmapAdd { bitmap, granularity, persistent, disabled } => {
+            let node = dirty_bitmap::add(w, bitmap, *granularity, *persistent, *disabled)?;
+            *prepared = Prepared::Added(node, bitmap.name.clone());
+        }
+        Action::BitmapClear(bitmap) => {
+            let node = dirty_bitmap::find(w, bitmap)?;
+            dirty_bitmap::named(w, node, bitmap).check(Use::Default)?;
+            let undo = dirty_bitmap::named_mut(w, node, bitmap).clear();
+            *prepared = Prepared::Cleared(node, bitmap.name.clone(), Box::new(undo));
+        }
+        Action::BitmapEnable(bitmap) => {
+            // The rollback of an enable is not guarded: it writes back a remembered flag that was never set.
+            *prepared = Prepared::Dies;
+            let node = dirty_bitmap::find(w, bitmap)?;
+            *prepared = Prepared::Switched(node, bitmap.name.clone(), true);
+            let entry = dirty_bitmap::named(w, node, bitmap);
+            entry.check(Use::AllowReadonly)?;
+            *prepared = Prepared::Switched(node, bitmap.name.clone(), entry.disabled);
+            dirty_bitmap::named_mut(w, node, bitmap).disabled = false;
+        }
+        Action::BitmapDisable(bitmap) => {
+            let node = dirty_bitmap::find(w, bitmap)?;
+            let entry = dirty_bitmap::named(w, node, bitmap);
+            entry.check(Use::AllowReadonly)?;
+            *prepared = Prepared::Switched(node, bitmap.name.clone(), entry.disabled);
+            dirty_bitmap::named_mut(w, node, bitmap).disabled = true;
+        }
+        Action::BitmapMerge { target, sources } => {
+            let (node, undo) = dirty_bitmap::merge(w, target, sources)?;
+            *prepared = match undo {
+                Some(undo) => Prepared::Merged(node, target.name.clone(), Box::new(undo)),
+                // No source: QEMU frees a copy that was never made.
+                None => Prepared::Dies,
+            };
+        }
+        Action::BitmapRemove(bitmap) => {
+            let node = dirty_bitmap::find(w, bitmap)?;
+            dirty_bitmap::check_removable(dirty_bitmap::named(w, node, bitmap))?;
+            w.set_hold(node, &bitmap.name, Hold::Removing);
+            *prepared = Prepared::Removing(node, bitmap.name.clone());
+        }
+        Action::Abort => {
+            return Err(QmpError::generic("Transaction aborted using Abort action"));
+        }
+    }
+    Ok(())
+}
+
+/// A backup is prepared: its source is drained, its target opened, its job created.
+/// QEMU: `drive_backup_action`, `blockdev_backup_action`.
+fn prepare_backup(
+    w: &mut World,
+    mut t: Box<Transaction>,
+    index: usize,
+    stage: BackupStage,
+    request: &BackupRequest,
+) -> Flow {
+    let source = match w.lookup(&request.device) {
+        Ok(source) => source,
+        Err(error) => return t.fails(error),
+    };
+    match stage {
+        BackupStage::Drain => {
+            if !request.drive
+                && let Err(error) = w.lookup(&request.target)
+            {
+                return t.fails(error);
+            }
+            let nodes = 1 << w.image_under(source);
+            let drain = w.drain_begin(nodes);
+            t.prepared[index] = Prepared::Backup { drain: Some(drain), target: None, job: None };
+            let next = t.at(Stage::Prepare(index, BackupStage::Drained));
+            Flow::Become(next, Wait::Quiet(nodes))
+        }
+        BackupStage::Drained if request.drive => {
+            if let Err(error) = create_target(w, source, request) {
+                return t.fails(error);
+            }
+            Flow::Become(t.at(Stage::Prepare(index, BackupStage::Opened)), Wait::Io)
+        }
+        BackupStage::Drained | BackupStage::Opened => {
+            let opened = match open_target(w, request) {
+                Ok(opened) => opened,
+                Err(error) => return t.fails(error),
+            };
+            let mut request = request.clone();
+            let checked = backup::check_parameters(w, source, &mut request);
+            if let Prepared::Backup { target, .. } = &mut t.prepared[index] {
+                *target = opened;
+            }
+            if let Err(error) = checked {
+                return t.fails(error);
+            }
+            let next = t.at(Stage::Prepare(index, BackupStage::Create));
+            if w.dialect.graph_change_drains_all {
+                return Flow::BecomeAndCall(next, Frame::GraphChange { drain: None });
+            }
+            then(next)
+        }
+        BackupStage::Create => create_job(w, t, index, source, request),
+    }
+}
+
+fn create_job(
+    w: &mut World,
+    mut t: Box<Transaction>,
+    index: usize,
+    source: NodeIx,
+    request: &BackupRequest,
+) -> Flow {
+    let mut request = request.clone();
+    let opened = match &t.prepared[index] {
+        Prepared::Backup { target, .. } => *target,
+        _ => None,
+    };
+    let created = backup::check_parameters(w, source, &mut request)
+        .and_then(|()| match opened {
+            Some(target) => Ok(target),
+            None => w.lookup(&request.target),
+        })
+        .and_then(|target| backup::create(w, &request, source, target, t.group));
+    match created {
+        Ok(created) => {
+            if let Prepared::Backup { target, job, .. } = &mut t.prepared[index] {
+                (*target, *job) = (None, Some(created));
+            }
+            then(t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
+        }
+        Err(error) => t.fails(error),
+    }
+}
+
+/// What `drive-backup` does before its target is open: checks, and the new image file.
+fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Result<(), QmpError> {
+    backup::check_not_blocked(w, source)?;
+    if request.existing {
+        return Ok(());
+    }
+    let NodeKind::Image { chain, file } = &w.node(source).kind else {
+        unreachable!("filters are refused above");
+    };
+    let image = &w.file(chain[0]).image;
+    let backing = match request.sync {
+        Sync::None => Some(file.clone()),
+        Sync::Top => image.backing.clone(),
+        _ => None,
+    };
+    let (format, length) = (request.format.unwrap_or(image.format), image.length);
+    w.create_image(&request.target, Some(length), format, None, backing.as_ref())
+        .map_err(QmpError::generic)
+}
+
+fn open_target(w: &mut World, request: &BackupRequest) -> Result<Option<NodeIx>, QmpError> {
+    if !request.drive {
+        return Ok(None);
+    }
+    w.open_node(&request.target, None, Opener::Job).map(Some)
+}
+
+// ---- commit, abort, clean, end
+
+fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
+    if place == t.actions.len() {
+        return then(t.at(Stage::Clean(0)));
+    }
+    let index = t.in_order(w, place);
+    match &t.prepared[index] {
+        Prepared::Backup { job: Some(index), .. } => job::start(w, *index),
+        Prepared::Removing(node, name) => dirty_bitmap::remove_now(w, *node, name),
+        Prepared::Dies => {
+            if matches!(t.actions[index], Action::BitmapMerge { .. }) {
+                return crate::process::dies(w);
+            }
+        }
+        _ => {}
+    }
+    then(t.at(Stage::Commit(place + 1)))
+}
+
+fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
+    let Some(index) = left.checked_sub(1) else {
+        return then(t.at(Stage::Clean(0)));
+    };
+    let prepared = t.prepared[index].clone();
+    match &prepared {
+        Prepared::Nothing => {}
+        Prepared::Backup { target, job, .. } => {
+            if let Some(target) = *target {
+                w.close_node(target);
+            }
+            if let Some(job) = *job {
+                if let Prepared::Backup { job, target, .. } = &mut t.prepared[index] {
+                    (*job, *target) = (None, None);
+                }
+                let frame = job::cancel(w, job, true);
+                let next = t.at(Stage::Abort(index));
+                return match frame {
+                    Some(frame) => Flow::BecomeAndCall(next, frame),
+                    None => Flow::Become(next, Wait::JobCompleted(job)),
+                };
+            }
+        }
+        Prepared::Added(node, name) => dirty_bitmap::remove_now(w, *node, name),
+        Prepared::Cleared(node, name, undo) | Prepared::Merged(node, name, undo) => {
+            dirty_bitmap::by_name(w, *node, name).restore((**undo).clone());
+        }
+        Prepared::Switched(node, name, disabled) => {
+            dirty_bitmap::by_name(w, *node, name).disabled = *disabled;
+        }
+        Prepared::Removing(node, name) => w.set_hold(*node, name, Hold::Idle),
+        Prepared::Dies => return crate::process::dies(w),
+    }
+    then(t.at(Stage::Abort(index)))
+}
+
+fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
+    if place == t.actions.len() {
+        return then(t.at(Stage::End));
+    }
+    let index = t.in_order(w, place);
+    if let Some(Prepared::Backup { drain: Some(drain), .. }) = t.prepared.get(index) {
+        w.drain_end(*drain);
+    }
+    then(t.at(Stage::Clean(place + 1)))
+}
+
+fn end(w: &mut World, t: Box<Transaction>) -> Flow {
+    if let Some(group) = t.group {
+        w.group_mut(group).held = false;
+        crate::group::release(w, group);
+    }
+    let reply = match t.error {
+        Some(error) => Reply::Error(error),
+        None => Reply::Done,
+    };
+    Flow::Instead(Frame::Command(Box::new(reply)))
+}
+

@@ -1,0 +1,6 @@
+//! scenarios
+
+pub mod format;
+pub mod load;
+pub mod schema;
+pub mod size;

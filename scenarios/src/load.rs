@@ -1,0 +1,95 @@
+//! From a scenario file to a [`Story`], or to a message that shows what is wrong and where.
+//!
+//! Three stages, each a file: `raw` reads the YAML into the shape of the document, `convert` makes wrong
+//! combinations of keys impossible, `check` judges the story as a whole (is QEMU running, does the name exist).
+//! `error` is the message that a reader sees. The shipped scenarios are embedded here.
+
+use std::path::Path;
+
+use crate::format::{Story, did_you_mean};
+
+mod check;
+mod convert;
+mod error;
+pub(crate) mod raw;
+
+pub use error::{LoadError, Place};
+
+/// A table of (name, text) from names: the file `scenarios/NAME.yaml`.
+macro_rules! shipped {
+    ($($name:literal,)+) => {
+        &[$(($name, include_str!(concat!("../", $name, ".yaml")))),+]
+    };
+}
+
+/// The scenarios that the binary carries with it: name and text. A new file is a new row.
+pub const SHIPPED: &[(&str, &str)] = shipped![
+    "iotest-124/test_growing_before_backup",
+    "iotest-124/test_incremental_failure",
+    "iotest-124/test_incremental_pause",
+    "iotest-124/test_incremental_simple",
+    "iotest-124/test_incremental_transaction",
+    "iotest-124/test_large_granularity",
+    "iotest-124/test_larger_cluster_target",
+    "iotest-124/test_small_granularity",
+    "iotest-124/test_sync_dirty_bitmap_bad_granularity",
+    "iotest-124/test_sync_dirty_bitmap_missing",
+    "iotest-124/test_sync_dirty_bitmap_not_found",
+    "iotest-124/test_transaction_failure",
+    "iotest-124/test_transaction_failure_race",
+];
+
+/// Understands the text of a scenario; `file` is only its name, for messages and for [`Story::name`].
+pub fn parse(file: &str, text: &str) -> Result<Story, LoadError> {
+    let trouble = |trouble: error::Trouble| trouble.shown_in(file, text);
+    let raw = raw::read(text).map_err(trouble)?;
+    let (story, places) = convert::story(name_of(file), raw).map_err(trouble)?;
+    check::story(&story, &places).map_err(trouble)?;
+    Ok(story)
+}
+
+/// The same for a text that may not even be text.
+pub fn parse_bytes(file: &str, bytes: &[u8]) -> Result<Story, LoadError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(file, text),
+        Err(error) => {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            Err(error::not_utf8(&good).shown_in(file, &good))
+        }
+    }
+}
+
+/// Loads a scenario by what a user calls it: a shipped name, with or without its folder, or a path.
+///
+/// A name goes before a path of the same spelling; `./NAME` is always a path.
+pub fn open(scenario: &str) -> Result<Story, LoadError> {
+    if let Some((name, text)) = find_shipped(scenario) {
+        return parse(&format!("scenarios/{name}.yaml"), text);
+    }
+    match std::fs::read(scenario) {
+        Ok(bytes) => parse_bytes(scenario, &bytes),
+        Err(error) if Path::new(scenario).components().count() > 1 || scenario.ends_with(".yaml") => {
+            Err(LoadError::without_place(scenario, format!("cannot be read: {error}"), shipped_like(scenario)))
+        }
+        Err(_) => {
+            let help = shipped_like(scenario).or_else(|| Some("`blockrace list scenarios` has the shipped ones".into()));
+            Err(LoadError::without_place(scenario, "is neither a shipped scenario nor a file".into(), help))
+        }
+    }
+}
+
+/// The shipped scenario of this name: its whole name, or the part after the folder.
+fn find_shipped(scenario: &str) -> Option<&'static (&'static str, &'static str)> {
+    SHIPPED.iter().find(|(name, _)| *name == scenario || name_of(name) == scenario)
+}
+
+fn shipped_like(scenario: &str) -> Option<String> {
+    let (whole, last): (Vec<&str>, Vec<&str>) = SHIPPED.iter().map(|(name, _)| (*name, name_of(name))).unzip();
+    did_you_mean(scenario, &whole).or_else(|| did_you_mean(name_of(scenario), &last))
+}
+
+/// The last part of a path, without the ending.
+fn name_of(file: &str) -> &str {
+    let last = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    last.strip_suffix(".yaml").or_else(|| last.strip_suffix(".yml")).unwrap_or(last)
+}

@@ -1,0 +1,304 @@
+//! A campaign: many seeds of one root, over one system, on any number of threads.
+//!
+//! The report is a function of the campaign alone. Workers take chunks of runs as they come free; what they found is
+//! added up in the order of the runs, up to the run that ended the campaign, and what a fast worker did
+//! beyond it is thrown away. So one worker and sixty-four report the same failure, the same counts and the same digest.
+
+use crate::System;
+use crate::hash::fingerprint_of;
+use crate::run::{End, Outcome, Runner};
+use crate::seed::run_seed;
+use crate::strategy::Strategy;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+/// How many runs a worker takes at a time. It bounds what is lost when a campaign is interrupted, and changes no result.
+const CHUNK_RUNS: u64 = 32;
+
+/// Which runs to do, and how.
+#[derive(Clone)]
+pub struct Campaign<'a> {
+    /// The root seed; run *i* has the seed [`run_seed`]`(root, i)`.
+    pub root: u64,
+    /// The indices of the runs.
+    pub runs: Range<u64>,
+    /// Makes the strategy that chooses the steps; called once by each worker.
+    pub strategy: &'a (dyn Fn() -> Box<dyn Strategy> + Sync),
+    /// The limit on the steps of one run.
+    pub steps_max: u64,
+    /// Whether the first failure, in the order of the runs, ends the campaign.
+    pub stop_at_failure: bool,
+    /// How many threads do the runs. It changes no result.
+    pub jobs: NonZeroUsize,
+}
+
+/// What others may look at, and do, while a campaign goes on.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// How many runs are done so far. It may be ahead of [`Report::runs`] by what is thrown away.
+    pub runs_done: AtomicU64,
+    /// Set it, and the campaign ends after the runs that are under way.
+    pub interrupt: AtomicBool,
+}
+
+/// What came of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How many runs are covered: as many from the first one on, without a gap. With
+    /// [`stop_at_failure`](Campaign::stop_at_failure), the failing run is the last one of them.
+    pub runs: u64,
+    /// How many steps they did together.
+    pub steps: u64,
+    /// How many of them were ended before they rested, by the step limit or by their strategy.
+    pub unrested: u64,
+    /// How many of them failed.
+    pub failures: u64,
+    /// A hash of which run had which outcome, over the runs covered: the sum, modulo 2¹²⁸, of a hash of each.
+    pub digest: u128,
+    /// The failure with the least index. A campaign that was interrupted may know one beyond the runs covered, and reports
+    /// it rather than lose it; it need not be the least then.
+    pub first_failure: Option<Failure>,
+    /// Whether the campaign was interrupted before everything was covered.
+    pub interrupted: bool,
+}
+
+/// A run that broke a promise or could not be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The index of the run in its campaign.
+    pub index: u64,
+    /// The seed of the run; with it, [`Runner::run`] does the same again.
+    pub seed: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Does the runs of a campaign.
+///
+/// # Panics
+///
+/// When a run panics. The message has its index and seed.
+pub fn fuzz<S: System>(system: &S, campaign: &Campaign<'_>, control: &Control) -> Report {
+    let desk = Desk::new(campaign, control);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..campaign.jobs.get())
+            .map(|_| scope.spawn(|| desk.work(system)))
+            .collect();
+        for worker in workers {
+            worker
+                .join()
+                .unwrap_or_else(|payload| resume_unwind(payload));
+        }
+    });
+    desk.report()
+}
+
+/// Where the workers get their chunks and leave what they found.
+struct Desk<'a> {
+    campaign: &'a Campaign<'a>,
+    control: &'a Control,
+    /// The number of the chunk that is taken next.
+    chunk_next: AtomicU64,
+    /// No run with a higher index matters any more.
+    index_last: AtomicU64,
+    /// A worker panicked: the others shall not go on for hours before that is seen.
+    abandoned: AtomicBool,
+    ledger: Mutex<Ledger>,
+}
+
+impl<'a> Desk<'a> {
+    fn new(campaign: &'a Campaign<'a>, control: &'a Control) -> Desk<'a> {
+        Desk {
+            campaign,
+            control,
+            chunk_next: AtomicU64::new(0),
+            index_last: AtomicU64::new(u64::MAX),
+            abandoned: AtomicBool::new(false),
+            ledger: Mutex::default(),
+        }
+    }
+
+    /// What one worker does.
+    fn work<S: System>(&self, system: &S) {
+        let mut runner = Runner::new(system);
+        runner.steps_max = self.campaign.steps_max;
+        let mut strategy = (self.campaign.strategy)();
+        while let Some((chunk, runs)) = self.take_chunk() {
+            let mut tally = Tally::default();
+            for index in runs {
+                if self.is_over(index) {
+                    tally.cut = true;
+                    break;
+                }
+                let seed = run_seed(self.campaign.root, index);
+                let outcome = self.run(&mut runner, strategy.as_mut(), index, seed);
+                self.control.runs_done.fetch_add(1, Relaxed);
+                if tally.enter(index, seed, outcome) && self.campaign.stop_at_failure {
+                    self.index_last.fetch_min(index, Relaxed);
+                    tally.cut = true;
+                    break;
+                }
+            }
+            self.ledger
+                .lock()
+                .expect("internal bug: a worker panicked in the ledger")
+                .enter(chunk, tally);
+        }
+    }
+
+    /// The number and the runs of the next chunk, if one is worth doing.
+    fn take_chunk(&self) -> Option<(u64, Range<u64>)> {
+        let Range { start, end } = self.campaign.runs;
+        let chunk = self.chunk_next.fetch_add(1, Relaxed);
+        let first = chunk
+            .checked_mul(CHUNK_RUNS)
+            .and_then(|offset| start.checked_add(offset))?;
+        let runs = first..first.saturating_add(CHUNK_RUNS).min(end);
+        (!runs.is_empty() && !self.is_over(first)).then_some((chunk, runs))
+    }
+
+    /// Whether run `index` need not be begun any more.
+    fn is_over(&self, index: u64) -> bool {
+        index > self.index_last.load(Relaxed)
+            || self.control.interrupt.load(Relaxed)
+            || self.abandoned.load(Relaxed)
+    }
+
+    /// Does one run, and says which it was should it panic.
+    fn run<S: System>(
+        &self,
+        runner: &mut Runner<'_, S>,
+        strategy: &mut dyn Strategy,
+        index: u64,
+        seed: u64,
+    ) -> Outcome {
+        catch_unwind(AssertUnwindSafe(|| runner.run(strategy, seed, &mut ()))).unwrap_or_else(
+            |payload| {
+                self.abandoned.store(true, Relaxed);
+                panic!(
+                    "run {index} (seed {seed:#x}) panicked: {}",
+                    message_of(payload.as_ref())
+                );
+            },
+        )
+    }
+
+    fn report(self) -> Report {
+        let Ledger {
+            total,
+            first_failure,
+            ..
+        } = self
+            .ledger
+            .into_inner()
+            .expect("internal bug: a worker panicked in the ledger");
+        let wanted = self
+            .campaign
+            .runs
+            .end
+            .saturating_sub(self.campaign.runs.start);
+        let stopped = self.campaign.stop_at_failure && total.failures > 0;
+        Report {
+            runs: total.runs,
+            steps: total.steps,
+            unrested: total.unrested,
+            failures: total.failures,
+            digest: total.digest,
+            first_failure,
+            interrupted: total.runs < wanted && !stopped,
+        }
+    }
+}
+
+/// What was found, added up in the order of the chunks.
+#[derive(Default)]
+struct Ledger {
+    /// Everything of the chunks below `chunk_next`, up to the first that was cut.
+    total: Tally,
+    chunk_next: u64,
+    /// Chunks that were done before one that comes before them.
+    waiting: BTreeMap<u64, Tally>,
+    /// The failure with the least index in any chunk so far.
+    first_failure: Option<Failure>,
+}
+
+impl Ledger {
+    fn enter(&mut self, chunk: u64, mut tally: Tally) {
+        if let Some(failure) = tally.first_failure.take()
+            && self
+                .first_failure
+                .as_ref()
+                .is_none_or(|least| failure.index < least.index)
+        {
+            self.first_failure = Some(failure);
+        }
+        self.waiting.insert(chunk, tally);
+        while let Some(tally) = self.waiting.remove(&self.chunk_next) {
+            self.chunk_next += 1;
+            if !self.total.cut {
+                self.total.add(&tally);
+            }
+        }
+    }
+}
+
+/// What was found in some runs that follow each other.
+#[derive(Default)]
+struct Tally {
+    runs: u64,
+    steps: u64,
+    unrested: u64,
+    failures: u64,
+    digest: u128,
+    first_failure: Option<Failure>,
+    /// The runs that follow were not done, or do not count.
+    cut: bool,
+}
+
+impl Tally {
+    /// Enters the outcome of the next run, and says whether it is a failure.
+    fn enter(&mut self, index: u64, seed: u64, outcome: Outcome) -> bool {
+        self.runs += 1;
+        self.steps += outcome.steps;
+        self.digest = self.digest.wrapping_add(fingerprint_of(&(index, &outcome)));
+        match outcome.end {
+            End::Rested => false,
+            End::StepLimit | End::Stopped => {
+                self.unrested += 1;
+                false
+            }
+            End::Breached(_) | End::Diverged(_) => {
+                self.failures += 1;
+                self.first_failure.get_or_insert(Failure {
+                    index,
+                    seed,
+                    outcome,
+                });
+                true
+            }
+        }
+    }
+
+    fn add(&mut self, other: &Tally) {
+        self.runs += other.runs;
+        self.steps += other.steps;
+        self.unrested += other.unrested;
+        self.failures += other.failures;
+        self.digest = self.digest.wrapping_add(other.digest);
+        self.cut = other.cut;
+    }
+}
+
+/// What a panic said.
+fn message_of(payload: &(dyn Any + Send)) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("(no message)")
+}

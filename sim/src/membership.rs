@@ -1,0 +1,326 @@
+//! Could the system have shown this? Membership of a sequence of observations in the system's language of traces.
+//!
+//! What an observer has seen is compatible with many runs. So the *set* of possible worlds is carried along the
+//! sequence: before each observation it is closed over the steps that show nothing, and those worlds stay that
+//! show the observation next. This is the subset construction for nondeterministic automata (Rabin and Scott,
+//! *Finite automata and their decision problems*, 1959), done on the fly and along one word only.
+//!
+//! When the set becomes empty, the observer has seen what the system cannot do, and the last set that was not empty
+//! says what it could have done instead.
+
+use crate::hash::fingerprint_of;
+use crate::reduce::persistent;
+use crate::{Footprint, System};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::{self, Display};
+use std::ops::ControlFlow;
+
+/// How a [`Membership`] explores.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many distinct worlds may be visited between two observations, and how many may be carried.
+    pub worlds_max: usize,
+    /// Whether interchangeable workers are taken in one order only: see [`reduce`](crate::reduce). Without
+    /// it the answers are the same and the worlds are more.
+    pub reduce: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            worlds_max: 1 << 20,
+            reduce: true,
+        }
+    }
+}
+
+/// The worlds that are compatible with what was seen so far. A clone can be led along another continuation.
+pub struct Membership<'s, S: System> {
+    system: &'s S,
+    options: Options,
+    /// Never empty; no two are the same.
+    worlds: Vec<World<S>>,
+}
+
+/// A possible world: a state, and what was shown on the way to it but not yet seen.
+pub struct World<S: System> {
+    /// The state after the last step done.
+    pub state: S::State,
+    /// What that step showed and what the observer will therefore see next, in order. No step is done before it is.
+    pub due: VecDeque<S::Observation>,
+}
+
+/// What an observation did to the set of worlds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advance<O> {
+    /// It is possible.
+    Possible {
+        /// How many worlds show it.
+        worlds: usize,
+    },
+    /// It is not possible. The set of worlds stays what it was before.
+    Rejected {
+        /// Every observation that would have been possible, sorted by how it prints for debugging. None if nothing
+        /// can be seen any more.
+        expected: Vec<O>,
+        /// How many worlds there were before it.
+        worlds: usize,
+    },
+    /// Nobody knows: there were too many worlds. The set of worlds stays what it was before.
+    TooManyWorlds(TooManyWorlds),
+}
+
+/// [`Options::worlds_max`] was exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyWorlds {
+    /// The limit.
+    pub worlds_max: usize,
+}
+
+impl Display for TooManyWorlds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "more than {} worlds are possible between two observations",
+            self.worlds_max
+        )
+    }
+}
+
+impl std::error::Error for TooManyWorlds {}
+
+impl<'s, S: System> Membership<'s, S> {
+    /// Nothing seen yet: the initial state is the only world.
+    #[must_use]
+    pub fn new(system: &'s S) -> Membership<'s, S> {
+        Membership::with_options(system, Options::default())
+    }
+
+    /// As [`Membership::new`], with other options than the default ones.
+    #[must_use]
+    pub fn with_options(system: &'s S, options: Options) -> Membership<'s, S> {
+        let world = World {
+            state: system.initial(),
+            due: VecDeque::new(),
+        };
+        Membership {
+            system,
+            options,
+            worlds: vec![world],
+        }
+    }
+
+    /// Takes the next observation. It is given as a predicate, because a recording may leave open what a field held.
+    ///
+    /// `accepts` is asked once for each distinct observation that is possible next.
+    pub fn advance(
+        &mut self,
+        accepts: &mut dyn FnMut(&S::Observation) -> bool,
+    ) -> Advance<S::Observation> {
+        // Verdicts by the fingerprint of the observation; what was refused is what was expected instead.
+        let mut verdicts: BTreeMap<u128, Option<S::Observation>> = BTreeMap::new();
+        let mut next = Vec::new();
+        let mut known = BTreeSet::new();
+        let explored = self.explore(&mut |found| {
+            let Found::Due(mut world) = found else {
+                return ControlFlow::Continue(());
+            };
+            let first = world.due.front().expect("internal bug: nothing is due");
+            let verdict = verdicts
+                .entry(fingerprint_of(first))
+                .or_insert_with(|| (!accepts(first)).then(|| first.clone()));
+            if verdict.is_none() {
+                world.due.pop_front();
+                if known.insert(self.fingerprint(&world)) {
+                    next.push(world);
+                }
+            }
+            if next.len() > self.options.worlds_max {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        if explored.is_err() || next.len() > self.options.worlds_max {
+            return Advance::TooManyWorlds(TooManyWorlds {
+                worlds_max: self.options.worlds_max,
+            });
+        }
+        if next.is_empty() {
+            let mut expected: Vec<_> = verdicts.into_values().flatten().collect();
+            expected.sort_by_cached_key(|observation| format!("{observation:?}"));
+            return Advance::Rejected {
+                expected,
+                worlds: self.worlds.len(),
+            };
+        }
+        self.worlds = next;
+        Advance::Possible {
+            worlds: self.worlds.len(),
+        }
+    }
+
+    /// Whether it is possible that nothing more will be seen: some world can come to rest without showing anything.
+    ///
+    /// # Errors
+    ///
+    /// Nobody knows: there were too many worlds.
+    pub fn can_rest(&self) -> Result<bool, TooManyWorlds> {
+        let mut rests = false;
+        self.explore(&mut |found| match found {
+            Found::Due(_) => ControlFlow::Continue(()),
+            Found::Resting => {
+                rests = true;
+                ControlFlow::Break(())
+            }
+        })?;
+        Ok(rests)
+    }
+
+    /// The worlds that are possible right after the last observation, before any silent step; at least one.
+    #[must_use]
+    pub fn worlds(&self) -> &[World<S>] {
+        &self.worlds
+    }
+
+    /// Visits the worlds that are reachable by steps that show nothing, each once, in one fixed order, and hands out
+    /// those in which something is due, and those at rest, until `on` has enough.
+    fn explore(
+        &self,
+        on: &mut dyn FnMut(Found<S>) -> ControlFlow<()>,
+    ) -> Result<(), TooManyWorlds> {
+        let mut visited = BTreeSet::new();
+        let mut open: Vec<World<S>> = Vec::new();
+        let mut expansion = Expansion::new();
+        for world in &self.worlds {
+            open.push(world.clone());
+            while let Some(world) = open.pop() {
+                let found = if !world.due.is_empty() {
+                    Found::Due(world)
+                } else if !visited.insert(self.system.fingerprint(&world.state)) {
+                    continue;
+                } else if visited.len() > self.options.worlds_max {
+                    return Err(TooManyWorlds {
+                        worlds_max: self.options.worlds_max,
+                    });
+                } else if expansion.expand(
+                    self.system,
+                    &world.state,
+                    self.options.reduce,
+                    &mut open,
+                ) {
+                    continue;
+                } else {
+                    Found::Resting
+                };
+                if on(found).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Two worlds with the same state and the same things due are one.
+    fn fingerprint(&self, world: &World<S>) -> u128 {
+        fingerprint_of(&(self.system.fingerprint(&world.state), &world.due))
+    }
+}
+
+/// What [`Membership::explore`] hands out.
+enum Found<S: System> {
+    /// A world in which something is due.
+    Due(World<S>),
+    /// A world in which nothing is due and no step is enabled.
+    Resting,
+}
+
+/// The buffers for doing all steps of a world.
+struct Expansion<S: System> {
+    enabled: Vec<S::Step>,
+    successors: Vec<World<S>>,
+    footprints: Vec<Footprint>,
+    /// Indices of the steps that have to be tried.
+    kept: Vec<usize>,
+    seen: Vec<S::Observation>,
+}
+
+impl<S: System> Expansion<S> {
+    fn new() -> Expansion<S> {
+        Expansion {
+            enabled: Vec::new(),
+            successors: Vec::new(),
+            footprints: Vec::new(),
+            kept: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Pushes the successors of `state` onto `open`, and says whether it has any.
+    fn expand(
+        &mut self,
+        system: &S,
+        state: &S::State,
+        reduce: bool,
+        open: &mut Vec<World<S>>,
+    ) -> bool {
+        system.enabled(state, &mut self.enabled);
+        self.successors.clear();
+        self.footprints.clear();
+        for step in &self.enabled {
+            let mut state = state.clone();
+            self.footprints
+                .push(system.apply(&mut state, *step, &mut self.seen));
+            self.successors.push(World {
+                state,
+                due: self.seen.drain(..).collect(),
+            });
+        }
+        if reduce {
+            persistent(
+                system,
+                state,
+                &self.enabled,
+                &self.footprints,
+                &mut self.kept,
+            );
+        } else {
+            self.kept.clear();
+            self.kept.extend(0..self.enabled.len());
+        }
+        let mut kept = self.kept.iter().peekable();
+        for (index, successor) in self.successors.drain(..).enumerate() {
+            if kept.next_if_eq(&&index).is_some() {
+                open.push(successor);
+            } else {
+                let name = || system.name(state, self.enabled[index]);
+                assert!(
+                    successor.due.is_empty(),
+                    "`{}` shows something, but is not the last of its crew",
+                    name()
+                );
+            }
+        }
+        !self.enabled.is_empty()
+    }
+}
+
+// Not derived: that would ask the system itself to be `Clone`.
+impl<S: System> Clone for Membership<'_, S> {
+    fn clone(&self) -> Self {
+        Membership {
+            system: self.system,
+            options: self.options,
+            worlds: self.worlds.clone(),
+        }
+    }
+}
+
+impl<S: System> Clone for World<S> {
+    fn clone(&self) -> World<S> {
+        World {
+            state: self.state.clone(),
+            due: self.due.clone(),
+        }
+    }
+}

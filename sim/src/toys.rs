@@ -1,0 +1,13 @@
+//! Small systems with numbers that can be worked out on paper, to try the engines on.
+//!
+//! The papers are in the documentation of each; `tests/toys.rs` compares.
+
+mod counter;
+mod crew;
+mod dining;
+mod two_phase_commit;
+
+pub use counter::{Counter, CounterState, CounterStep, Stored};
+pub use crew::{Bystander, Crew, CrewSight, CrewState, CrewStep};
+pub use dining::{Ate, Dining, DiningState, DiningStep};
+pub use two_phase_commit::{Decision, TwoPhaseCommit, TwoPhaseSight, TwoPhaseState, TwoPhaseStep};

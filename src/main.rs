@@ -1,0 +1,2 @@
+//! blockrace
+fn main() {}

@@ -13,9 +13,9 @@ use crate::backup;
 use crate::bitmap::Bitmap;
 use crate::error::Errno;
 use crate::event::Operation;
-use crate::fault::Fault;
+use crate::fault::{Blkdebug, Fault};
 use crate::guest;
-use crate::image::{self, Allocation, Extent, Fill, Image, Kind};
+use crate::image::{self, Allocation, Fill, Image, Kind};
 use crate::runs::Runs;
 use crate::world::{GuestIx, JobIx, NodeIx, World};
 
@@ -213,17 +213,6 @@ impl BlockCopy {
             .expect("internal: no such copy task")
     }
 
-    /// Is the task one of a crew of interchangeable ones: its call has claimed all it will, nobody waits for it,
-    /// and it ends well?
-    pub fn is_crew(&self, start: u64) -> bool {
-        let task = &self.tasks[self.task_at(start)];
-        let Some(call) = self.call(task.caller) else { return false };
-        task.caller == Caller::Job
-            && task.fault.is_none()
-            && call.state == CallState::Draining
-            && self.calls.iter().all(|call| call.state != CallState::AwaitTask(start))
-    }
-
     /// A task in flight that overlaps the range.
     pub fn overlapping(&self, range: (u64, u64)) -> Option<&Task> {
         self.tasks.iter().find(|task| task.start < range.1 && range.0 < task.end)
@@ -238,6 +227,35 @@ impl BlockCopy {
     fn limited(&self) -> bool {
         self.speed > 0 && self.charged >= (self.speed / SLICES_PER_SECOND).max(1)
     }
+}
+
+/// Is the task one of a crew of interchangeable workers: a task of the background call that ends well, for which
+/// nobody waits, and whose end at most lets the next claimed area begin, whichever worker ends first?
+///
+/// Areas are claimed in one order by whichever worker is free, so two ends commute; unless a fault could hit the
+/// area that begins, or has hit one in flight (then the pool takes no more).
+pub fn is_crew(w: &World, job: JobIx, start: u64) -> bool {
+    let copy = w.copy(job);
+    let task = &copy.tasks[copy.task_at(start)];
+    let Some(call) = copy.call(task.caller) else { return false };
+    let awaited = || copy.calls.iter().any(|call| call.state == CallState::AwaitTask(start));
+    if task.caller != Caller::Job || task.fault.is_some() || call.cancelled || awaited() {
+        return false;
+    }
+    match call.state {
+        CallState::Draining => true,
+        CallState::PoolFull { .. } => {
+            let unfaulted = copy.tasks.iter().all(|task| task.fault.is_none());
+            unfaulted && copy.speed == 0 && ignores_faults(w, copy.source) && ignores_faults(w, copy.target)
+        }
+        _ => false,
+    }
+}
+
+fn ignores_faults(w: &World, node: NodeIx) -> bool {
+    let events = ["read_aio", "read_backing_aio", "cluster_alloc", "write_aio", "pwritev", "pwritev_done"];
+    let ignores = |layer: &Blkdebug| events.iter().all(|event| layer.ignores(event));
+    w.node(node).blkdebug.as_ref().is_none_or(ignores)
 }
 
 // ---- calls
@@ -325,8 +343,7 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     let full = call.running == if caller == Caller::Job { copy.workers_max } else { WORKERS_MAX };
     let skip_unallocated = copy.skip_unallocated;
 
-    let extent = source_status(w, source, area.start, area.end.min(len));
-    let end = (extent.end.div_ceil(cluster) * cluster).min(area.end.div_ceil(cluster) * cluster);
+    let (end, zero) = source_status(w, source, &area, cluster, len);
     if skip_unallocated && !allocated_in_top(w, source, area.start, end.min(len)) {
         let copy = w.copy_mut(job);
         copy.dirty.reset(area.start..end.min(len));
@@ -337,7 +354,6 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
         w.copy_mut(job).call_mut(caller).state = CallState::Sleeping { woken: false };
         return false;
     }
-    let zero = extent.kind == Kind::Zero;
     let copy = w.copy_mut(job);
     copy.dirty.reset(area.start..end.min(len));
     copy.charged += if copy.speed > 0 { end - area.start } else { 0 };
@@ -352,11 +368,26 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     true
 }
 
-fn source_status(w: &World, source: NodeIx, at: u64, limit: u64) -> Extent {
-    match w.node(source).chain() {
-        [only] => image::status(&[&w.file(*only).image], at, limit),
-        chain => image::status(&w.images(chain), at, limit),
+/// How far the source is of one kind from the area's start on, in whole clusters, and whether it is zeroes there.
+/// Less than a cluster of one kind is copied as one cluster of data. QEMU: `block_copy_block_status`.
+fn source_status(
+    w: &World,
+    source: NodeIx,
+    area: &Range<u64>,
+    cluster: u64,
+    len: u64,
+) -> (u64, bool) {
+    let limit = area.end.min(len);
+    let extent = match w.node(source).chain() {
+        [only] => image::status(&[&w.file(*only).image], area.start, limit),
+        chain => image::status(&w.images(chain), area.start, limit),
+    };
+    let known = extent.end - area.start;
+    if known < cluster {
+        return (area.start + cluster, false);
     }
+    let whole = if extent.end == len { known.div_ceil(cluster) } else { known / cluster };
+    (area.start + whole * cluster, extent.kind == Kind::Zero)
 }
 
 fn allocated_in_top(w: &World, source: NodeIx, at: u64, limit: u64) -> bool {

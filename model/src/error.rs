@@ -140,6 +140,11 @@ impl fmt::Display for Errno {
     }
 }
 
+/// The error's text, to keep in a job or an event.
+pub fn text(errno: Errno) -> Arc<str> {
+    Arc::from(&*errno.text())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,9 +168,4 @@ mod tests {
         }
         assert_eq!(Errno::from_number(999).text(), "Unknown error 999");
     }
-}
-
-/// The error's text, to keep in a job or an event.
-pub fn text(errno: Errno) -> Arc<str> {
-    Arc::from(&*errno.text())
 }

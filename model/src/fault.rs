@@ -186,6 +186,17 @@ impl Blkdebug {
         }
     }
 
+    /// Does nothing happen, in the present state, however often that event fires and I/O follows?
+    pub fn ignores(&self, event: &str) -> bool {
+        let event = event_number(event).expect("internal: an event QEMU does not have");
+        let matches = |rule_event: u8, rule_state: u32| {
+            rule_event == event && (rule_state == 0 || rule_state == self.state)
+        };
+        self.armed.is_empty()
+            && !self.inject_error.iter().flatten().any(|rule| matches(rule.event, rule.state))
+            && !self.set_state.iter().any(|rule| matches(rule.event, rule.state))
+    }
+
     /// An I/O reaches the layer: `rule_check`. A rule that hits once is deleted here.
     pub fn hit(&mut self, io: IoType, range: &std::ops::Range<u64>) -> Option<Fault> {
         let at = self.armed.iter().position(|&index| {

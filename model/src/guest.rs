@@ -216,13 +216,10 @@ fn begin(w: &mut World, index: GuestIx) {
         w.guest_mut(index).stage = Stage::Landed { node, result, reached: false };
         return;
     }
-    if request.changes_data() && !range.is_empty() {
-        let below = w.node(node).filters.clone();
-        w.guest_mut(index).stage = Stage::Saving { node, below };
-        save_next(w, index);
-    } else {
-        begin_io(w, index, node);
-    }
+    let saves = request.changes_data() && !range.is_empty();
+    let below = if saves { w.node(node).filters.clone() } else { Vec::new() };
+    w.guest_mut(index).stage = Stage::Saving { node, below };
+    save_next(w, index);
 }
 
 /// The next filter's copy-before-write call; after the last, the I/O itself.

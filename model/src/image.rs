@@ -8,6 +8,7 @@
 //! Not covered: where in the file a cluster lies (so neighbours of one kind are always one
 //! extent), compression, subclusters, snapshots, qcow2 before version 3. A qcow2 that is shrunk to
 //! within a cluster and grown again reads zeros here; from QEMU's the cluster's old bytes come back.
+//! A new raw file is one hole here; `qemu-img create` allocates its first block.
 
 use std::fmt;
 use std::str::FromStr;
@@ -400,13 +401,13 @@ fn read_into(chain: &[&Image], range: Range, contents: &mut Runs<Fill>) {
 }
 
 /// What the chain says of the byte at `at`, and the byte up to which every image that was asked
-/// says the same (at most `limit` and the top image's end).
+/// says the same (at most `limit`). Past the top image's end there are zeros.
 ///
 /// QEMU: `bdrv_block_status_above` without a base. As there, two extents in a row can be of one
 /// kind: each ends where an image that left the answer to the one below stops doing so.
 pub fn status(chain: &[&Image], at: u64, limit: u64) -> Extent {
-    let mut end = chain.first().map_or(limit, |top| limit.min(top.length));
-    assert!(at < end, "internal bug: the block status of no bytes");
+    assert!(at < limit, "internal bug: the block status of no bytes");
+    let mut end = limit;
     for image in chain.iter().take_while(|image| at < image.length) {
         let (allocation, same) = image.allocation(at, end);
         end = same;
@@ -425,10 +426,9 @@ pub fn status(chain: &[&Image], at: u64, limit: u64) -> Extent {
 ///
 /// QEMU: `is_zero` of `qcow2.c`.
 fn is_zero(chain: &[&Image], range: Range) -> bool {
-    let end = chain.first().map_or(0, |top| range.end.min(top.length));
     let mut at = range.start;
-    while at < end {
-        let extent = status(chain, at, end);
+    while at < range.end {
+        let extent = status(chain, at, range.end);
         if extent.kind == Kind::Data {
             return false;
         }

@@ -56,45 +56,69 @@ impl World {
     /// The steps possible now, ascending, without duplicates: a function of the state alone.
     pub fn enabled(&self, steps: &mut Vec<Step>) {
         steps.clear();
-        let mut add = |step: Step, possible: bool| {
-            if possible {
-                steps.push(step);
-            }
-        };
-        add(Step::MonitorCommand, monitor::may_begin(self));
-        add(Step::MonitorReply, monitor::may_reply(self));
-        add(Step::Shutdown, monitor::may_shut_down(self));
+        self.enabled_with(&mut |step| steps.push(step));
+    }
+
+    /// As [`World::enabled`], each step given to `add`.
+    pub fn enabled_with(&self, add: &mut impl FnMut(Step)) {
         let main = self.main();
-        add(Step::MainBh, main.next_bh().is_some() && !monitor::holds_main_loop(self));
-        add(Step::MainResume, main_loop::may_resume(self));
-        add(Step::MainIo, main.waiting_for() == Some(Wait::Io));
+        if monitor::may_begin(self) {
+            add(Step::MonitorCommand);
+        }
+        if monitor::may_reply(self) {
+            add(Step::MonitorReply);
+        }
+        if monitor::may_shut_down(self) {
+            add(Step::Shutdown);
+        }
+        if main.next_bh().is_some() && !monitor::holds_main_loop(self) {
+            add(Step::MainBh);
+        }
+        match main.waiting_for() {
+            Some(Wait::Io) => add(Step::MainIo),
+            Some(_) if main_loop::may_resume(self) => add(Step::MainResume),
+            _ => {}
+        }
         for context in self.context_indices() {
-            add(Step::Enter(context), !self.context(context).hops.is_empty());
+            if !self.context(context).hops.is_empty() {
+                add(Step::Enter(context));
+            }
         }
         if !main.jobs.is_empty() {
-            self.enabled_of_jobs(steps);
+            self.enabled_of_jobs(add);
         }
         for guest in self.guest_indices() {
             if guest::is_enabled(self, guest) {
-                steps.push(Step::Guest(guest));
+                add(Step::Guest(guest));
             }
         }
     }
 
-    fn enabled_of_jobs(&self, steps: &mut Vec<Step>) {
+    fn enabled_of_jobs(&self, add: &mut impl FnMut(Step)) {
         for job in self.job_indices() {
             if matches!(self.job(job).backup.at, At::Scanning(_)) {
-                steps.push(Step::Scan(job));
+                add(Step::Scan(job));
             }
         }
         for job in self.job_indices() {
             let call = self.copy(job).call(Caller::Job);
             if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
-                steps.push(Step::Timer(job));
+                add(Step::Timer(job));
             }
         }
         for job in self.job_indices() {
-            steps.extend(self.copy(job).tasks.iter().map(|task| Step::Task(job, task.start)));
+            for task in &self.copy(job).tasks {
+                add(Step::Task(job, task.start));
+            }
+        }
+    }
+
+    /// The crew of interchangeable workers a step belongs to: copy tasks of one background call that has claimed
+    /// all it will. What that promises is in [`block_copy::is_crew`].
+    pub fn crew(&self, step: Step) -> Option<u32> {
+        match step {
+            Step::Task(job, start) if block_copy::is_crew(self, job, start) => Some(job as u32),
+            _ => None,
         }
     }
 

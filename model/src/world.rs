@@ -297,9 +297,9 @@ impl World {
         self.say(Output::Reply(reply));
     }
 
-    /// Takes what was said since the last call, oldest first, into `out`.
-    pub fn take_output(&mut self, out: &mut Vec<Output>) {
-        out.append(&mut self.out);
+    /// Takes what was said since the last call, oldest first.
+    pub fn take_output(&mut self, hear: impl FnMut(Output)) {
+        self.out.drain(..).for_each(hear);
     }
 
     // ---- the parts there is one of

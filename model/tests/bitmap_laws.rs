@@ -117,10 +117,10 @@ proptest! {
     fn reset_takes_the_granules_away(bitmap in bitmap(), from in 0..SIZE, to in 0..=SIZE, past in any::<bool>()) {
         let g = bitmap.granularity;
         let start = from / g * g;
-        // An end inside a granule is allowed at the bitmap's end alone; the granule's end there too.
+        // An end inside a granule is allowed at the bitmap's end alone; that granule's end is, too.
         let end = match (to / g * g).max(start) {
             end if end + g <= SIZE => end,
-            end if past => end + g,
+            _ if past => SIZE.next_multiple_of(g),
             _ => SIZE,
         };
         let mut after = bitmap.clone();

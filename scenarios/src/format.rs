@@ -298,7 +298,10 @@ impl FromStr for Pattern {
             _ => text.parse(),
         };
         byte.map(Pattern).map_err(|_| {
-            Mistake::new(format!("`{text}` is not a pattern"), "a pattern is one byte: 0 to 255, or 0x00 to 0xff")
+            Mistake::new(
+                format!("`{text}` is not a pattern"),
+                "a pattern is one byte: 0 to 255, or 0x00 to 0xff",
+            )
         })
     }
 }
@@ -709,14 +712,17 @@ impl FromStr for FaultEvent {
             Some(known) => Ok(FaultEvent(known)),
             None => Err(Mistake::new(
                 format!("blkdebug has no event `{text}`"),
-                did_you_mean(text, Self::ALL)
-                    .unwrap_or_else(|| "often used: read_aio, write_aio, flush_to_disk, cluster_alloc".to_owned()),
+                did_you_mean(text, Self::ALL).unwrap_or_else(|| {
+                    "often used: read_aio, write_aio, flush_to_disk, cluster_alloc".to_owned()
+                }),
             )),
         }
     }
 }
 
 /// Reads the value of a key that may be missing: when it is there it has to be something, not YAML's null.
-pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(input).map(Some)
 }

@@ -1,6 +1,22 @@
-//! scenarios
+//! Which stories: their files, their loader, the recordings they are held against, and the bridge between what
+//! QEMU does (`model`) and how schedules are tried (`sim`).
+//!
+//! | to find | open |
+//! |---|---|
+//! | what a scenario file says | [`format`], and its JSON Schema in [`schema`] |
+//! | loading one, with errors people can use | [`load`] |
+//! | what the client does, compiled | [`script`], and doing it: [`client`] |
+//! | the bridge: a story as a system of steps | [`scene`] |
+//! | the lines of a trace | [`line`] |
+//! | recordings of real QEMU, and whether the model allows them | [`recording`], [`conform`] |
 
+pub mod client;
+pub mod conform;
 pub mod format;
+pub mod line;
 pub mod load;
+pub mod recording;
+pub mod scene;
 pub mod schema;
+pub mod script;
 pub mod size;

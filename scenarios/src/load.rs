@@ -68,28 +68,46 @@ pub fn open(scenario: &str) -> Result<Story, LoadError> {
     }
     match std::fs::read(scenario) {
         Ok(bytes) => parse_bytes(scenario, &bytes),
-        Err(error) if Path::new(scenario).components().count() > 1 || scenario.ends_with(".yaml") => {
-            Err(LoadError::without_place(scenario, format!("cannot be read: {error}"), shipped_like(scenario)))
+        Err(error)
+            if Path::new(scenario).components().count() > 1 || scenario.ends_with(".yaml") =>
+        {
+            Err(LoadError::without_place(
+                scenario,
+                format!("cannot be read: {error}"),
+                shipped_like(scenario),
+            ))
         }
         Err(_) => {
-            let help = shipped_like(scenario).or_else(|| Some("`blockrace list scenarios` has the shipped ones".into()));
-            Err(LoadError::without_place(scenario, "is neither a shipped scenario nor a file".into(), help))
+            let help = shipped_like(scenario)
+                .or_else(|| Some("`blockrace list scenarios` has the shipped ones".into()));
+            Err(LoadError::without_place(
+                scenario,
+                "is neither a shipped scenario nor a file".into(),
+                help,
+            ))
         }
     }
 }
 
 /// The shipped scenario of this name: its whole name, or the part after the folder.
 fn find_shipped(scenario: &str) -> Option<&'static (&'static str, &'static str)> {
-    SHIPPED.iter().find(|(name, _)| *name == scenario || name_of(name) == scenario)
+    SHIPPED
+        .iter()
+        .find(|(name, _)| *name == scenario || name_of(name) == scenario)
 }
 
 fn shipped_like(scenario: &str) -> Option<String> {
-    let (whole, last): (Vec<&str>, Vec<&str>) = SHIPPED.iter().map(|(name, _)| (*name, name_of(name))).unzip();
+    let (whole, last): (Vec<&str>, Vec<&str>) = SHIPPED
+        .iter()
+        .map(|(name, _)| (*name, name_of(name)))
+        .unzip();
     did_you_mean(scenario, &whole).or_else(|| did_you_mean(name_of(scenario), &last))
 }
 
 /// The last part of a path, without the ending.
 fn name_of(file: &str) -> &str {
     let last = file.rsplit(['/', '\\']).next().unwrap_or(file);
-    last.strip_suffix(".yaml").or_else(|| last.strip_suffix(".yml")).unwrap_or(last)
+    last.strip_suffix(".yaml")
+        .or_else(|| last.strip_suffix(".yml"))
+        .unwrap_or(last)
 }

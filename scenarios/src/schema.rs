@@ -24,14 +24,18 @@ pub fn text() -> String {
 /// The schema of a scenario file.
 pub fn schema() -> Value {
     // Draft 7 is what the YAML language server knows best.
-    let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<RawStory>();
+    let schema = SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<RawStory>();
     without_null(schema.to_value())
 }
 
 /// Takes the `null` out again that stands for a missing key in Rust: a file leaves such a key out.
 fn without_null(value: Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(map.into_iter().filter_map(keyword_without_null).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().filter_map(keyword_without_null).collect())
+        }
         Value::Array(items) => Value::Array(items.into_iter().map(without_null).collect()),
         other => other,
     }
@@ -45,9 +49,17 @@ fn keyword_without_null((keyword, value): (String, Value)) -> Option<(String, Va
     match value {
         Value::Array(items) if items.len() == 2 && items.iter().any(null) => {
             let only = items.into_iter().find(|item| !null(item))?;
-            let keyword = if keyword == "anyOf" { "allOf".to_owned() } else { keyword };
+            let keyword = if keyword == "anyOf" {
+                "allOf".to_owned()
+            } else {
+                keyword
+            };
             let only = without_null(only);
-            Some(if keyword == "allOf" { (keyword, json!([only])) } else { (keyword, only) })
+            Some(if keyword == "allOf" {
+                (keyword, json!([only]))
+            } else {
+                (keyword, only)
+            })
         }
         value => Some((keyword, without_null(value))),
     }
@@ -60,8 +72,10 @@ impl JsonSchema for RawItem {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let alternatives: Vec<Value> =
-            VERBS.iter().map(|(verb, expectations)| alternative(verb, expectations, generator)).collect();
+        let alternatives: Vec<Value> = VERBS
+            .iter()
+            .map(|(verb, expectations)| alternative(verb, expectations, generator))
+            .collect();
         json_schema!({ "oneOf": alternatives })
     }
 }
@@ -70,7 +84,10 @@ fn alternative(verb: &str, expectations: &[&str], generator: &mut SchemaGenerato
     let mut properties = Map::new();
     for key in [verb].iter().chain(expectations) {
         let (schema, description) = Entry::schema(key, generator);
-        properties.insert((*key).to_owned(), json!({ "description": description, "allOf": [schema] }));
+        properties.insert(
+            (*key).to_owned(),
+            json!({ "description": description, "allOf": [schema] }),
+        );
     }
     json!({ "type": "object", "properties": properties, "required": [verb], "additionalProperties": false })
 }

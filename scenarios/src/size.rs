@@ -22,7 +22,11 @@ impl Size {
 
     /// A size of so many bytes, or nothing when QEMU could not address them.
     pub const fn of(bytes: u64) -> Option<Size> {
-        if bytes > Self::MAX.0 { None } else { Some(Size(bytes)) }
+        if bytes > Self::MAX.0 {
+            None
+        } else {
+            Some(Size(bytes))
+        }
     }
 
     /// The number of bytes.
@@ -54,12 +58,18 @@ impl FromStr for Size {
             _ => digits_only(digits, 10),
         };
         let Some(number) = number else {
-            return Err(Mistake::new(format!("`{text}` is not a size"), advice(text)));
+            return Err(Mistake::new(
+                format!("`{text}` is not a size"),
+                advice(text),
+            ));
         };
         let bytes = number.and_then(|number| number.checked_mul(1 << power));
-        bytes
-            .and_then(Size::of)
-            .ok_or_else(|| Mistake::new(format!("`{text}` is too large a size"), "at most 2^63 - 1 bytes, as in QEMU"))
+        bytes.and_then(Size::of).ok_or_else(|| {
+            Mistake::new(
+                format!("`{text}` is too large a size"),
+                "at most 2^63 - 1 bytes, as in QEMU",
+            )
+        })
     }
 }
 
@@ -84,9 +94,16 @@ fn digits_only(text: &str, radix: u32) -> Option<Option<u64>> {
 
 /// What to write instead: the likeliest repair of this text, or what is allowed.
 fn advice(text: &str) -> String {
-    let bare = text.trim_end_matches(['b', 'B']).trim_end_matches('i').trim();
+    let bare = text
+        .trim_end_matches(['b', 'B'])
+        .trim_end_matches('i')
+        .trim();
     let upper = bare.to_ascii_uppercase().replace('K', "k");
-    if upper != text && !upper.is_empty() && split_unit(&upper).1 > 0 && Size::from_str(&upper).is_ok() {
+    if upper != text
+        && !upper.is_empty()
+        && split_unit(&upper).1 > 0
+        && Size::from_str(&upper).is_ok()
+    {
         return format!("did you mean `{upper}`? The units are k, M, G and T, and they are binary");
     }
     "write whole bytes, or a whole number with one of the binary units k, M, G, T: `512`, `64k`, `64M`".to_owned()

@@ -1,8 +1,9 @@
 //! A campaign: many seeds of one root, over one system, on any number of threads.
 //!
-//! The report is a function of the campaign alone. Workers take chunks of runs as they come free; what they found is
-//! added up in the order of the runs, up to the run that ended the campaign, and what a fast worker did
-//! beyond it is thrown away. So one worker and sixty-four report the same failure, the same counts and the same digest.
+//! The report is a function of the campaign alone. Workers take chunks of runs as they come free;
+//! what they found is added up in the order of the runs, up to the run that ended the campaign, and
+//! what a fast worker did beyond it is thrown away. So one worker and sixty-four report the same
+//! failure, the same counts and the same digest.
 
 use crate::System;
 use crate::hash::fingerprint_of;
@@ -18,7 +19,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-/// How many runs a worker takes at a time. It bounds what is lost when a campaign is interrupted, and changes no result.
+/// How many runs a worker takes at a time. It bounds what is lost when a campaign is interrupted,
+/// and changes no result.
 const CHUNK_RUNS: u64 = 32;
 
 /// Which runs to do, and how.
@@ -59,10 +61,11 @@ pub struct Report {
     pub unrested: u64,
     /// How many of them failed.
     pub failures: u64,
-    /// A hash of which run had which outcome, over the runs covered: the sum, modulo 2¹²⁸, of a hash of each.
+    /// A hash of which run had which outcome, over the runs covered: the sum, modulo 2¹²⁸, of a
+    /// hash of each.
     pub digest: u128,
-    /// The failure with the least index. A campaign that was interrupted may know one beyond the runs covered, and reports
-    /// it rather than lose it; it need not be the least then.
+    /// The failure with the least index. A campaign that was interrupted may know one beyond the
+    /// runs covered, and reports it rather than lose it; it need not be the least then.
     pub first_failure: Option<Failure>,
     /// Whether the campaign was interrupted before everything was covered.
     pub interrupted: bool,

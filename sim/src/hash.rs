@@ -1,20 +1,23 @@
 //! Hashes that mean the same on every machine: XXH3, fed in one fixed byte order.
 //!
-//! `std`'s default hasher is keyed at random and `Hasher`'s integers come in the machine's own byte order. The
-//! hasher here takes every integer little-endian and `usize` as 64 bits, so that a derived `Hash` gives the same
-//! value tomorrow and elsewhere.
+//! `std`'s default hasher is keyed at random and `Hasher`'s integers come in the machine's own byte
+//! order. The hasher here takes every integer little-endian and `usize` as 64 bits, so that a
+//! derived `Hash` gives the same value tomorrow and elsewhere.
 //!
-//! Not covered: `std` hands a *slice* of integers wider than a byte over as raw memory, so a `Vec<u32>` hashes
-//! differently on a big-endian machine, and a `Vec<usize>` on a 32-bit one. What derived `Hash` feeds is not promised by
-//! `std` either; `a_derived_hash_keeps_its_value` would notice a change.
+//! Not covered: `std` hands a *slice* of integers wider than a byte over as raw memory, so a
+//! `Vec<u32>` hashes differently on a big-endian machine, and a `Vec<usize>` on a 32-bit one. What
+//! derived `Hash` feeds is not promised by `std` either; `a_derived_hash_keeps_its_value` would
+//! notice a change.
 
 use std::hash::{Hash, Hasher};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
-/// Size in bytes of the buffer in front of XXH3: most states and observations fit, and then one call hashes them.
+/// Size in bytes of the buffer in front of XXH3: most states and observations fit, and then one
+/// call hashes them.
 const BUFFER_SIZE: usize = 256;
 
-/// A [`Hasher`] over XXH3 with 128 bits of result (XXH3 of xxHash 0.8 with the default secret and seed 0).
+/// A [`Hasher`] over XXH3 with 128 bits of result (XXH3 of xxHash 0.8 with the default secret and
+/// seed 0).
 ///
 /// It does not allocate.
 #[derive(Clone)]
@@ -112,15 +115,17 @@ impl Hasher for StableHasher {
         self.write_u64(i as u64);
     }
 
-    // The signed ones go through the unsigned ones by default, but `isize`, as which a derived `Hash` feeds the
-    // number of an enum's variant, would then be as wide as the machine says, and extended without its sign.
+    // The signed ones go through the unsigned ones by default, but `isize`, as which a derived
+    // `Hash` feeds the number of an enum's variant, would then be as wide as the machine says, and
+    // extended without its sign.
     #[inline]
     fn write_isize(&mut self, i: isize) {
         self.write_u64(i as i64 as u64);
     }
 }
 
-/// The 128-bit hash of one value; what [`System::fingerprint`](crate::System::fingerprint) usually returns.
+/// The 128-bit hash of one value; what [`System::fingerprint`](crate::System::fingerprint) usually
+/// returns.
 #[must_use]
 pub fn fingerprint_of<T: Hash + ?Sized>(value: &T) -> u128 {
     let mut hasher = StableHasher::new();
@@ -132,7 +137,8 @@ pub fn fingerprint_of<T: Hash + ?Sized>(value: &T) -> u128 {
 mod tests {
     use super::*;
 
-    /// The hash of no bytes is a constant of XXH3 (`XXH3_128bits(NULL, 0)` of the reference implementation).
+    /// The hash of no bytes is a constant of XXH3 (`XXH3_128bits(NULL, 0)` of the reference
+    /// implementation).
     #[test]
     fn nothing_hashes_as_the_reference_says() {
         assert_eq!(

@@ -1,7 +1,8 @@
-//! How schedules are tried: seeded runs, replay, campaigns and membership for anything that takes steps.
+//! How schedules are tried: seeded runs, replay, campaigns and membership for anything that takes
+//! steps.
 //!
-//! This crate knows no QEMU. It explores whatever implements the one small trait [`System`], and it is tried on
-//! [`toys`] whose numbers of states, schedules and failures can be worked out on paper.
+//! This crate knows no QEMU. It explores whatever implements the one small trait [`System`], and it
+//! is tried on [`toys`] whose numbers of states, schedules and failures can be worked out on paper.
 //!
 //! | module | what it answers |
 //! |---|---|
@@ -14,8 +15,8 @@
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
 //!
-//! Everything is a function of its arguments: there is no clock, no environment, no output, and no result that
-//! depends on the number of workers. The only threads are those of [`fuzz`].
+//! Everything is a function of its arguments: there is no clock, no environment, no output, and no
+//! result that depends on the number of workers. The only threads are those of [`fuzz`].
 
 pub mod fuzz;
 pub mod hash;

@@ -1,12 +1,14 @@
-//! Could the system have shown this? Membership of a sequence of observations in the system's language of traces.
+//! Could the system have shown this? Membership of a sequence of observations in the system's
+//! language of traces.
 //!
-//! What an observer has seen is compatible with many runs. So the *set* of possible worlds is carried along the
-//! sequence: before each observation it is closed over the steps that show nothing, and those worlds stay that
-//! show the observation next. This is the subset construction for nondeterministic automata (Rabin and Scott,
-//! *Finite automata and their decision problems*, 1959), done on the fly and along one word only.
+//! What an observer has seen is compatible with many runs. So the *set* of possible worlds is
+//! carried along the sequence: before each observation it is closed over the steps that show
+//! nothing, and those worlds stay that show the observation next. This is the subset construction
+//! for nondeterministic automata (Rabin and Scott, *Finite automata and their decision problems*,
+//! 1959), done on the fly and along one word only.
 //!
-//! When the set becomes empty, the observer has seen what the system cannot do, and the last set that was not empty
-//! says what it could have done instead.
+//! When the set becomes empty, the observer has seen what the system cannot do, and the last set
+//! that was not empty says what it could have done instead.
 
 use crate::hash::fingerprint_of;
 use crate::reduce::persistent;
@@ -18,10 +20,11 @@ use std::ops::ControlFlow;
 /// How a [`Membership`] explores.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many distinct worlds may be visited between two observations, and how many may be carried.
+    /// How many distinct worlds may be visited between two observations, and how many may be
+    /// carried.
     pub worlds_max: usize,
-    /// Whether interchangeable workers are taken in one order only: see [`reduce`](crate::reduce). Without
-    /// it the answers are the same and the worlds are more.
+    /// Whether interchangeable workers are taken in one order only: see [`reduce`](crate::reduce).
+    /// Without it the answers are the same and the worlds are more.
     pub reduce: bool,
 }
 
@@ -34,7 +37,8 @@ impl Default for Options {
     }
 }
 
-/// The worlds that are compatible with what was seen so far. A clone can be led along another continuation.
+/// The worlds that are compatible with what was seen so far. A clone can be led along another
+/// continuation.
 pub struct Membership<'s, S: System> {
     system: &'s S,
     options: Options,
@@ -46,7 +50,8 @@ pub struct Membership<'s, S: System> {
 pub struct World<S: System> {
     /// The state after the last step done.
     pub state: S::State,
-    /// What that step showed and what the observer will therefore see next, in order. No step is done before it is.
+    /// What that step showed and what the observer will therefore see next, in order. No step is
+    /// done before it is.
     pub due: VecDeque<S::Observation>,
 }
 
@@ -60,8 +65,8 @@ pub enum Advance<O> {
     },
     /// It is not possible. The set of worlds stays what it was before.
     Rejected {
-        /// Every observation that would have been possible, sorted by how it prints for debugging. None if nothing
-        /// can be seen any more.
+        /// Every observation that would have been possible, sorted by how it prints for debugging.
+        /// None if nothing can be seen any more.
         expected: Vec<O>,
         /// How many worlds there were before it.
         worlds: usize,
@@ -110,14 +115,16 @@ impl<'s, S: System> Membership<'s, S> {
         }
     }
 
-    /// Takes the next observation. It is given as a predicate, because a recording may leave open what a field held.
+    /// Takes the next observation. It is given as a predicate, because a recording may leave open
+    /// what a field held.
     ///
     /// `accepts` is asked once for each distinct observation that is possible next.
     pub fn advance(
         &mut self,
         accepts: &mut dyn FnMut(&S::Observation) -> bool,
     ) -> Advance<S::Observation> {
-        // Verdicts by the fingerprint of the observation; what was refused is what was expected instead.
+        // Verdicts by the fingerprint of the observation; what was refused is what was expected
+        // instead.
         let mut verdicts: BTreeMap<u128, Option<S::Observation>> = BTreeMap::new();
         let mut next = Vec::new();
         let mut known = BTreeSet::new();
@@ -160,7 +167,8 @@ impl<'s, S: System> Membership<'s, S> {
         }
     }
 
-    /// Whether it is possible that nothing more will be seen: some world can come to rest without showing anything.
+    /// Whether it is possible that nothing more will be seen: some world can come to rest without
+    /// showing anything.
     ///
     /// # Errors
     ///
@@ -177,14 +185,16 @@ impl<'s, S: System> Membership<'s, S> {
         Ok(rests)
     }
 
-    /// The worlds that are possible right after the last observation, before any silent step; at least one.
+    /// The worlds that are possible right after the last observation, before any silent step; at
+    /// least one.
     #[must_use]
     pub fn worlds(&self) -> &[World<S>] {
         &self.worlds
     }
 
-    /// Visits the worlds that are reachable by steps that show nothing, each once, in one fixed order, and hands out
-    /// those in which something is due, and those at rest, until `on` has enough.
+    /// Visits the worlds that are reachable by steps that show nothing, each once, in one fixed
+    /// order, and hands out those in which something is due, and those at rest, until `on` has
+    /// enough.
     fn explore(
         &self,
         on: &mut dyn FnMut(Found<S>) -> ControlFlow<()>,

@@ -2,50 +2,58 @@
 //!
 //! # Crews
 //!
-//! [`System::crew`] names sets of interchangeable workers, such as the copies that a job has in flight. A step of a
-//! crew is *not its last* when another step of the crew is enabled beside it. By naming a crew a system promises:
+//! [`System::crew`] names sets of interchangeable workers, such as the copies that a job has in
+//! flight. A step of a crew is *not its last* when another step of the crew is enabled beside it.
+//! By naming a crew a system promises:
 //!
-//! 1. Two steps of one crew that are enabled together belong to different workers, and commute: both orders lead to the
-//!    same state, and what the two show together is the same sequence.
-//! 2. A step that is not its crew's last shows nothing and disables nothing, and what it enables are steps of its own
-//!    crew that touch no more than it did (in the sense of [`Footprint::covers`]).
+//! 1. Two steps of one crew that are enabled together belong to different workers, and commute:
+//!    both orders lead to the same state, and what the two show together is the same sequence.
+//! 2. A step that is not its crew's last shows nothing and disables nothing. What it enables are
+//!    steps of its own crew that touch no more than it did (in the sense of [`Footprint::covers`]);
+//!    and the others of its crew stay in the crew and touch no more than before, as long as they
+//!    are not the last.
 //!
 //! # The reduction
 //!
-//! [`persistent`] keeps, of the enabled steps *E* in a state *s*, the set *T* of all steps without a crew, the least step of
-//! each crew, and every step of a crew that does not commute, by footprints observed in *s*, with some step of *E*
-//! outside that crew. What it leaves out are siblings: steps of a crew of which another is kept.
+//! [`persistent`] keeps, of the enabled steps *E* in a state *s*, the set *T* of all steps without
+//! a crew, the least step of each crew, and every step of a crew that does not commute, by
+//! footprints observed in *s*, with some step of *E* outside that crew. What it leaves out are
+//! siblings: steps of a crew of which another is kept.
 //!
-//! *T* is a persistent set (Godefroid, *Partial-Order Methods for the Verification of Concurrent Systems*, 1996;
-//! a stubborn set in the sense of Valmari, *Stubborn sets for reduced state space generation*, 1990): let *w* be any
-//! sequence of steps from *s* without one of *T*. It begins with a sibling left out. While the kept one of its crew
-//! has not been done, no sibling is its crew's last, so by promise 2 *w* consists of siblings and of what they enable
-//! within their crews, shows nothing, and touches no more than the siblings do as seen from *s*. So by the choice of *T*,
-//! and by promise 1 within a crew, every step of *w* commutes with every step of *T*, and leaves it enabled.
+//! *T* is a persistent set (Godefroid, *Partial-Order Methods for the Verification of Concurrent
+//! Systems*, 1996; a stubborn set in the sense of Valmari, *Stubborn sets for reduced state space
+//! generation*, 1990): let *w* be any sequence of steps from *s* without one of *T*. It begins with
+//! a sibling left out. While the kept one of its crew has not been done, no sibling is its crew's
+//! last, so by promise 2 *w* consists of siblings and of what they enable within their crews, shows
+//! nothing, and touches no more than the siblings do as seen from *s*. So by the choice of *T*, and
+//! by promise 1 within a crew, every step of *w* commutes with every step of *T*, and leaves it
+//! enabled.
 //!
 //! What follows, for any run from *s* that ends at rest or right after something was seen:
 //!
-//! - It contains a step of *T*. One that ends at rest does because the kept steps stay enabled until they are done;
-//!   one that ends with something seen does because the rest of it shows nothing.
-//! - Its first step of *T* can be moved to its front. That changes neither the last state nor what is seen, because
-//!   what it is moved over shows nothing.
+//! - It contains a step of *T*. One that ends at rest does because the kept steps stay enabled
+//!   until they are done; one that ends with something seen does because the rest of it shows
+//!   nothing.
+//! - Its first step of *T* can be moved to its front. That changes neither the last state nor what
+//!   is seen, because what it is moved over shows nothing.
 //!
-//! By induction on the length of the run, the reduced exploration reaches every state of rest, and shows exactly the
-//! traces of the full one. No proviso against cycles is needed: the induction is over finite runs, and each has its own
-//! first step of *T*.
+//! By induction on the length of the run, the reduced exploration reaches every state of rest, and
+//! shows exactly the traces of the full one. No proviso against cycles is needed: the induction is
+//! over finite runs, and each has its own first step of *T*.
 //!
-//! Not kept: the states in between. A promise that speaks of them ([`System::judge`] with `resting` false) can be broken in a
-//! state that the reduced exploration leaves out.
+//! Not kept: the states in between. A promise that speaks of them ([`System::judge`] with `resting`
+//! false) can be broken in a state that the reduced exploration leaves out.
 //!
 //! # Trust
 //!
-//! Footprints and crews are claims. [`audit`] tests them in a given state by doing both orders. Run it in every state of small
-//! systems, and along random runs of large ones.
+//! Footprints and crews are claims. [`audit`] tests them in a given state by doing both orders. Run
+//! it in every state of small systems, and along random runs of large ones.
 
 use crate::{Breach, Footprint, System};
 
-/// Puts into `kept` the indices of the steps of `enabled` that have to be tried in `state`: ascending, at least one
-/// if there is any. `footprints` are those of the `enabled` steps, done in `state`. `kept` is cleared first.
+/// Puts into `kept` the indices of the steps of `enabled` that have to be tried in `state`:
+/// ascending, at least one if there is any. `footprints` are those of the `enabled` steps, done in
+/// `state`. `kept` is cleared first.
 ///
 /// # Panics
 ///
@@ -80,8 +88,8 @@ pub fn persistent<S: System>(
     }
 }
 
-/// Tests in `state` what the system claims to commute: every two enabled steps whose footprints are independent,
-/// and every two of one crew, in both orders; and the promises that a crew makes.
+/// Tests in `state` what the system claims to commute: every two enabled steps whose footprints are
+/// independent, and every two of one crew, in both orders; and the promises that a crew makes.
 ///
 /// # Errors
 ///
@@ -163,7 +171,8 @@ fn audit_siblings<S: System>(
     {
         return broken(format!("it disables {lost:?}"));
     }
-    for next in one.enabled.iter().filter(|step| !enabled.contains(step)) {
+    let is_new = |step: &&S::Step| **step == one.step || !enabled.contains(step);
+    for next in one.enabled.iter().filter(is_new) {
         let next = Done::new(system, &one.state, *next);
         if next.crew != one.crew {
             return broken(format!(
@@ -175,6 +184,16 @@ fn audit_siblings<S: System>(
             return broken(format!(
                 "it enables `{}`, which touches more than it does",
                 next.name
+            ));
+        }
+    }
+    let in_crew = |step: &&S::Step| system.crew(&one.state, **step) == one.crew;
+    if one.enabled.iter().filter(in_crew).count() > 1 {
+        let later = Done::new(system, &one.state, sibling.step);
+        if later.crew != one.crew || !sibling.footprint.covers(later.footprint) {
+            return broken(format!(
+                "`{}` touches more after it, or leaves the crew",
+                sibling.name
             ));
         }
     }
@@ -205,8 +224,8 @@ fn audit_order<S: System>(
     if system.fingerprint(&second.state) != system.fingerprint(&first.state) {
         return broken("the two orders end in different states");
     }
-    // Steps of one crew are interchangeable: whoever comes last shows what the last one shows. Independent steps
-    // each show what they show, wherever they stand.
+    // Steps of one crew are interchangeable: whoever comes last shows what the last one shows.
+    // Independent steps each show what they show, wherever they stand.
     let alike = match property {
         "crew" => one
             .seen

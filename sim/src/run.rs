@@ -1,7 +1,8 @@
 //! The one run loop: from the initial state, step by step, until something ends it.
 //!
-//! What chooses the steps is a [`Strategy`]; what wants to know about them is a [`Watcher`]. A run that nobody
-//! watches costs nothing but its steps: the [`Runner`] keeps its buffers, and names are made only when asked for.
+//! What chooses the steps is a [`Strategy`]; what wants to know about them is a [`Watcher`]. A run
+//! that nobody watches costs nothing but its steps: the [`Runner`] keeps its buffers, and names are
+//! made only when asked for.
 
 use crate::hash::StableHasher;
 use crate::schedule::Schedule;
@@ -17,7 +18,8 @@ pub struct Outcome {
     pub end: End,
     /// How many steps were done.
     pub steps: u64,
-    /// The hash of everything that was seen, in order: equal traces have equal hashes, on every machine.
+    /// The hash of everything that was seen, in order: equal traces have equal hashes, on every
+    /// machine.
     pub trace: u128,
 }
 
@@ -26,8 +28,8 @@ pub struct Outcome {
 pub enum End {
     /// No step was enabled, and all promises held.
     Rested,
-    /// A promise was broken, by the step done last (or in the initial state, if none was done), or by resting
-    /// where the run did.
+    /// A promise was broken, by the step done last (or in the initial state, if none was done), or
+    /// by resting where the run did.
     Breached(Breach),
     /// [`Runner::steps_max`] steps were done and more were possible.
     StepLimit,
@@ -42,7 +44,8 @@ pub trait Watcher<S: System> {
     /// `step` is about to be done in `state`.
     fn before(&mut self, _system: &S, _state: &S::State, _step: S::Step) {}
 
-    /// `step` has led to `state`, has touched `footprint`, and this was seen. It has not been judged yet.
+    /// `step` has led to `state`, has touched `footprint`, and this was seen. It has not been
+    /// judged yet.
     fn after(
         &mut self,
         _system: &S,
@@ -120,13 +123,13 @@ impl<'s, S: System> Runner<'s, S> {
         }
     }
 
-    /// Does one run under `seed`, from the initial state. The outcome is a function of `seed` and of what the
-    /// strategy is, not of earlier runs.
+    /// Does one run under `seed`, from the initial state. The outcome is a function of `seed` and
+    /// of what the strategy is, not of earlier runs.
     ///
     /// # Panics
     ///
-    /// When `strategy` chooses a step that was not offered, or when the system itself panics; after the latter
-    /// the runner can be used again.
+    /// When `strategy` chooses a step that was not offered, or when the system itself panics; after
+    /// the latter the runner can be used again.
     pub fn run<W>(&mut self, strategy: &mut dyn Strategy, seed: u64, watcher: &mut W) -> Outcome
     where
         W: Watcher<S> + ?Sized,
@@ -194,8 +197,8 @@ impl<'s, S: System> Runner<'s, S> {
         }
     }
 
-    /// How a run ends in which nothing is possible any more. A broken promise is worse news than a schedule with
-    /// lines left over.
+    /// How a run ends in which nothing is possible any more. A broken promise is worse news than a
+    /// schedule with lines left over.
     fn rest(&self, strategy: &mut dyn Strategy) -> End {
         match self.system.judge(&self.state, true) {
             Err(breach) => End::Breached(breach),

@@ -1,4 +1,5 @@
-//! A schedule is text: one named step per line, to be read, edited, compared, shortened and replayed.
+//! A schedule is text: one named step per line, to be read, edited, compared, shortened and
+//! replayed.
 //!
 //! ```text
 //! # scenario: abort-after-guest-write
@@ -10,9 +11,9 @@
 //! drive0 job copy 16M+256k
 //! ```
 //!
-//! Blank lines and lines that begin with `#` do nothing. Comments of the form `# key: value` before the first step
-//! are *headers* and are kept: they say what the schedule belongs to. There is no comment behind a step, since `#`
-//! may be part of a name (QEMU's `#block123`).
+//! Blank lines and lines that begin with `#` do nothing. Comments of the form `# key: value` before
+//! the first step are *headers* and are kept: they say what the schedule belongs to. There is no
+//! comment behind a step, since `#` may be part of a name (QEMU's `#block123`).
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -46,8 +47,8 @@ pub struct ScheduleError {
     pub message: String,
 }
 
-/// Whether `name` can stand on a line of a schedule: one line, not empty, no `#` in front, no blank at either end,
-/// and no control character or byte order mark anywhere.
+/// Whether `name` can stand on a line of a schedule: one line, not empty, no `#` in front, no blank
+/// at either end, and no control character or byte order mark anywhere.
 #[must_use]
 pub fn is_step_name(name: &str) -> bool {
     !name.is_empty()
@@ -67,10 +68,12 @@ impl Schedule {
     ///
     /// # Errors
     ///
-    /// A control character or a second byte order mark (the file is probably not a schedule at all), or a header given twice.
+    /// A control character or a second byte order mark (the file is probably not a schedule at
+    /// all), or a header given twice.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         let mut schedule = Schedule::new();
-        // Some editors put a byte order mark in front; it would be an invisible part of the first name.
+        // Some editors put a byte order mark in front; it would be an invisible part of the first
+        // name.
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
@@ -139,8 +142,9 @@ impl Schedule {
     ///
     /// # Panics
     ///
-    /// When `key` is not made of lower-case letters, digits and hyphens, beginning with a letter, or when `value`
-    /// could not be read back: it must be one line, not empty and without blanks at its ends.
+    /// When `key` is not made of lower-case letters, digits and hyphens, beginning with a letter,
+    /// or when `value` could not be read back: it must be one line, not empty and without blanks at
+    /// its ends.
     pub fn set_header(&mut self, key: &str, value: &str) {
         assert!(
             is_header_key(key),

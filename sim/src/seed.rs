@@ -1,13 +1,15 @@
-//! What a seed means, for ever: ChaCha8 under a key of our own making, and our own bounded integers.
+//! What a seed means, for ever: ChaCha8 under a key of our own making, and our own bounded
+//! integers.
 //!
-//! Nothing here leaves a choice to a library: `rand_chacha` does the cipher, whose output is fixed by test vectors, and
-//! the rest is a few lines below. `tests/seeds.rs` holds the first values, so that a seed can never change its
-//! meaning unnoticed.
+//! Nothing here leaves a choice to a library: `rand_chacha` does the cipher, whose output is fixed
+//! by test vectors, and the rest is a few lines below. `tests/seeds.rs` holds the first values, so
+//! that a seed can never change its meaning unnoticed.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The upper 24 bytes of every key. It keeps our streams apart from those of anybody else who uses a small seed.
+/// The upper 24 bytes of every key. It keeps our streams apart from those of anybody else who uses
+/// a small seed.
 const KEY_TAIL: &[u8; 24] = b"blockrace schedule seeds";
 
 /// 2⁶⁴ divided by the golden ratio, made odd: the increment of SplitMix64.
@@ -15,12 +17,12 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The seed of run `index` of the campaign with the root seed `root`.
 ///
-/// It is `mix(mix(root) + (index + 1) × GOLDEN)`, modulo 2⁶⁴, where `mix` is the finaliser of SplitMix64. For one root, no
-/// two indices have the same seed, since every operation is a bijection; for root 0, run *i* has output *i* of the
-/// reference SplitMix64 seeded with 0.
+/// It is `mix(mix(root) + (index + 1) × GOLDEN)`, modulo 2⁶⁴, where `mix` is the finaliser of
+/// SplitMix64. For one root, no two indices have the same seed, since every operation is a
+/// bijection; for root 0, run *i* has output *i* of the reference SplitMix64 seeded with 0.
 ///
-/// Source: Steele, Lea, Flood, *Fast Splittable Pseudorandom Number Generators*, 2014; the constants are Vigna's
-/// (`splitmix64.c`).
+/// Source: Steele, Lea, Flood, *Fast Splittable Pseudorandom Number Generators*, 2014; the
+/// constants are Vigna's (`splitmix64.c`).
 #[must_use]
 pub fn run_seed(root: u64, index: u64) -> u64 {
     mix(mix(root).wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN)))
@@ -35,10 +37,10 @@ fn mix(mut z: u64) -> u64 {
 
 /// The random numbers of one run: a function of its seed.
 ///
-/// The stream is ChaCha8 (Bernstein, *ChaCha, a variant of Salsa20*, 2008) with nonce 0, from block 0 on, under the key
-/// whose first eight bytes are the seed, little-endian, and whose other 24 are the ASCII text
-/// `blockrace schedule seeds`. It is taken in words of 32 bits, each little-endian; a 64-bit number is two of them,
-/// the lower first.
+/// The stream is ChaCha8 (Bernstein, *ChaCha, a variant of Salsa20*, 2008) with nonce 0, from block
+/// 0 on, under the key whose first eight bytes are the seed, little-endian, and whose other 24 are
+/// the ASCII text `blockrace schedule seeds`. It is taken in words of 32 bits, each little-endian;
+/// a 64-bit number is two of them, the lower first.
 #[derive(Clone, Debug)]
 pub struct Randomness {
     /// It makes 64 words at a time; a draw is mostly a look into its buffer.
@@ -59,8 +61,8 @@ impl Randomness {
 
     /// A number below `bound`, all of them equally likely. For `bound` 1 nothing is drawn.
     ///
-    /// Lemire, *Fast Random Integer Generation in an Interval*, 2019: multiply, keep the upper word, and draw again
-    /// in the few cases that would make some numbers likelier.
+    /// Lemire, *Fast Random Integer Generation in an Interval*, 2019: multiply, keep the upper
+    /// word, and draw again in the few cases that would make some numbers likelier.
     ///
     /// # Panics
     ///
@@ -81,7 +83,8 @@ impl Randomness {
         }
     }
 
-    /// As [`Randomness::below`], for bounds that may need 64 bits. It draws other numbers than `below` does.
+    /// As [`Randomness::below`], for bounds that may need 64 bits. It draws other numbers than
+    /// `below` does.
     ///
     /// # Panics
     ///

@@ -1,7 +1,7 @@
 //! Who chooses the next step. A strategy is a file below `strategy/` and a row in [`STRATEGIES`].
 //!
-//! The trait is that of shuttle's `Scheduler`, cut down: a strategy sees the possible steps and picks one. It does not know
-//! what a step is, so it serves every system.
+//! The trait is that of shuttle's `Scheduler`, cut down: a strategy sees the possible steps and
+//! picks one. It does not know what a step is, so it serves every system.
 
 mod random;
 mod replay;
@@ -15,8 +15,9 @@ pub use replay::Replay;
 
 /// Chooses the order of the steps of a run.
 pub trait Strategy {
-    /// A new run begins. From here on the choices are a function of `seed` and of what is offered, and of nothing that
-    /// happened in earlier runs: only so do many workers give the result of one.
+    /// A new run begins. From here on the choices are a function of `seed` and of what is offered,
+    /// and of nothing that happened in earlier runs: only so do many workers give the result of
+    /// one.
     fn begin(&mut self, seed: u64);
 
     /// Says how the run goes on. At least one step is offered.
@@ -28,7 +29,8 @@ pub trait Strategy {
     }
 }
 
-/// What is possible at one point of a run, as a strategy sees it: some steps, numbered from 0 in ascending order.
+/// What is possible at one point of a run, as a strategy sees it: some steps, numbered from 0 in
+/// ascending order.
 pub trait Choices {
     /// How many steps are possible; at least one.
     fn count(&self) -> usize;
@@ -42,11 +44,12 @@ pub trait Choices {
     /// The crew of step `index`: see [`System::crew`](crate::System::crew).
     fn crew(&self, index: usize) -> Option<u32>;
 
-    /// The number that step `index` had at the choice before this one, if it was already possible then. The step that
-    /// was chosen there, if it is possible again, counts as possible before.
+    /// The number that step `index` had at the choice before this one, if it was already possible
+    /// then. The step that was chosen there, if it is possible again, counts as possible before.
     fn index_before(&self, index: usize) -> Option<usize>;
 
-    /// What step `index` would touch. It is done on a copy of the state to find out, so this is not cheap.
+    /// What step `index` would touch. It is done on a copy of the state to find out, so this is not
+    /// cheap.
     fn footprint(&self, index: usize) -> Footprint;
 }
 
@@ -108,7 +111,8 @@ pub enum Constructor {
     Following(fn(Schedule) -> Box<dyn Strategy>),
 }
 
-/// Every strategy. Names for the command line, the help text and the tests that try all of them come from here.
+/// Every strategy. Names for the command line, the help text and the tests that try all of them
+/// come from here.
 pub const STRATEGIES: &[StrategyRow] = &[
     StrategyRow {
         name: "random",

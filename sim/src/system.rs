@@ -5,29 +5,34 @@ use std::hash::Hash;
 
 /// Something that takes steps, one at a time, in an order that somebody else chooses.
 ///
-/// A step is what the real thing does between two points where somebody else may run; it is indivisible. The
-/// state, with what is enabled in it, is a function of the steps taken so far and of nothing else.
+/// A step is what the real thing does between two points where somebody else may run; it is
+/// indivisible. The state, with what is enabled in it, is a function of the steps taken so far and
+/// of nothing else.
 pub trait System: Sync {
     /// A whole state.
     type State: Clone + Send;
-    /// A step; a small value such as an enum of ids. What it is called is [`System::name`]'s business.
+    /// A step; a small value such as an enum of ids. What it is called is [`System::name`]'s
+    /// business.
     type Step: Copy + Ord + Debug + Send + Sync;
-    /// Something that the outside sees, such as a reply or an event. Two observations are the same thing seen
-    /// exactly when they are equal.
+    /// Something that the outside sees, such as a reply or an event. Two observations are the same
+    /// thing seen exactly when they are equal.
     type Observation: Clone + Eq + Hash + Debug + Send;
 
     /// The state in which every run begins.
     fn initial(&self) -> Self::State;
 
-    /// Puts the steps possible now into `steps`: ascending, without duplicates, a function of `state` alone.
+    /// Puts the steps possible now into `steps`: ascending, without duplicates, a function of
+    /// `state` alone.
     ///
     /// The implementation clears `steps` first, so that callers can keep one buffer.
     fn enabled(&self, state: &Self::State, steps: &mut Vec<Self::Step>);
 
-    /// Does one enabled step, returns what it touched, and pushes onto `seen` what became visible, in order.
+    /// Does one enabled step, returns what it touched, and pushes onto `seen` what became visible,
+    /// in order.
     ///
-    /// The footprint covers all that the step read or changed, *and all that decided that it was enabled*; it may
-    /// cover more, never less. [`reduce::audit`](crate::reduce::audit) finds some of the lies.
+    /// The footprint covers all that the step read or changed, *and all that decided that it was
+    /// enabled*; it may cover more, never less. [`reduce::audit`](crate::reduce::audit) finds some
+    /// of the lies.
     fn apply(
         &self,
         state: &mut Self::State,
@@ -35,24 +40,27 @@ pub trait System: Sync {
         seen: &mut Vec<Self::Observation>,
     ) -> Footprint;
 
-    /// Asks whether the promises hold: in the initial state and after every step with `resting` false, and once
-    /// more with `resting` true when no step is enabled.
+    /// Asks whether the promises hold: in the initial state and after every step with `resting`
+    /// false, and once more with `resting` true when no step is enabled.
     ///
     /// # Errors
     ///
     /// The first promise that is broken, if any is.
     fn judge(&self, state: &Self::State, resting: bool) -> Result<(), Breach>;
 
-    /// A 128-bit fingerprint of the whole state, the same on every machine: two states count as one exactly when
-    /// their fingerprints are equal. [`hash::fingerprint_of`](crate::hash::fingerprint_of) makes one.
+    /// A 128-bit fingerprint of the whole state, the same on every machine: two states count as one
+    /// exactly when their fingerprints are equal.
+    /// [`hash::fingerprint_of`](crate::hash::fingerprint_of) makes one.
     fn fingerprint(&self, state: &Self::State) -> u128;
 
-    /// What `step` is called in a schedule: see [`schedule::is_step_name`](crate::schedule::is_step_name) for what
-    /// can be a name. It is stable across edits of the scenario as far as can be, and no two steps that are
-    /// enabled together have the same one. The state is there to give ids their names.
+    /// What `step` is called in a schedule: see
+    /// [`schedule::is_step_name`](crate::schedule::is_step_name) for what can be a name. It is
+    /// stable across edits of the scenario as far as can be, and no two steps that are enabled
+    /// together have the same one. The state is there to give ids their names.
     fn name(&self, state: &Self::State, step: Self::Step) -> String;
 
-    /// The one of the `enabled` steps that is called `name`, if there is one: [`System::name`] backwards.
+    /// The one of the `enabled` steps that is called `name`, if there is one: [`System::name`]
+    /// backwards.
     fn parse(&self, state: &Self::State, enabled: &[Self::Step], name: &str) -> Option<Self::Step> {
         enabled
             .iter()
@@ -62,8 +70,9 @@ pub trait System: Sync {
 
     /// The crew in which `step` is one of several interchangeable workers, if it is in one.
     ///
-    /// Sixty-four copies in flight are one crew; that turns 2⁶⁴ orders into one. What a system promises by
-    /// naming a crew is written down, with the reason why it is enough, at [`reduce`](crate::reduce).
+    /// Sixty-four copies in flight are one crew; that turns 2⁶⁴ orders into one. What a system
+    /// promises by naming a crew is written down, with the reason why it is enough, at
+    /// [`reduce`](crate::reduce).
     fn crew(&self, _state: &Self::State, _step: Self::Step) -> Option<u32> {
         None
     }
@@ -71,16 +80,16 @@ pub trait System: Sync {
 
 /// The parts of a state that a step touched: three masks, bit *n* standing for part *n*.
 ///
-/// A part is what the system likes it to be; best is what one lock or one context protects. One part may appear
-/// in several masks.
+/// A part is what the system likes it to be; best is what one lock or one context protects. One
+/// part may appear in several masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Footprint {
     /// Parts on whose contents the step depended.
     pub reads: u64,
     /// Parts that it changed in any way but by a commuting access.
     pub writes: u64,
-    /// Parts that it changed, without looking, in a way that commutes with every other such change of the part: a
-    /// counter to which all only add, a set of bits that all only set.
+    /// Parts that it changed, without looking, in a way that commutes with every other such change
+    /// of the part: a counter to which all only add, a set of bits that all only set.
     pub adds: u64,
 }
 
@@ -92,12 +101,12 @@ impl Footprint {
         adds: 0,
     };
 
-    /// Whether two steps with these footprints commute: neither writes what the other touches, and what one adds
-    /// to the other at most adds to.
+    /// Whether two steps with these footprints commute: neither writes what the other touches, and
+    /// what one adds to the other at most adds to.
     ///
-    /// This is the independence relation of Mazurkiewicz's traces (*Concurrent program schemes and their
-    /// interpretations*, 1977), with commuting updates as in Godefroid's *Partial-Order Methods for the
-    /// Verification of Concurrent Systems* (1996).
+    /// This is the independence relation of Mazurkiewicz's traces (*Concurrent program schemes and
+    /// their interpretations*, 1977), with commuting updates as in Godefroid's *Partial-Order
+    /// Methods for the Verification of Concurrent Systems* (1996).
     #[must_use]
     pub fn independent(self, other: Footprint) -> bool {
         self.writes & other.touched() == 0
@@ -109,7 +118,8 @@ impl Footprint {
     /// Whether everything that is independent of this footprint is independent of `other` too.
     #[must_use]
     pub fn covers(self, other: Footprint) -> bool {
-        // The three masks against which another step's writes, adds and reads are held in `independent`.
+        // The three masks against which another step's writes, adds and reads are held in
+        // `independent`.
         let collides = |f: Footprint| [f.touched(), f.reads | f.writes, f.writes | f.adds];
         collides(self)
             .into_iter()

@@ -13,15 +13,15 @@ use sim::strategy::{
 use sim::toys::{
     Bystander, Counter, CounterState, CounterStep, Crew, Dining, Stored, TwoPhaseCommit,
 };
-use sim::{Footprint, System};
+use sim::{Breach, Footprint, System};
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::panic::catch_unwind;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 
-const LOCK: CombinationLock = CombinationLock {
-    digits: 8,
-    panics_at: None,
-};
+const LOCK: CombinationLock = CombinationLock::new(8);
 
 fn random() -> Box<dyn Strategy> {
     Box::new(Random::default())
@@ -114,7 +114,7 @@ fn the_failure_reported_is_the_first_for_any_number_of_workers() {
             .end;
         matches!(end, End::Breached(_))
     };
-    let first = (0..).find(&mut fails).unwrap();
+    let first = (0..100_000).find(&mut fails).unwrap();
     assert!(
         first > 100,
         "a first failure in the first chunks would show little: {first}"
@@ -130,7 +130,7 @@ fn the_failure_reported_is_the_first_for_any_number_of_workers() {
     assert_eq!(report.steps, (first + 1) * 8);
 
     // Behind the first there is a second, found by a campaign that begins there.
-    let second = (first + 1..).find(&mut fails).unwrap();
+    let second = (first + 1..100_000).find(&mut fails).unwrap();
     let report = same_for_all_workers(&LOCK, &campaign(first + 1..100_000, 3));
     assert_eq!(
         report.first_failure.map(|failure| failure.index),
@@ -230,10 +230,7 @@ fn the_failure_reported_happens_again() {
 #[test]
 fn the_digest_tells_campaigns_apart() {
     let digest = |root, runs, digits| {
-        let lock = CombinationLock {
-            digits,
-            panics_at: None,
-        };
+        let lock = CombinationLock::new(digits);
         report(
             &lock,
             &Campaign {
@@ -251,14 +248,18 @@ fn the_digest_tells_campaigns_apart() {
     ];
     assert_eq!(BTreeSet::from(digests).len(), 4);
     assert_eq!(digest(1, 0..0, 20), 0);
+    // Even if every run has the same outcome, it matters which runs they were.
+    let dull = Crew {
+        workers: 3,
+        bystander: Bystander::Nobody,
+    };
+    let dull = |runs| report(&dull, &campaign(runs, 2)).digest;
+    assert_ne!(dull(0..10), dull(1..11));
 }
 
 #[test]
 fn the_digest_is_the_sum_of_its_parts() {
-    let lock = CombinationLock {
-        digits: 40,
-        panics_at: None,
-    };
+    let lock = CombinationLock::new(40);
     let whole = report(&lock, &campaign(0..1000, 2));
     let parts = [0..300, 300..301, 301..1000].map(|runs| report(&lock, &campaign(runs, 2)));
     assert_eq!(
@@ -289,9 +290,9 @@ fn the_step_limit_ends_runs_but_is_no_failure() {
 }
 
 /// Interrupts the campaign when its 150th run begins.
-struct Impatient<'a>(Random, &'a Control);
+struct Impatient(Random, Arc<Control>);
 
-impl Strategy for Impatient<'_> {
+impl Strategy for Impatient {
     fn begin(&mut self, seed: u64) {
         self.0.begin(seed);
         self.1
@@ -306,21 +307,18 @@ impl Strategy for Impatient<'_> {
 
 #[test]
 fn an_interrupted_campaign_says_what_it_covers() {
-    let lock = CombinationLock {
-        digits: 40,
-        panics_at: None,
-    };
+    let lock = CombinationLock::new(40);
     for jobs in [1, 4] {
-        // Leaked, since a boxed strategy may not borrow.
-        let control: &'static Control = Box::leak(Box::default());
-        let strategy = || -> Box<dyn Strategy> { Box::new(Impatient(Random::default(), control)) };
+        let control: Arc<Control> = Arc::default();
+        let strategy =
+            || -> Box<dyn Strategy> { Box::new(Impatient(Random::default(), control.clone())) };
         let interrupted = fuzz(
             &lock,
             &Campaign {
                 strategy: &strategy,
                 ..campaign(0..1_000_000, jobs)
             },
-            control,
+            &control,
         );
         assert!(interrupted.interrupted);
         assert!(
@@ -342,6 +340,174 @@ fn an_interrupted_campaign_says_what_it_covers() {
     }
 }
 
+/// Makes the worker that has the first run wait until others have done their part, so that what
+/// depends on who is faster happens for certain.
+struct Hesitant {
+    random: Random,
+    control: Arc<Control>,
+    /// The run that waits, by its seed, and for how many runs done by anyone.
+    waits: (u64, u64),
+    /// Whether it then interrupts the campaign.
+    interrupts: bool,
+}
+
+impl Strategy for Hesitant {
+    fn begin(&mut self, seed: u64) {
+        self.random.begin(seed);
+        if seed == self.waits.0 {
+            while self.control.runs_done.load(Relaxed) < self.waits.1 {
+                thread::yield_now();
+            }
+            self.control.interrupt.fetch_or(self.interrupts, Relaxed);
+        }
+    }
+
+    fn choose(&mut self, choices: &dyn Choices) -> Choice {
+        self.random.choose(choices)
+    }
+}
+
+/// Does a campaign of two workers in which run `waits.0` waits for `waits.1` runs to be done.
+fn hesitantly<S: System>(
+    system: &S,
+    campaign: &Campaign<'_>,
+    waits: (u64, u64),
+    interrupts: bool,
+) -> Report {
+    let control: Arc<Control> = Arc::default();
+    let waits = (run_seed(campaign.root, waits.0), waits.1);
+    let strategy = || -> Box<dyn Strategy> {
+        Box::new(Hesitant {
+            random: Random::default(),
+            control: control.clone(),
+            waits,
+            interrupts,
+        })
+    };
+    fuzz(
+        system,
+        &Campaign {
+            strategy: &strategy,
+            ..campaign.clone()
+        },
+        &control,
+    )
+}
+
+/// A chunk is 32 runs. The second worker finds a failure in the second chunk while the first is
+/// held up in the first chunk, where there is one too.
+#[test]
+fn a_failure_found_late_counts_if_it_has_the_lesser_index() {
+    let lock = CombinationLock::new(4);
+    // A root does that has its first failure late in the first chunk, and another early in the
+    // second one.
+    let suits = |root: &u64| {
+        let fails = |runs| {
+            report(
+                &lock,
+                &Campaign {
+                    root: *root,
+                    ..campaign(runs, 1)
+                },
+            )
+            .first_failure
+        };
+        let index = |failure: Option<Failure>| failure.map(|failure| failure.index);
+        matches!(
+            (index(fails(0..32)), index(fails(32..64))),
+            (Some(10..), Some(..45))
+        )
+    };
+    let root = (0..1000).find(suits).unwrap();
+    let campaign = Campaign {
+        root,
+        ..campaign(0..10_000, 2)
+    };
+    let second = report(
+        &lock,
+        &Campaign {
+            runs: 32..64,
+            ..campaign.clone()
+        },
+    );
+    let expected = report(&lock, &campaign);
+    assert_eq!(
+        hesitantly(&lock, &campaign, (0, second.runs), false),
+        expected
+    );
+    assert_eq!(expected.failures, 1);
+}
+
+#[test]
+fn an_interrupted_campaign_has_no_gaps() {
+    let lock = CombinationLock::new(40);
+    // Run 10 waits until 20 runs more than the ten before it are done, and then it is the last of
+    // its chunk.
+    let interrupted = hesitantly(&lock, &campaign(0..1_000_000, 2), (10, 30), true);
+    assert_eq!((interrupted.runs, interrupted.interrupted), (11, true));
+    assert_eq!(
+        Report {
+            interrupted: false,
+            ..interrupted
+        },
+        report(&lock, &campaign(0..11, 1))
+    );
+}
+
+#[test]
+fn an_interrupted_campaign_does_not_lose_the_failure_that_it_found() {
+    // Only run 40, in the second chunk, leads into this state.
+    let mut runner = Runner::new(&LOCK_WIDE);
+    runner.run(random().as_mut(), run_seed(1, 40), &mut ());
+    let lock = CombinationLock {
+        breaks_at: Some(*runner.state()),
+        ..LOCK_WIDE
+    };
+    // 64 digits leave no other run that ends there; 9 runs of the second chunk end with the failing
+    // one.
+    let interrupted = hesitantly(&lock, &campaign(0..1_000_000, 2), (10, 19), true);
+    assert_eq!(
+        (
+            interrupted.runs,
+            interrupted.failures,
+            interrupted.interrupted
+        ),
+        (11, 0, true)
+    );
+    assert_eq!(
+        interrupted.first_failure.map(|failure| failure.index),
+        Some(40)
+    );
+}
+
+const LOCK_WIDE: CombinationLock = CombinationLock::new(64);
+
+#[test]
+fn a_promise_is_asked_for_after_every_step_and_before_the_first() {
+    let steps_of = |digits, value| {
+        let lock = CombinationLock {
+            breaks_at: Some((digits, value)),
+            ..CombinationLock::new(60)
+        };
+        let Outcome { end, steps, .. } = report(&lock, &campaign(0..10_000, 2))
+            .first_failure
+            .unwrap()
+            .outcome;
+        let message = format!("it broke at ({digits}, {value})");
+        assert_eq!(
+            end,
+            End::Breached(Breach {
+                property: "stays-whole",
+                message
+            })
+        );
+        steps
+    };
+    assert_eq!(steps_of(0, 0), 0);
+    assert_eq!(steps_of(3, 0b010), 3);
+    assert_eq!(steps_of(8, 0b0101_0101), 8);
+}
+
 #[test]
 fn a_campaign_may_end_at_the_last_seed() {
     let report = same_for_all_workers(&LOCK, &campaign(u64::MAX - 10..u64::MAX, 2));
@@ -349,14 +515,27 @@ fn a_campaign_may_end_at_the_last_seed() {
 }
 
 #[test]
-#[should_panic(expected = "(seed 0x")]
 fn a_run_that_panics_says_which_it_was() {
-    report(
-        &CombinationLock {
-            digits: 4,
-            panics_at: Some(0b1010),
-        },
-        &campaign(0..1000, 2),
+    let solid = CombinationLock::new(64);
+    let mut runner = Runner::new(&solid);
+    let combination = |index| {
+        runner.run(random().as_mut(), run_seed(1, index), &mut ());
+        runner.state().1
+    };
+    let combinations: Vec<u64> = (0..200).map(combination).collect();
+    let fragile = CombinationLock {
+        digits: 64,
+        panics_at: Some(combinations[123]),
+        breaks_at: None,
+    };
+    let payload = catch_unwind(|| report(&fragile, &campaign(0..200, 2))).unwrap_err();
+    let message = payload.downcast_ref::<String>().unwrap();
+    assert_eq!(
+        *message,
+        format!(
+            "run 123 (seed {:#x}) panicked: the lock fell to pieces",
+            run_seed(1, 123)
+        )
     );
 }
 
@@ -417,14 +596,15 @@ fn a_strategy_sees_what_is_possible() {
             "finisher finishes"
         ]
     );
-    // A second run of the same strategy begins anew.
+    // A second run begins anew, wherever the first was ended.
     let mut runner = Runner::new(&crew);
     let mut curious = Curious::default();
+    runner.steps_max = 2;
     assert_eq!(
         runner.run(&mut curious, 0, &mut ()),
         runner.run(&mut curious, 0, &mut ())
     );
-    assert_eq!(runner.state().sum, 0b111);
+    assert_eq!(runner.state().sum, 0b100);
 }
 
 #[test]

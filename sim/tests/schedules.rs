@@ -1,4 +1,5 @@
-//! A schedule is text that can be read back, and a run that can be had again; or it says where it cannot.
+//! A schedule is text that can be read back, and a run that can be had again; or it says where it
+//! cannot.
 
 mod common;
 

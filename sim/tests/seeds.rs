@@ -1,11 +1,13 @@
-//! What a seed means. None of these numbers may ever change: a seed in an old bug report would point elsewhere.
+//! What a seed means. None of these numbers may ever change: a seed in an old bug report would
+//! point elsewhere.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sim::seed::{Randomness, run_seed};
 use std::collections::BTreeSet;
 
-/// The first output of ChaCha8 for the all-zero key of 256 bits (test vector 1 of draft-strombergson-chacha-test-vectors).
+/// The first output of ChaCha8 for the all-zero key of 256 bits (test vector 1 of
+/// draft-strombergson-chacha-test-vectors).
 #[test]
 fn the_cipher_is_chacha8() {
     let mut block = [0; 32];
@@ -41,7 +43,8 @@ fn other_roots_have_other_seeds() {
     assert_eq!(seeds.len(), 6 * 2000);
 }
 
-// The values from here on were worked out with a second implementation, in Python, from the words of `seed.rs` alone.
+// The values from here on were worked out with a second implementation, in Python, from the words
+// of `seed.rs` alone.
 
 #[test]
 fn run_seeds_keep_their_values() {

@@ -105,7 +105,8 @@ fn a_deadlock_says_who_waits_for_whom() {
     );
 }
 
-/// Two loads and two stores in six orders. The stores are seen, and with them which update was lost.
+/// Two loads and two stores in six orders. The stores are seen, and with them which update was
+/// lost.
 #[test]
 fn a_counter_loses_an_update_in_four_of_six_orders() {
     let naive = traces(&Counter {
@@ -182,7 +183,8 @@ fn the_reduction_leaves_one_order_of_a_crew() {
     }
 }
 
-/// Any partial sum may be what the auditor reads, so all of them are visited, before the audit and after it.
+/// Any partial sum may be what the auditor reads, so all of them are visited, before the audit and
+/// after it.
 #[test]
 fn the_reduction_spares_a_crew_that_is_watched() {
     for workers in [1, 2, 8] {

@@ -34,7 +34,11 @@ impl Difference {
 
     fn text(mut self) -> String {
         self.path.reverse();
-        let place = if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path.join("/")) };
+        let place = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`: ", self.path.join("/"))
+        };
         format!("{place}expected {}, found {}", self.expected, self.found)
     }
 }
@@ -44,10 +48,16 @@ fn differs(expected: &Value, found: &Value) -> Option<Difference> {
         (Value::Object(expected), Value::Object(found)) => differs_in(expected, found),
         (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
             let mut pairs = expected.iter().zip(found).enumerate();
-            pairs.find_map(|(index, (expected, found))| Some(differs(expected, found)?.inside(index)))
+            pairs.find_map(|(index, (expected, found))| {
+                Some(differs(expected, found)?.inside(index))
+            })
         }
         _ if expected == found => None,
-        _ => Some(Difference { path: Vec::new(), expected: expected.to_string(), found: found.to_string() }),
+        _ => Some(Difference {
+            path: Vec::new(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }),
     }
 }
 
@@ -55,7 +65,11 @@ fn differs_in(expected: &Map<String, Value>, found: &Map<String, Value>) -> Opti
     expected.iter().find_map(|(key, expected)| {
         let difference = match found.get(key) {
             Some(found) => differs(expected, found)?,
-            None => Difference { path: Vec::new(), expected: expected.to_string(), found: "nothing".to_owned() },
+            None => Difference {
+                path: Vec::new(),
+                expected: expected.to_string(),
+                found: "nothing".to_owned(),
+            },
         };
         Some(difference.inside(key))
     })
@@ -80,7 +94,10 @@ impl BitmapState {
             ("persistent", flag(self.persistent)),
             ("inconsistent", flag(self.inconsistent)),
         ];
-        let stated = stated.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        let stated = stated
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect();
         mismatch_in(&stated, &listed).or_else(|| self.status?.mismatch(&listed))
     }
 }
@@ -91,11 +108,20 @@ impl BitmapStatus {
         let holds = match (listed.get("status"), self) {
             (Some(status), _) => status == self.name(),
             (None, BitmapStatus::Inconsistent) => is("inconsistent"),
-            (None, BitmapStatus::Frozen | BitmapStatus::Locked) => !is("inconsistent") && is("busy"),
-            (None, BitmapStatus::Disabled) => !is("inconsistent") && !is("busy") && !is("recording"),
+            (None, BitmapStatus::Frozen | BitmapStatus::Locked) => {
+                !is("inconsistent") && is("busy")
+            }
+            (None, BitmapStatus::Disabled) => {
+                !is("inconsistent") && !is("busy") && !is("recording")
+            }
             (None, BitmapStatus::Active) => !is("inconsistent") && !is("busy") && is("recording"),
         };
-        let found = || listed.get("status").cloned().unwrap_or_else(|| Value::Object(listed.clone()));
+        let found = || {
+            listed
+                .get("status")
+                .cloned()
+                .unwrap_or_else(|| Value::Object(listed.clone()))
+        };
         (!holds).then(|| format!("`status`: expected {}, found {}", self.name(), found()))
     }
 }

@@ -13,7 +13,10 @@ pub struct Mistake {
 
 impl Mistake {
     pub(crate) fn new(what: impl Into<String>, help: impl Into<String>) -> Mistake {
-        Mistake { what: what.into(), help: help.into() }
+        Mistake {
+            what: what.into(),
+            help: help.into(),
+        }
     }
 }
 
@@ -29,8 +32,13 @@ impl std::error::Error for Mistake {}
 /// The question that helps against a slip of the fingers, when one of the known words is near.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
     let limit = 1 + word.chars().count() / 4;
-    let nearest = known.iter().map(|other| (distance(word, other), other)).min_by_key(|(distance, _)| *distance);
-    nearest.filter(|(distance, _)| *distance <= limit).map(|(_, other)| format!("did you mean `{other}`?"))
+    let nearest = known
+        .iter()
+        .map(|other| (distance(word, other), other))
+        .min_by_key(|(distance, _)| *distance);
+    nearest
+        .filter(|(distance, _)| *distance <= limit)
+        .map(|(_, other)| format!("did you mean `{other}`?"))
 }
 
 /// How many letters must be changed, added, left out or exchanged with their neighbour (optimal string alignment).
@@ -49,8 +57,13 @@ fn distance(one: &str, other: &str) -> usize {
             } else {
                 let changed = table[i - 1][j - 1] + usize::from(one[i - 1] != other[j - 1]);
                 let best = changed.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
-                let swapped = i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1];
-                if swapped { best.min(table[i - 2][j - 2] + 1) } else { best }
+                let swapped =
+                    i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1];
+                if swapped {
+                    best.min(table[i - 2][j - 2] + 1)
+                } else {
+                    best
+                }
             };
         }
     }

@@ -32,14 +32,22 @@ impl FromStr for Request {
     fn from_str(text: &str) -> Result<Request, Mistake> {
         let line = Line::split(text, &USAGE[..REQUESTS])?;
         match line.command {
-            "write" => line.range(line.write_options()?).map(|(offset, len, fill)| Request::Write { offset, len, fill }),
-            "aio_write" => {
-                line.range(line.write_options()?).map(|(offset, len, fill)| Request::AioWrite { offset, len, fill })
-            }
-            "read" => {
-                line.range(line.read_options()?).map(|(offset, len, pattern)| Request::Read { offset, len, pattern })
-            }
-            "discard" => line.range(line.no_options()?).map(|(offset, len, ())| Request::Discard { offset, len }),
+            "write" => line
+                .range(line.write_options()?)
+                .map(|(offset, len, fill)| Request::Write { offset, len, fill }),
+            "aio_write" => line
+                .range(line.write_options()?)
+                .map(|(offset, len, fill)| Request::AioWrite { offset, len, fill }),
+            "read" => line
+                .range(line.read_options()?)
+                .map(|(offset, len, pattern)| Request::Read {
+                    offset,
+                    len,
+                    pattern,
+                }),
+            "discard" => line
+                .range(line.no_options()?)
+                .map(|(offset, len, ())| Request::Discard { offset, len }),
             "flush" => line.words::<0>().map(|[]| Request::Flush),
             _ => unreachable!("`Line::split` lets only known commands pass"),
         }
@@ -52,8 +60,16 @@ impl fmt::Display for Request {
         match self {
             Request::Write { offset, len, fill } => write!(f, "write {fill} {offset} {len}"),
             Request::AioWrite { offset, len, fill } => write!(f, "aio_write {fill} {offset} {len}"),
-            Request::Read { offset, len, pattern: None } => write!(f, "read {offset} {len}"),
-            Request::Read { offset, len, pattern: Some(pattern) } => write!(f, "read -P{pattern} {offset} {len}"),
+            Request::Read {
+                offset,
+                len,
+                pattern: None,
+            } => write!(f, "read {offset} {len}"),
+            Request::Read {
+                offset,
+                len,
+                pattern: Some(pattern),
+            } => write!(f, "read -P{pattern} {offset} {len}"),
             Request::Discard { offset, len } => write!(f, "discard {offset} {len}"),
             Request::Flush => f.write_str("flush"),
         }
@@ -77,11 +93,20 @@ impl FromStr for HmpCommand {
         match line.command {
             "break" => {
                 let [event, tag] = line.words()?;
-                Ok(HmpCommand::Break { event: event.parse()?, tag: tag.to_owned() })
+                Ok(HmpCommand::Break {
+                    event: event.parse()?,
+                    tag: tag.to_owned(),
+                })
             }
-            "resume" => line.words().map(|[tag]| HmpCommand::Resume { tag: tag.to_owned() }),
-            "wait_break" => line.words().map(|[tag]| HmpCommand::WaitBreak { tag: tag.to_owned() }),
-            "remove_break" => line.words().map(|[tag]| HmpCommand::RemoveBreak { tag: tag.to_owned() }),
+            "resume" => line.words().map(|[tag]| HmpCommand::Resume {
+                tag: tag.to_owned(),
+            }),
+            "wait_break" => line.words().map(|[tag]| HmpCommand::WaitBreak {
+                tag: tag.to_owned(),
+            }),
+            "remove_break" => line.words().map(|[tag]| HmpCommand::RemoveBreak {
+                tag: tag.to_owned(),
+            }),
             _ => text.parse().map(HmpCommand::Request),
         }
     }
@@ -101,14 +126,15 @@ impl<'a> Line<'a> {
     fn split(text: &'a str, known: &[(&'static str, &'static str)]) -> Result<Line<'a>, Mistake> {
         if text.contains(|c: char| c == '"' || c == '\\' || c.is_control()) {
             let help = "the line is passed on between quotes: it can hold no quote, backslash, tab or line break";
-            return Err(Mistake::new(format!("`{}` is not a qemu-io line", text.escape_debug()), help));
+            return Err(Mistake::new(
+                format!("`{}` is not a qemu-io line", text.escape_debug()),
+                help,
+            ));
         }
         let mut words = text.split_whitespace();
         let first = words.next().unwrap_or_default();
         let Some(&(command, usage)) = known.iter().find(|(name, _)| *name == first) else {
-            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            let help = did_you_mean(first, &names).unwrap_or_else(|| format!("the commands are {}", names.join(", ")));
-            return Err(Mistake::new(format!("qemu-io has no command `{first}` here"), help));
+            return Err(unknown_command(first, known));
         };
         let (mut options, mut rest) = (Vec::new(), Vec::new());
         while let Some(word) = words.next() {
@@ -119,7 +145,13 @@ impl<'a> Line<'a> {
                 None => rest.push(word),
             }
         }
-        Ok(Line { text, command, usage, options, rest })
+        Ok(Line {
+            text,
+            command,
+            usage,
+            options,
+            rest,
+        })
     }
 
     fn write_options(&self) -> Result<Fill, Mistake> {
@@ -140,7 +172,11 @@ impl<'a> Line<'a> {
     }
 
     fn no_options(&self) -> Result<(), Mistake> {
-        if self.options.is_empty() { Ok(()) } else { Err(self.misspelt()) }
+        if self.options.is_empty() {
+            Ok(())
+        } else {
+            Err(self.misspelt())
+        }
     }
 
     /// The words of a command without options.
@@ -156,12 +192,36 @@ impl<'a> Line<'a> {
         };
         let (offset, len): (Size, Size) = (offset.parse()?, len.parse()?);
         if Size::of(offset.bytes() + len.bytes()).is_none() {
-            return Err(Mistake::new(format!("`{}` ends beyond 2^63 - 1 bytes", self.text), self.usage));
+            return Err(Mistake::new(
+                format!("`{}` ends beyond 2^63 - 1 bytes", self.text),
+                self.usage,
+            ));
         }
         Ok((offset, len, options))
     }
 
     fn misspelt(&self) -> Mistake {
-        Mistake::new(format!("`{}` is not a `{}` line", self.text, self.command), format!("write `{}`", self.usage))
+        Mistake::new(
+            format!("`{}` is not a `{}` line", self.text, self.command),
+            format!("write `{}`", self.usage),
+        )
     }
+}
+
+fn unknown_command(word: &str, known: &[(&str, &str)]) -> Mistake {
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let all = || format!("the commands are {}", names.join(", "));
+    if word.is_empty() {
+        return Mistake::new("a qemu-io line without a command", all());
+    }
+    if USAGE.iter().any(|(name, _)| *name == word) {
+        return Mistake::new(
+            format!("a guest cannot send `{word}`"),
+            "breakpoints are the monitor's: use an `hmp` item",
+        );
+    }
+    Mistake::new(
+        format!("there is no qemu-io command `{word}`"),
+        did_you_mean(word, &names).unwrap_or_else(all),
+    )
 }

@@ -14,18 +14,36 @@ use crate::load::error::{Place, Trouble, one_of};
 /// Follows the script and judges each item.
 pub(crate) fn story(story: &Story, places: &Places) -> Result<(), Trouble> {
     if story.script.is_empty() {
-        return Err(Trouble::new(places.script, "the script is empty", "a story in which nothing happens shows nothing"));
+        return Err(Trouble::new(
+            places.script,
+            "the script is empty",
+            "a story in which nothing happens shows nothing",
+        ));
     }
-    let mut walk = Walk { story, qemu: Qemu::NotLaunched, drives: BTreeSet::new(), names: BTreeSet::new(), guests: BTreeMap::new() };
+    let mut walk = Walk {
+        story,
+        qemu: Qemu::NotLaunched,
+        drives: BTreeSet::new(),
+        names: BTreeSet::new(),
+        guests: BTreeMap::new(),
+    };
     for (item, place) in story.script.iter().zip(&places.items) {
         walk.item(*place, item.line, &item.verb)?;
     }
     for name in story.faults.keys() {
         walk.fault(places.faults[name], name)?;
     }
-    if let Some(name) = story.guests.keys().find(|name| !walk.guests.contains_key(name.as_str())) {
+    if let Some(name) = story
+        .guests
+        .keys()
+        .find(|name| !walk.guests.contains_key(name.as_str()))
+    {
         let help = format!("add `- guests: {{start: [{name}]}}` where it begins");
-        return Err(Trouble::new(places.guests[name], format!("the guest `{name}` is never started"), help));
+        return Err(Trouble::new(
+            places.guests[name],
+            format!("the guest `{name}` is never started"),
+            help,
+        ));
     }
     Ok(())
 }
@@ -70,9 +88,15 @@ impl<'a> Walk<'a> {
                 self.names_in(&qmp.arguments);
                 Ok(())
             }
-            Verb::Hmp(Hmp { drive, .. }) => self.drive(place, drive),
-            Verb::Guests(Guests::Start(names)) => names.iter().try_for_each(|name| self.start(place, name)),
-            Verb::Guests(Guests::Join(names)) => names.iter().try_for_each(|name| self.join(place, name)),
+            Verb::Hmp(Hmp { drive, .. }) => self.drive(place, drive, || {
+                format!("there is no drive or node `{drive}` at this point")
+            }),
+            Verb::Guests(Guests::Start(names)) => {
+                names.iter().try_for_each(|name| self.start(place, name))
+            }
+            Verb::Guests(Guests::Join(names)) => {
+                names.iter().try_for_each(|name| self.join(place, name))
+            }
             _ => Ok(()),
         }
     }
@@ -80,10 +104,14 @@ impl<'a> Walk<'a> {
     fn running(&self, place: Place, verb: &str) -> Result<(), Trouble> {
         let (what, help) = match self.qemu {
             Qemu::Running { .. } => return Ok(()),
-            Qemu::NotLaunched => ("before any `launch`".to_owned(), "QEMU is started by `- launch: {drives: [...]}`"),
-            Qemu::ShutDown { since } => {
-                (format!("after the `shutdown` in line {since}"), "after it only `img`, `sleep` and another `launch` can come")
-            }
+            Qemu::NotLaunched => (
+                "before any `launch`".to_owned(),
+                "QEMU is started by `- launch: {drives: [...]}`",
+            ),
+            Qemu::ShutDown { since } => (
+                format!("after the `shutdown` in line {since}"),
+                "after it only `img`, `sleep` and another `launch` can come",
+            ),
         };
         Err(Trouble::new(place, format!("`{verb}` {what}"), help))
     }
@@ -125,11 +153,16 @@ impl<'a> Walk<'a> {
     }
 
     /// QEMU's generated names (`#block123`, `$NODE0` in recordings) are not known beforehand.
-    fn drive(&self, place: Place, name: &str) -> Result<(), Trouble> {
+    fn drive(
+        &self,
+        place: Place,
+        name: &str,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), Trouble> {
         if self.names.contains(name) || name.starts_with(['#', '$']) {
             return Ok(());
         }
-        Err(unknown(place, &format!("there is no drive or node `{name}` at this point"), name, &self.names))
+        Err(unknown(place, &what(), name, &self.names))
     }
 
     fn start(&mut self, place: Place, name: &'a str) -> Result<(), Trouble> {
@@ -138,20 +171,36 @@ impl<'a> Walk<'a> {
         };
         if self.guests.insert(name, AtWork::Started).is_some() {
             let help = "a guest runs once: define another one with the same requests";
-            return Err(Trouble::new(place, format!("the guest `{name}` is started twice"), help));
+            return Err(Trouble::new(
+                place,
+                format!("the guest `{name}` is started twice"),
+                help,
+            ));
         }
-        self.drive(place, &guest.drive)
+        let what = || {
+            format!(
+                "the guest `{name}` writes to `{}`, which is not there at this point",
+                guest.drive
+            )
+        };
+        self.drive(place, &guest.drive, what)
     }
 
     fn join(&mut self, place: Place, name: &'a str) -> Result<(), Trouble> {
         match self.guests.insert(name, AtWork::Joined) {
             Some(AtWork::Started) => Ok(()),
-            Some(AtWork::Joined) => {
-                Err(Trouble::new(place, format!("the guest `{name}` is joined twice"), "it has ended already"))
-            }
+            Some(AtWork::Joined) => Err(Trouble::new(
+                place,
+                format!("the guest `{name}` is joined twice"),
+                "it has ended already",
+            )),
             None if self.story.guests.contains_key(name) => {
                 let help = format!("put `- guests: {{start: [{name}]}}` before it");
-                Err(Trouble::new(place, format!("the guest `{name}` is joined before it is started"), help))
+                Err(Trouble::new(
+                    place,
+                    format!("the guest `{name}` is joined before it is started"),
+                    help,
+                ))
             }
             None => Err(self.no_such_guest(place, name)),
         }

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
-use crate::format::{Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, Story, Verb, Wait};
+use crate::format::{
+    Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, Story, Verb,
+    Wait,
+};
 use crate::load::error::{Place, Trouble, one_of};
 use crate::load::raw::{
-    Entry, ImgCmd, ImgResult, Key, Named, RawHmp, RawImg, RawItem, RawQmp, RawStory, RawWait, VERBS, verbs_in_words,
+    Entry, ImgCmd, ImgResult, Key, Named, RawHmp, RawImg, RawItem, RawQmp, RawStory, RawWait,
+    VERBS, verbs_in_words,
 };
 
 /// Where the parts of a story stand that `check` may have to point at.
@@ -26,28 +30,55 @@ pub(crate) struct Places {
 /// Makes the story, and the places of its parts.
 pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Trouble> {
     if raw.title.value.trim().is_empty() {
-        return Err(Trouble::new(at(&raw.title), "the title is empty", "one sentence: what the story shows"));
+        return Err(Trouble::new(
+            at(&raw.title),
+            "the title is empty",
+            "one sentence: what the story shows",
+        ));
     }
     let (faults, fault_places) = named(raw.faults, |rules| rules);
-    let (guests, guest_places) =
-        named(raw.guests, |guest| Guest { drive: guest.drive.value, requests: guest.requests });
-    let mut places =
-        Places { script: at(&raw.script), items: Vec::new(), faults: fault_places, guests: guest_places };
+    let (guests, guest_places) = named(raw.guests, |guest| Guest {
+        drive: guest.drive.value,
+        requests: guest.requests,
+    });
+    let mut places = Places {
+        script: at(&raw.script),
+        items: Vec::new(),
+        faults: fault_places,
+        guests: guest_places,
+    };
     let mut script = Vec::new();
     for raw in raw.script.value {
         let place = at(&raw);
         places.items.push(place);
-        script.push(Item { line: place.line, verb: verb(place, raw.value)? });
+        script.push(Item {
+            line: place.line,
+            verb: verb(place, raw.value)?,
+        });
     }
     let title = raw.title.value;
-    Ok((Story { name: name.to_owned(), title, source: raw.source, about: raw.about, faults, guests, script }, places))
+    Ok((
+        Story {
+            name: name.to_owned(),
+            title,
+            source: raw.source,
+            about: raw.about,
+            faults,
+            guests,
+            script,
+        },
+        places,
+    ))
 }
 
 fn at<T>(spanned: &Spanned<T>) -> Place {
     spanned.referenced.into()
 }
 
-fn named<T, U>(raw: Named<T>, convert: impl Fn(T) -> U) -> (BTreeMap<String, U>, BTreeMap<String, Place>) {
+fn named<T, U>(
+    raw: Named<T>,
+    convert: impl Fn(T) -> U,
+) -> (BTreeMap<String, U>, BTreeMap<String, Place>) {
     let (mut values, mut places) = (BTreeMap::new(), BTreeMap::new());
     for (name, value) in raw.0 {
         places.insert(name.value.clone(), at(&name));
@@ -108,7 +139,11 @@ fn split(place: Place, raw: RawItem) -> Result<(Entry, Vec<(Place, Entry)>), Tro
             (Some((name, allowed)), None) => verb = Some((name, allowed, entry)),
             (Some((second, _)), Some((first, ..))) => {
                 let help = format!("one verb per item: begin another item with `- {second}: ...`");
-                return Err(Trouble::new(at(&key), format!("`{first}` and `{second}` in one item"), help));
+                return Err(Trouble::new(
+                    at(&key),
+                    format!("`{first}` and `{second}` in one item"),
+                    help,
+                ));
             }
             (None, _) => rest.push((at(&key), key.value.0, entry)),
         }
@@ -117,8 +152,15 @@ fn split(place: Place, raw: RawItem) -> Result<(Entry, Vec<(Place, Entry)>), Tro
         return Err(match rest.first() {
             None => Trouble::new(place, "an item without a verb", verbs_in_words()),
             Some((place, key, _)) => {
-                let owners: Vec<&str> = VERBS.iter().filter(|row| row.1.contains(key)).map(|row| row.0).collect();
-                let help = format!("`{key}` stands beside its verb, in the same item: {}", owners.join(", "));
+                let owners: Vec<&str> = VERBS
+                    .iter()
+                    .filter(|row| row.1.contains(key))
+                    .map(|row| row.0)
+                    .collect();
+                let help = format!(
+                    "`{key}` stands beside its verb, in the same item: {}",
+                    owners.join(", ")
+                );
                 Trouble::new(*place, format!("`{key}` without a verb"), help)
             }
         });
@@ -128,9 +170,18 @@ fn split(place: Place, raw: RawItem) -> Result<(Entry, Vec<(Place, Entry)>), Tro
             [] => format!("`{name}` has no expectations"),
             _ => format!("beside `{name}`, {}", one_of(allowed)),
         };
-        return Err(Trouble::new(*place, format!("`{key}` does not go with `{name}`"), help));
+        return Err(Trouble::new(
+            *place,
+            format!("`{key}` does not go with `{name}`"),
+            help,
+        ));
     }
-    Ok((verb, rest.into_iter().map(|(place, _, entry)| (place, entry)).collect()))
+    Ok((
+        verb,
+        rest.into_iter()
+            .map(|(place, _, entry)| (place, entry))
+            .collect(),
+    ))
 }
 
 fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
@@ -147,7 +198,11 @@ fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
         ($key:ident) => {
             may!($key).ok_or_else(|| {
                 let what = concat!("`", stringify!($key), "` is missing");
-                Trouble::new(cmd, what, format!("this command needs {}", asked.join(", ")))
+                Trouble::new(
+                    cmd,
+                    what,
+                    format!("this command needs {}", asked.join(", ")),
+                )
             })?
         };
     }
@@ -159,27 +214,51 @@ fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
             backing: may!(backing),
             opts: may!(opts).unwrap_or_default(),
         },
-        ImgCmd::Write => {
-            Img::Write { img: must!(img), pattern: must!(pattern), offset: must!(offset), len: must!(len) }
-        }
-        ImgCmd::Read => Img::Read { img: must!(img), pattern: must!(pattern), offset: must!(offset), len: must!(len) },
-        ImgCmd::Copy => Img::Copy { img: must!(img), to: must!(to) },
-        ImgCmd::Rebase => Img::Rebase { img: must!(img), backing: must!(backing) },
-        ImgCmd::Compare => Img::Compare { a: must!(a), b: must!(b), result: comparison(result.take())? },
+        ImgCmd::Write => Img::Write {
+            img: must!(img),
+            pattern: must!(pattern),
+            offset: must!(offset),
+            len: must!(len),
+        },
+        ImgCmd::Read => Img::Read {
+            img: must!(img),
+            pattern: must!(pattern),
+            offset: must!(offset),
+            len: must!(len),
+        },
+        ImgCmd::Copy => Img::Copy {
+            img: must!(img),
+            to: must!(to),
+        },
+        ImgCmd::Rebase => Img::Rebase {
+            img: must!(img),
+            backing: must!(backing),
+        },
+        ImgCmd::Compare => Img::Compare {
+            a: must!(a),
+            b: must!(b),
+            result: comparison(result.take())?,
+        },
         ImgCmd::Map => Img::Map { img: must!(img) },
         ImgCmd::Bitmaps => Img::Bitmaps { img: must!(img) },
         ImgCmd::Remove => Img::Remove { img: must!(img) },
     };
     if let Some((key, place)) = leftover(&raw) {
         let help = format!("it takes {}", asked.join(", "));
-        return Err(Trouble::new(place, format!("`{key}` does not go with this command"), help));
+        return Err(Trouble::new(
+            place,
+            format!("`{key}` does not go with this command"),
+            help,
+        ));
     }
     match result {
         // Every command but a comparison must succeed anyhow.
         None | Some((_, ImgResult::Ok)) => Ok(img),
-        Some((place, _)) => {
-            Err(Trouble::new(place, "only a comparison ends so", "leave `result` out, or write `result: ok`"))
-        }
+        Some((place, _)) => Err(Trouble::new(
+            place,
+            "only a comparison ends so",
+            "leave `result` out, or write `result: ok`",
+        )),
     }
 }
 
@@ -197,7 +276,8 @@ fn leftover(raw: &RawImg) -> Option<(&'static str, Place)> {
         ("a", raw.a.as_ref().map(at)),
         ("b", raw.b.as_ref().map(at)),
     ];
-    keys.into_iter().find_map(|(key, place)| Some((key, place?)))
+    keys.into_iter()
+        .find_map(|(key, place)| Some((key, place?)))
 }
 
 fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, Trouble> {
@@ -207,7 +287,11 @@ fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, 
         Some((_, ImgResult::Different)) => Ok(Some(Comparison::Different)),
         Some((place, ImgResult::Ok)) => {
             let help = "possible are `identical` and `different`";
-            Err(Trouble::new(place, "a comparison does not end with `ok`", help))
+            Err(Trouble::new(
+                place,
+                "a comparison does not end with `ok`",
+                help,
+            ))
         }
     }
 }
@@ -217,38 +301,80 @@ fn qmp(raw: RawQmp, expected: Expectations) -> Result<Qmp, Trouble> {
         (reply, None) => Answer::Return(reply),
         (None, Some((_, error))) => Answer::Error(error),
         (Some(_), Some((place, _))) => {
-            return Err(Trouble::new(place, "`reply` and `error` at once", "a command either succeeds or fails"));
+            return Err(Trouble::new(
+                place,
+                "`reply` and `error` at once",
+                "a command either succeeds or fails",
+            ));
         }
     };
-    Ok(Qmp { execute: raw.execute, arguments: raw.arguments, answer })
+    Ok(Qmp {
+        execute: raw.execute,
+        arguments: raw.arguments,
+        answer,
+    })
 }
 
 fn hmp(raw: RawHmp, expected: Expectations) -> Result<Hmp, Trouble> {
     let place = at(&raw.line);
     let line = raw.line.value;
-    let command: HmpCommand =
-        line.parse().map_err(|mistake: Mistake| Trouble::new(place, mistake.what, mistake.help))?;
-    Ok(Hmp { drive: raw.drive, line, command, output: expected.output })
+    let command: HmpCommand = line
+        .parse()
+        .map_err(|mistake: Mistake| Trouble::new(place, mistake.what, mistake.help))?;
+    Ok(Hmp {
+        drive: raw.drive,
+        line,
+        command,
+        output: expected.output,
+    })
 }
 
 fn wait(place: Place, raw: RawWait, expected: Expectations) -> Result<Wait, Trouble> {
     let event = raw.event.value.as_str();
-    if event.is_empty() || !event.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
+    if event.is_empty()
+        || !event
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    {
         let help = "QEMU's events are in capitals, like BLOCK_JOB_COMPLETED";
-        return Err(Trouble::new(at(&raw.event), format!("`{event}` is not the name of an event"), help));
+        return Err(Trouble::new(
+            at(&raw.event),
+            format!("`{event}` is not the name of an event"),
+            help,
+        ));
     }
     let (data_place, data) = expected.data.unwrap_or((place, Map::new()));
     let (absent_place, absent) = expected.absent.unwrap_or((place, Vec::new()));
     for (place, wanted) in [(place, &raw.matching), (data_place, &data)] {
         if let Some((key, _)) = wanted.iter().find(|(_, value)| value.is_null()) {
             let what = format!("`{key}` is YAML's nothing here, which no event holds");
-            return Err(Trouble::new(place, what, "the text is `\"null\"`, in quotes"));
+            return Err(Trouble::new(
+                place,
+                what,
+                "the text is `\"null\"`, in quotes",
+            ));
         }
     }
     if let Some(key) = absent.iter().find(|key| data.contains_key(*key)) {
         let what = format!("`{key}` is both expected and absent");
-        return Err(Trouble::new(absent_place, what, "name it in `data` or in `absent`"));
+        return Err(Trouble::new(
+            absent_place,
+            what,
+            "name it in `data` or in `absent`",
+        ));
     }
-    let RawWait { event, matching, skip, timeout } = raw;
-    Ok(Wait { event: event.value, matching, skip, timeout, data, absent })
+    let RawWait {
+        event,
+        matching,
+        skip,
+        timeout,
+    } = raw;
+    Ok(Wait {
+        event: event.value,
+        matching,
+        skip,
+        timeout,
+        data,
+        absent,
+    })
 }

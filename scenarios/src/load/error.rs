@@ -36,7 +36,13 @@ pub struct Place {
 
 impl LoadError {
     pub(crate) fn without_place(file: &str, what: String, help: Option<String>) -> LoadError {
-        LoadError { file: file.to_owned(), place: None, what, source_line: String::new(), help }
+        LoadError {
+            file: file.to_owned(),
+            place: None,
+            what,
+            source_line: String::new(),
+            help,
+        }
     }
 }
 
@@ -47,7 +53,11 @@ impl fmt::Display for LoadError {
         match self.place {
             None => write!(f, "{}: {}", self.file, self.what)?,
             Some(place) => {
-                writeln!(f, "{}:{}:{}: {}", self.file, place.line, place.column, self.what)?;
+                writeln!(
+                    f,
+                    "{}:{}:{}: {}",
+                    self.file, place.line, place.column, self.what
+                )?;
                 let (shown, caret) = excerpt(&self.source_line, place.column as usize);
                 let number = place.line.to_string();
                 writeln!(f, "{}", format!(" {number} | {shown}").trim_end())?;
@@ -76,9 +86,15 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     }
     let start = column.saturating_sub(WIDTH / 2).min(cells.len() - WIDTH);
     let end = start + WIDTH;
-    let (before, after) = (if start > 0 { "…" } else { "" }, if end < cells.len() { "…" } else { "" });
+    let (before, after) = (
+        if start > 0 { "…" } else { "" },
+        if end < cells.len() { "…" } else { "" },
+    );
     let middle: String = cells[start..end].iter().collect();
-    (format!("{before}{middle}{after}"), column - start + before.chars().count())
+    (
+        format!("{before}{middle}{after}"),
+        column - start + before.chars().count(),
+    )
 }
 
 /// Something wrong at a place, before the file's name and its lines are put to it.
@@ -91,27 +107,50 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     pub fn new(place: Place, what: impl Into<String>, help: impl Into<String>) -> Trouble {
-        Trouble { place, what: what.into(), help: Some(help.into()) }
+        Trouble {
+            place,
+            what: what.into(),
+            help: Some(help.into()),
+        }
     }
 
     pub fn shown_in(self, file: &str, text: &str) -> LoadError {
         // YAML ends a line with any of CR LF, LF and CR.
         let ends = text.replace("\r\n", "\n").replace('\r', "\n");
-        let line = ends.split('\n').nth(self.place.line as usize - 1).unwrap_or_default();
+        let line = ends
+            .split('\n')
+            .nth(self.place.line as usize - 1)
+            .unwrap_or_default();
         LoadError {
             file: file.to_owned(),
             place: Some(self.place),
-            what: self.what,
+            what: one_line(&self.what),
             source_line: line.trim_start_matches('\u{feff}').to_owned(),
-            help: self.help,
+            help: self.help.as_deref().map(one_line),
         }
+    }
+}
+
+/// A text with parts of the file in it, safe to print: on one line, not endless, without a terminal's commands.
+fn one_line(text: &str) -> String {
+    const LENGTH_MAX: usize = 400;
+    let printable = |c: char| if c.is_control() { '�' } else { c };
+    let mut letters = text.chars().map(printable);
+    let start: String = letters.by_ref().take(LENGTH_MAX).collect();
+    if letters.next().is_some() {
+        start + "…"
+    } else {
+        start
     }
 }
 
 impl From<Location> for Place {
     fn from(location: Location) -> Place {
         let from_one = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
-        Place { line: from_one(location.line()), column: from_one(location.column()) }
+        Place {
+            line: from_one(location.line()),
+            column: from_one(location.column()),
+        }
     }
 }
 
@@ -120,14 +159,23 @@ pub(crate) fn not_utf8(good: &str) -> Trouble {
     let line = good.matches('\n').count() + 1;
     let column = good.chars().rev().take_while(|c| *c != '\n').count() + 1;
     let from_one = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let place = Place { line: from_one(line), column: from_one(column) };
-    Trouble::new(place, "what follows is not UTF-8", "a scenario is a text file; is this an image or a recording?")
+    let place = Place {
+        line: from_one(line),
+        column: from_one(column),
+    };
+    Trouble::new(
+        place,
+        "what follows is not UTF-8",
+        "a scenario is a text file; is this an image or a recording?",
+    )
 }
 
 /// The YAML reader's error in words about scenarios.
 pub(crate) fn explain(error: &YamlError) -> Trouble {
     let error = error.without_snippet();
-    let place = error.location().map_or(Place { line: 1, column: 1 }, Place::from);
+    let place = error
+        .location()
+        .map_or(Place { line: 1, column: 1 }, Place::from);
     let (what, help) = words_for(error);
     Trouble { place, what, help }
 }
@@ -140,49 +188,88 @@ fn words_for(error: &YamlError) -> (String, Option<String>) {
             Some((what, help)) => (what.to_owned(), Some(help.to_owned())),
             None => (msg.clone(), None),
         },
-        YamlError::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
-        YamlError::SerdeMissingField { field, .. } => (format!("`{field}` is missing"), needed_for(field)),
-        YamlError::SerdeUnknownVariant { variant, expected, .. } => {
+        YamlError::SerdeUnknownField {
+            field, expected, ..
+        } => unknown_key(field, expected),
+        YamlError::SerdeMissingField { field, .. } => {
+            (format!("`{field}` is missing"), needed_for(field))
+        }
+        YamlError::SerdeUnknownVariant {
+            variant, expected, ..
+        } => {
             let help = did_you_mean(variant, expected).unwrap_or_else(|| one_of(expected));
             (format!("`{variant}` is not possible here"), Some(help))
         }
-        YamlError::SerdeInvalidType { unexpected, expected, .. } => {
-            (format!("{expected} is expected here, not {}", plain(unexpected)), None)
-        }
+        YamlError::SerdeInvalidType {
+            unexpected,
+            expected,
+            ..
+        } => (
+            format!("{expected} is expected here, not {}", plain(unexpected)),
+            None,
+        ),
         YamlError::DuplicateMappingKey { key, .. } => {
             let what = match key {
                 Some(key) => format!("`{key}` is there twice"),
                 None => "the same key is there twice".to_owned(),
             };
-            with(what, "each key stands once in a mapping; a second step is a new item: `- ...`")
+            with(
+                what,
+                "each key stands once in a mapping; a second step is a new item: `- ...`",
+            )
         }
-        YamlError::MultipleDocuments { .. } => {
-            with("a second document begins here".to_owned(), "one file is one story: leave the `---` out")
-        }
-        YamlError::Eof { .. } => with("the file is empty".to_owned(), "a story has at least `title` and `script`"),
-        YamlError::Unexpected { expected: "mapping start", .. } => {
-            with("a mapping is expected here".to_owned(), "write `key: value` pairs, or `{}` when there is nothing to say")
-        }
-        YamlError::Unexpected { expected: "sequence start", .. } => {
-            with("a list is expected here".to_owned(), "write `[a, b]`, or one `- a` per line")
-        }
-        YamlError::Unexpected { expected: "string scalar", .. } => ("a text is expected here".to_owned(), None),
-        YamlError::NullIntoString { .. } => {
-            with("a text is expected here".to_owned(), "a bare `null` or `~` is YAML's nothing; the text is `\"null\"`")
-        }
-        YamlError::InvalidBooleanStrict { .. } => {
-            with("`true` or `false` is expected here".to_owned(), "`yes`, `no`, `on` and `off` are texts")
-        }
-        YamlError::InvalidScalar { .. } => ("a whole number is expected here, not below zero".to_owned(), None),
-        YamlError::UnknownAnchor { .. } => {
-            with("there is no anchor of this name above".to_owned(), "put text that begins with `*` in quotes")
-        }
-        YamlError::ExpectedMappingEndAfterEnumVariantValue { .. } => {
-            with("a second key is not possible here".to_owned(), "make another item of it")
-        }
+        YamlError::MultipleDocuments { .. } => with(
+            "a second document begins here".to_owned(),
+            "one file is one story: leave the `---` out",
+        ),
+        YamlError::Eof { .. } => with(
+            "the file is empty".to_owned(),
+            "a story has at least `title` and `script`",
+        ),
+        YamlError::Unexpected {
+            expected: "mapping start",
+            ..
+        } => with(
+            "a mapping is expected here".to_owned(),
+            "write `key: value` pairs, or `{}` when there is nothing to say",
+        ),
+        YamlError::Unexpected {
+            expected: "sequence start",
+            ..
+        } => with(
+            "a list is expected here".to_owned(),
+            "write `[a, b]`, or one `- a` per line",
+        ),
+        YamlError::Unexpected {
+            expected: "string scalar",
+            ..
+        } => ("a text is expected here".to_owned(), None),
+        YamlError::NullIntoString { .. } => with(
+            "a text is expected here".to_owned(),
+            "a bare `null` or `~` is YAML's nothing; the text is `\"null\"`",
+        ),
+        YamlError::InvalidBooleanStrict { .. } => with(
+            "`true` or `false` is expected here".to_owned(),
+            "`yes`, `no`, `on` and `off` are texts",
+        ),
+        YamlError::InvalidScalar { .. } => (
+            "a whole number is expected here, not below zero".to_owned(),
+            None,
+        ),
+        YamlError::UnknownAnchor { .. } => with(
+            "there is no anchor of this name above".to_owned(),
+            "put text that begins with `*` in quotes",
+        ),
+        YamlError::ExpectedMappingEndAfterEnumVariantValue { .. } => with(
+            "a second key is not possible here".to_owned(),
+            "make another item of it",
+        ),
         YamlError::ExternalMessage { msg, .. } => syntax(msg),
         YamlError::AliasError { error, .. } => words_for(error),
-        other => (DefaultMessageFormatter.format_message(other).into_owned(), None),
+        other => (
+            DefaultMessageFormatter.format_message(other).into_owned(),
+            None,
+        ),
     }
 }
 
@@ -190,14 +277,23 @@ fn words_for(error: &YamlError) -> (String, Option<String>) {
 fn syntax(message: &str) -> (String, Option<String>) {
     const CAUSES: &[(&str, &str)] = &[
         ("tab", "YAML is indented by spaces, never by tabs"),
-        ("mapping values are not allowed", "a text with `: ` in it stands in quotes"),
+        (
+            "mapping values are not allowed",
+            "a text with `: ` in it stands in quotes",
+        ),
         ("unclosed bracket", "a `[` or `{` is never closed"),
-        ("only valid inside a block", "a `[` or `{` above is not closed, or the indentation is off"),
+        (
+            "only valid inside a block",
+            "a `[` or `{` above is not closed, or the indentation is off",
+        ),
         ("quoted scalar", "a quote above is not closed"),
         ("unexpected character", "put the text in quotes"),
     ];
     let cause = CAUSES.iter().find(|(part, _)| message.contains(part));
-    (message.to_owned(), cause.map(|(_, help)| (*help).to_owned()))
+    (
+        message.to_owned(),
+        cause.map(|(_, help)| (*help).to_owned()),
+    )
 }
 
 /// How the mapping looks that needs this key.
@@ -205,13 +301,28 @@ fn needed_for(field: &str) -> Option<String> {
     const NEEDS: &[(&str, &str)] = &[
         ("title", "a story has at least `title` and `script`"),
         ("script", "a story has at least `title` and `script`"),
-        ("cmd", "say what is done: `img: {cmd: create, img: $DIR/drive0.qcow2, size: 64M}`"),
-        ("event", "say for what: `wait: {event: BLOCK_JOB_COMPLETED, match: {device: drive0}}`"),
-        ("execute", "paste the QMP command: `qmp: {\"execute\": \"query-jobs\", \"arguments\": {}}`"),
-        ("class", "most errors are `{class: GenericError, desc: \"...\"}`"),
+        (
+            "cmd",
+            "say what is done: `img: {cmd: create, img: $DIR/drive0.qcow2, size: 64M}`",
+        ),
+        (
+            "event",
+            "say for what: `wait: {event: BLOCK_JOB_COMPLETED, match: {device: drive0}}`",
+        ),
+        (
+            "execute",
+            "paste the QMP command: `qmp: {\"execute\": \"query-jobs\", \"arguments\": {}}`",
+        ),
+        (
+            "class",
+            "most errors are `{class: GenericError, desc: \"...\"}`",
+        ),
         ("ms", "say how long: `{ms: 500}`"),
     ];
-    NEEDS.iter().find(|(key, _)| *key == field).map(|(_, help)| (*help).to_owned())
+    NEEDS
+        .iter()
+        .find(|(key, _)| *key == field)
+        .map(|(_, help)| (*help).to_owned())
 }
 
 fn unknown_key(field: &str, expected: &[&'static str]) -> (String, Option<String>) {
@@ -224,7 +335,10 @@ fn unknown_key(field: &str, expected: &[&'static str]) -> (String, Option<String
         [] => "nothing goes here: write `{}`".to_owned(),
         _ => one_of(expected),
     };
-    (what, Some(did_you_mean(field, expected).unwrap_or_else(allowed)))
+    (
+        what,
+        Some(did_you_mean(field, expected).unwrap_or_else(allowed)),
+    )
 }
 
 /// "one of `a`, `b`".
@@ -246,4 +360,3 @@ fn plain(unexpected: &str) -> &str {
         other => other,
     }
 }
-

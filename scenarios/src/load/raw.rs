@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::format::{
-    Bitmaps, FaultEvent, Faults, Guests, ImagePath, ImgOpt, Launch, Mistake, Pattern, QmpError, Request, Skip, present,
+    Bitmaps, FaultEvent, Faults, Guests, ImagePath, ImgOpt, Launch, Mistake, Pattern, QmpError,
+    Request, Skip, present,
 };
 use crate::load::error::{self, Trouble};
 use crate::size::Size;
@@ -163,7 +164,10 @@ pub(crate) const VERBS: &[(&str, &[&str])] = &[
 /// What a script item may begin with, for messages.
 pub(crate) fn verbs_in_words() -> String {
     let verbs: Vec<&str> = VERBS.iter().map(|(verb, _)| *verb).collect();
-    format!("an item is one verb and its expectations; the verbs are {}", verbs.join(", "))
+    format!(
+        "an item is one verb and its expectations; the verbs are {}",
+        verbs.join(", ")
+    )
 }
 
 /// One script item: its keys in the order of the file, each known but not yet checked for sense together.

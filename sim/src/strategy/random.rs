@@ -1,7 +1,8 @@
 //! The random walk: every possible step is equally likely.
 //!
-//! It is the yardstick for all cleverer strategies. Equally likely steps are not equally likely schedules: a
-//! schedule's chance is the product over its points of choice, so one that delays a short actor for long is rare.
+//! It is the yardstick for all cleverer strategies. Equally likely steps are not equally likely
+//! schedules: a schedule's chance is the product over its points of choice, so one that delays a
+//! short actor for long is rare.
 
 use super::{Choice, Choices, Strategy};
 use crate::seed::Randomness;

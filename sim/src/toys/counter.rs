@@ -5,11 +5,13 @@ use crate::{Breach, Footprint, System};
 
 /// `threads` threads increment a counter once each: load it, then store one more.
 ///
-/// In the naive form (`compare_and_swap` false) an update is lost when somebody stores between a thread's load and its
-/// store. In the right form a store fails if the counter has changed since the load, and the thread begins anew.
+/// In the naive form (`compare_and_swap` false) an update is lost when somebody stores between a
+/// thread's load and its store. In the right form a store fails if the counter has changed since
+/// the load, and the thread begins anew.
 ///
-/// On paper, for two threads in the naive form: of the six orders of four steps, two are serial and four lose an
-/// update. A random walk loses one exactly when its second step is the other thread's load: in half of all runs.
+/// On paper, for two threads in the naive form: of the six orders of four steps, two are serial and
+/// four lose an update. A random walk loses one exactly when its second step is the other thread's
+/// load: in half of all runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
     /// How many threads there are; at most 63.

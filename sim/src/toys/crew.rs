@@ -3,11 +3,13 @@
 use crate::hash::fingerprint_of;
 use crate::{Breach, Footprint, System};
 
-/// `workers` workers add to a sum, worker *n* 2ⁿ, in any order and unseen. When all have, one finisher shows the sum, and
-/// then, in the same step, that it has finished. Beside them there may be a bystander.
+/// `workers` workers add to a sum, worker *n* 2ⁿ, in any order and unseen. When all have, one
+/// finisher shows the sum, and then, in the same step, that it has finished. Beside them there may
+/// be a bystander.
 ///
-/// On paper, for *n* workers and no bystander: 2ⁿ sums and one finished state, which a crew reduces to *n* + 2. An
-/// auditor makes the order of the workers visible, since any of the 2ⁿ partial sums may be what is read.
+/// On paper, for *n* workers and no bystander: 2ⁿ sums and one finished state, which a crew reduces
+/// to *n* + 2. An auditor makes the order of the workers visible, since any of the 2ⁿ partial sums
+/// may be what is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Crew {
     /// How many workers there are; from 1 to 64.
@@ -60,9 +62,13 @@ pub enum CrewSight {
     Finished,
 }
 
+/// All that anybody does to it commutes, unless it is looked at.
 const SUM: u64 = 1 << 0;
-const FINISHED: u64 = 1 << 1;
-const BYSTANDER: u64 = 1 << 2;
+/// The list on which workers strike out their names. By footprint, that does not commute; it does
+/// because nobody but the finisher looks at it.
+const PRESENT: u64 = 1 << 1;
+const FINISHED: u64 = 1 << 2;
+const BYSTANDER: u64 = 1 << 3;
 
 impl Crew {
     fn total(&self) -> u64 {
@@ -108,7 +114,7 @@ impl System for Crew {
                 state.sum += 1 << n;
                 Footprint {
                     reads: 0,
-                    writes: 0,
+                    writes: PRESENT,
                     adds: SUM,
                 }
             }
@@ -116,7 +122,7 @@ impl System for Crew {
                 state.finished = true;
                 seen.extend([CrewSight::Sum(state.sum), CrewSight::Finished]);
                 Footprint {
-                    reads: SUM,
+                    reads: SUM | PRESENT,
                     writes: FINISHED,
                     adds: 0,
                 }

@@ -3,15 +3,17 @@
 use crate::hash::fingerprint_of;
 use crate::{Breach, Footprint, System};
 
-/// `philosophers` sit around a table, with one fork between each two. Each takes the fork to their left, then the one to
-/// their right, eats once, and puts both down. With `left_handed_last` the last one begins with the right one.
+/// `philosophers` sit around a table, with one fork between each two. Each takes the fork to their
+/// left, then the one to their right, eats once, and puts both down. With `left_handed_last` the
+/// last one begins with the right one.
 ///
 /// Source: Dijkstra, *Hierarchical ordering of sequential processes*, 1971, in Hoare's telling.
 ///
-/// On paper, for two: each is thinking, holds one fork, eats or is done; two cannot both eat, nor can one eat while the
-/// other holds a fork, which leaves 16 − 3 = 13 states. A random walk deadlocks exactly when its second step is the other
-/// one's first fork: in half of all runs. For any number, a deadlock is the state in which each holds their
-/// first fork, and with a left-handed one there is none.
+/// On paper, for two: each is thinking, holds one fork, eats or is done; two cannot both eat, nor
+/// can one eat while the other holds a fork, which leaves 16 − 3 = 13 states. A random walk
+/// deadlocks exactly when its second step is the other one's first fork: in half of all runs. For
+/// any number, a deadlock is the state in which each holds their first fork, and with a left-handed
+/// one there is none.
 #[derive(Clone, Copy, Debug)]
 pub struct Dining {
     /// How many there are; from 2 to 32.
@@ -34,7 +36,8 @@ enum Phase {
     Done,
 }
 
-/// The philosopher with this number goes on: takes the first fork, takes the second, or eats and puts both down.
+/// The philosopher with this number goes on: takes the first fork, takes the second, or eats and
+/// puts both down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DiningStep(pub u8);
 
@@ -43,7 +46,8 @@ pub struct DiningStep(pub u8);
 pub struct Ate(pub u8);
 
 impl Dining {
-    /// The forks of a philosopher in the order in which they are taken. Fork *n* lies to the left of philosopher *n*.
+    /// The forks of a philosopher in the order in which they are taken. Fork *n* lies to the left
+    /// of philosopher *n*.
     fn forks(&self, philosopher: u8) -> [u8; 2] {
         let (left, right) = (philosopher, (philosopher + 1) % self.philosophers);
         let left_handed = self.left_handed_last && philosopher + 1 == self.philosophers;

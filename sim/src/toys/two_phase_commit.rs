@@ -1,16 +1,19 @@
-//! Two-phase commit: one transaction manager, some resource managers, and messages that are never lost.
+//! Two-phase commit: one transaction manager, some resource managers, and messages that are never
+//! lost.
 
 use crate::hash::fingerprint_of;
 use crate::{Breach, Footprint, System};
 
-/// Gray and Lamport's `TwoPhase` (*Consensus on Transaction Commit*, 2003), as in stateright's `examples/2pc.rs`,
-/// except that nobody receives a message that would change nothing, so that every run rests.
+/// Gray and Lamport's `TwoPhase` (*Consensus on Transaction Commit*, 2003), as in stateright's
+/// `examples/2pc.rs`, except that nobody receives a message that would change nothing, so that
+/// every run rests.
 ///
-/// On paper, for *n* resource managers: while the transaction manager is undecided, each of them is working, has
-/// prepared, has prepared and is known to have, or has aborted by itself: 4ⁿ states. Commit needs that all are known to
-/// have prepared, and each then is prepared or has committed: 2ⁿ. Abort may come at any time, and each then is in one
-/// of the four, or has aborted on being told so after having prepared, known or not: 6ⁿ. Together 288 for three and
-/// 8,832 for five, which are stateright's numbers too.
+/// On paper, for *n* resource managers: while the transaction manager is undecided, each of them is
+/// working, has prepared, has prepared and is known to have, or has aborted by itself: 4ⁿ states.
+/// Commit needs that all are known to have prepared, and each then is prepared or has committed:
+/// 2ⁿ. Abort may come at any time, and each then is in one of the four, or has aborted on being
+/// told so after having prepared, known or not: 6ⁿ. Together 288 for three and 8,832 for five,
+/// which are stateright's numbers too.
 #[derive(Clone, Copy, Debug)]
 pub struct TwoPhaseCommit {
     /// How many there are; at most 20.
@@ -63,8 +66,8 @@ pub enum TwoPhaseSight {
     Concluded(u8, Decision),
 }
 
-/// The part that is the transaction manager's decision. A resource manager is part *n*, its message 20 + *n*, and
-/// what is known of it 40 + *n*.
+/// The part that is the transaction manager's decision. A resource manager is part *n*, its message
+/// 20 + *n*, and what is known of it 40 + *n*.
 const DECISION: u64 = 1 << 63;
 
 impl TwoPhaseCommit {

@@ -1,4 +1,5 @@
-//! What the tests of this crate share: a search that is too plain to be wrong, and systems with known odds.
+//! What the tests of this crate share: a search that is too plain to be wrong, and systems with
+//! known odds.
 #![allow(
     dead_code,
     reason = "each test file is a crate of its own and uses a part of this"
@@ -9,8 +10,8 @@ use sim::reduce::persistent;
 use sim::{Breach, Footprint, System};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Visits every reachable state once, and returns how many there are. With `reduce`, only the persistent steps
-/// are tried.
+/// Visits every reachable state once, and returns how many there are. With `reduce`, only the
+/// persistent steps are tried.
 pub fn visit<S: System>(system: &S, reduce: bool, on: &mut dyn FnMut(&S::State)) -> usize {
     let mut visited = BTreeSet::new();
     let mut open = vec![system.initial()];
@@ -38,7 +39,8 @@ pub fn visit<S: System>(system: &S, reduce: bool, on: &mut dyn FnMut(&S::State))
     visited.len()
 }
 
-/// How often each complete trace is shown, over all complete schedules, each done from its beginning to its end.
+/// How often each complete trace is shown, over all complete schedules, each done from its
+/// beginning to its end.
 pub fn traces<S: System>(system: &S) -> BTreeMap<Vec<String>, u32> {
     let mut traces = BTreeMap::new();
     walk(system, &system.initial(), &mut Vec::new(), &mut traces);
@@ -66,12 +68,24 @@ fn walk<S: System>(
     }
 }
 
-/// A combination lock that is turned at random: it opens, which is the broken promise, when every one of its `digits`
-/// digits is 1. On paper a random walk opens it once in 2^digits runs.
+/// A combination lock that is turned at random: it opens, which is the broken promise, when every
+/// one of its `digits` digits is 1. On paper a random walk opens it once in 2^digits runs.
 pub struct CombinationLock {
     pub digits: u32,
     /// The combination, as binary digits, on which the lock falls to pieces.
     pub panics_at: Option<u64>,
+    /// How many digits are set and what they are, in the state in which another promise is broken.
+    pub breaks_at: Option<(u32, u64)>,
+}
+
+impl CombinationLock {
+    pub const fn new(digits: u32) -> CombinationLock {
+        CombinationLock {
+            digits,
+            panics_at: None,
+            breaks_at: None,
+        }
+    }
 }
 
 impl System for CombinationLock {
@@ -105,6 +119,12 @@ impl System for CombinationLock {
     }
 
     fn judge(&self, state: &(u32, u64), resting: bool) -> Result<(), Breach> {
+        if !resting && Some(*state) == self.breaks_at {
+            return Err(Breach {
+                property: "stays-whole",
+                message: format!("it broke at {state:?}"),
+            });
+        }
         if resting && state.1.count_ones() == self.digits {
             return Err(Breach {
                 property: "stays-shut",

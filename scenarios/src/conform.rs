@@ -1,0 +1,212 @@
+//! Is a recording a trace of the model? The set of possible worlds is carried along its lines.
+//!
+//! Everything the client did and everything it read is a line, and every line must be one the model's client could
+//! have had next. See [`sim::membership`] for how that is decided.
+
+use model::event::Reply;
+use serde_json::{Map, Value};
+use sim::membership::{Advance, Membership, Options};
+
+use crate::line::Line;
+use crate::recording::{Recording, RecordingError};
+use crate::scene::Scene;
+
+/// How exact a recording is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exactness {
+    /// Named bitmaps must match; adjacent `paused`, `running` of one job are left out on both sides.
+    Normal,
+    /// Unnamed (internal) bitmaps must match too, and nothing is left out.
+    Strict,
+}
+
+/// What came of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The model can do that.
+    Accepted {
+        /// The most worlds that were possible at once.
+        worlds_max: usize,
+    },
+    /// It cannot.
+    Rejected(Box<Rejection>),
+    /// Nobody knows: more worlds than the limit were possible.
+    TooManyWorlds {
+        /// The line at which that was.
+        line: u32,
+        /// The limit.
+        worlds_max: usize,
+    },
+}
+
+/// Where a recording left the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The line, counted from 1.
+    pub line: u32,
+    /// What was recorded there.
+    pub recorded: Value,
+    /// What the model could have shown there.
+    pub allowed: Vec<Value>,
+    /// The lines that matched right before, newest last.
+    pub before: Vec<Value>,
+    /// Worlds that were possible before it.
+    pub worlds: usize,
+}
+
+/// How many worlds may be possible at once before a recording is given up.
+const WORLDS_MAX: usize = 20_000;
+
+/// How many lines before a rejected one are shown.
+const CONTEXT_LINES: usize = 5;
+
+/// Decides whether the model allows a recording.
+///
+/// # Errors
+/// A recording that is malformed or has a command that is not modelled.
+pub fn conform(recording: &Recording, exactness: Exactness) -> Result<Verdict, RecordingError> {
+    let mut recording = recording.clone();
+    if exactness == Exactness::Normal {
+        recording.collapse();
+    }
+    let verdict = follow(&recording, exactness, None)?;
+    if let Verdict::Rejected(rejection) = &verdict
+        && recording.has_early_command(rejection.line)
+        && let again @ Verdict::Accepted { .. } = follow(&recording, exactness, Some(rejection.line))?
+    {
+        return Ok(again);
+    }
+    Ok(verdict)
+}
+
+/// Carries the possible worlds along the lines. `early`: see [`Recording::script`].
+fn follow(
+    recording: &Recording,
+    exactness: Exactness,
+    early: Option<u32>,
+) -> Result<Verdict, RecordingError> {
+    let scene = Scene::new(recording.script(exactness == Exactness::Normal, early)?);
+    let options = Options { worlds_max: WORLDS_MAX, ..Options::default() };
+    let mut membership = Membership::with_options(&scene, options);
+    let mut worlds_max = 1;
+    for (index, (number, recorded)) in recording.lines.iter().enumerate() {
+        if recorded["t"] == "shutdown" {
+            continue;
+        }
+        match membership.advance(&mut |line| matches(recorded, line, exactness)) {
+            Advance::Possible { worlds } => worlds_max = worlds_max.max(worlds),
+            Advance::Rejected { expected, worlds } => {
+                let before = &recording.lines[index.saturating_sub(CONTEXT_LINES)..index];
+                return Ok(Verdict::Rejected(Box::new(Rejection {
+                    line: *number,
+                    recorded: recorded.clone(),
+                    allowed: nearest_first(recorded, &expected),
+                    before: before.iter().map(|(_, line)| line.clone()).collect(),
+                    worlds,
+                })));
+            }
+            Advance::TooManyWorlds(limit) => {
+                let worlds_max = limit.worlds_max;
+                return Ok(Verdict::TooManyWorlds { line: *number, worlds_max });
+            }
+        }
+    }
+    Ok(Verdict::Accepted { worlds_max })
+}
+
+/// Does a line of the model match a recorded one?
+pub fn matches(recorded: &Value, line: &Line, exactness: Exactness) -> bool {
+    let shown = line.to_json();
+    match line {
+        Line::Bitmaps(_) if exactness == Exactness::Normal => {
+            same(&named_only(recorded), &named_only(&shown))
+        }
+        Line::Reply { reply: Reply::Return(_), whole: false } => covers(recorded, &shown),
+        // What the client had waited for is not recorded, so neither is which events were left: at most those read.
+        Line::Pending(most) => {
+            recorded["t"] == "pending"
+                && (recorded["count"] == "*"
+                    || recorded["count"].as_u64().is_some_and(|count| count <= *most))
+        }
+        Line::Img(_, result) if **result == *"*" => recorded["t"] == "img",
+        Line::Exit(code) if *code < 0 => recorded["t"] == "exit" && recorded["code"] == *code,
+        _ => same(recorded, &shown),
+    }
+}
+
+/// Equal, but a recorded `"*"` matches anything.
+fn same(recorded: &Value, shown: &Value) -> bool {
+    match (recorded, shown) {
+        (Value::String(any), _) if any == "*" => true,
+        (Value::Object(recorded), Value::Object(shown)) => {
+            recorded.len() == shown.len()
+                && recorded
+                    .iter()
+                    .all(|(key, value)| shown.get(key).is_some_and(|other| same(value, other)))
+        }
+        (Value::Array(recorded), Value::Array(shown)) => {
+            recorded.len() == shown.len()
+                && recorded.iter().zip(shown).all(|(value, other)| same(value, other))
+        }
+        _ => recorded == shown,
+    }
+}
+
+/// Everything the model shows is recorded so; the recording may have more.
+fn covers(recorded: &Value, shown: &Value) -> bool {
+    match (recorded, shown) {
+        (Value::String(any), _) if any == "*" => true,
+        (Value::Object(recorded), Value::Object(shown)) => shown
+            .iter()
+            .all(|(key, value)| recorded.get(key).is_some_and(|other| covers(other, value))),
+        (Value::Array(recorded), Value::Array(shown)) => {
+            recorded.len() == shown.len()
+                && recorded.iter().zip(shown).all(|(value, other)| covers(value, other))
+        }
+        _ => recorded == shown,
+    }
+}
+
+/// A line of bitmaps without those that have no name, and without nodes that then have none.
+fn named_only(line: &Value) -> Value {
+    let Some(nodes) = line.get("nodes").and_then(Value::as_object) else {
+        return line.clone();
+    };
+    let mut kept = Map::new();
+    for (node, bitmaps) in nodes {
+        let named: Vec<Value> = bitmaps
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|bitmap| bitmap.get("name").is_some())
+            .cloned()
+            .collect();
+        if !named.is_empty() {
+            kept.insert(node.clone(), Value::Array(named));
+        }
+    }
+    let mut line = line.clone();
+    line["nodes"] = Value::Object(kept);
+    line
+}
+
+/// What was allowed, the most like the recorded line first: the same kind, then the same event, then most fields.
+fn nearest_first(recorded: &Value, allowed: &[Line]) -> Vec<Value> {
+    let mut allowed: Vec<(usize, Value)> = allowed
+        .iter()
+        .map(Line::to_json)
+        .map(|line| (likeness(recorded, &line), line))
+        .collect();
+    allowed.sort_by_key(|(likeness, line)| (std::cmp::Reverse(*likeness), line.to_string()));
+    allowed.into_iter().map(|(_, line)| line).collect()
+}
+
+fn likeness(recorded: &Value, line: &Value) -> usize {
+    match (recorded, line) {
+        (Value::Object(one), Value::Object(other)) => one
+            .iter()
+            .filter_map(|(key, value)| other.get(key).map(|found| likeness(value, found)))
+            .sum(),
+        _ => usize::from(same(recorded, line)),
+    }
+}

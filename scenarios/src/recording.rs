@@ -1,0 +1,310 @@
+//! Recordings of real QEMU: JSON Lines, one message a line, in the order in which they crossed the socket.
+//!
+//! A recording holds everything that was done and everything that came back, so it compiles to a script of its own:
+//! do what was done, in that order, and read what came. What it does not hold is what the client waited for.
+
+use std::fmt;
+
+use model::dialect::Dialect;
+use model::file::ImageCommand;
+use model::image::Fill;
+use model::name::Name;
+use model::world::World;
+use serde_json::{Map, Value};
+
+use crate::format::{HmpCommand, Pattern};
+use crate::line::{Fixed, Line};
+use crate::script::{self, Act, Kind, Script, Sent};
+
+/// A recording that was read, and understood as far as its form goes.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// The file it came from, for messages.
+    pub file: String,
+    /// The scenario it says it is of.
+    pub scenario: String,
+    /// The version of the QEMU that was recorded.
+    pub version: String,
+    /// Its lines after the header, each with its number in the file, counted from 1.
+    pub lines: Vec<(u32, Value)>,
+}
+
+/// A recording that cannot be used: the file, the line and the usual cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingError {
+    /// The file.
+    pub file: String,
+    /// The line, counted from 1; 0 is the file as a whole.
+    pub line: u32,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for RecordingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.what),
+            line => write!(f, "{}:{line}: {}", self.file, self.what),
+        }
+    }
+}
+
+impl std::error::Error for RecordingError {}
+
+/// The kinds of lines there are (field `t`).
+const KINDS: [&str; 15] = [
+    "header", "launch", "cmd", "reply", "event", "hmp", "bitmaps", "img", "pending", "settled",
+    "slept", "timeout", "hang", "exit", "shutdown",
+];
+
+impl Recording {
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// A line that is not JSON, has no kind, or a first line that is not a header.
+    pub fn parse(file: &str, text: &str) -> Result<Recording, RecordingError> {
+        let error = |line: u32, what: String| RecordingError { file: file.into(), line, what };
+        let mut lines = Vec::new();
+        for (index, text) in text.lines().enumerate() {
+            let number = index as u32 + 1;
+            if text.trim().is_empty() {
+                continue;
+            }
+            let value: Value = serde_json::from_str(text).map_err(|cause| {
+                error(number, format!("this is not JSON ({cause}); a recording has one object a line"))
+            })?;
+            let kind = value.get("t").and_then(Value::as_str).unwrap_or_default();
+            if !KINDS.contains(&kind) {
+                let known = KINDS.join(", ");
+                let what = format!("no kind of line `{kind}` in field t (there are: {known})");
+                return Err(error(number, what));
+            }
+            lines.push((number, value));
+        }
+        if lines.is_empty() {
+            return Err(error(0, "the recording is empty".into()));
+        }
+        let (number, header) = lines.remove(0);
+        if header["t"] != "header" {
+            let what = "the first line is not a header; was the beginning cut off?";
+            return Err(error(number, what.into()));
+        }
+        let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
+        let Some(version) = text("qemu") else {
+            return Err(error(number, "the header does not say which qemu was recorded".into()));
+        };
+        let scenario = text("scenario").unwrap_or_else(|| "?".into());
+        Ok(Recording { file: file.into(), scenario, version, lines })
+    }
+
+    /// The dialect of the QEMU that was recorded.
+    ///
+    /// # Errors
+    /// A version without a dialect.
+    pub fn dialect(&self) -> Result<&'static Dialect, RecordingError> {
+        self.version.parse().map_err(|what| RecordingError { file: self.file.clone(), line: 1, what })
+    }
+
+    /// Leaves out adjacent `paused`, `running` of one job: how many of these pairs drains cause is noise.
+    /// Returns how many pairs were left out.
+    pub fn collapse(&mut self) -> usize {
+        let status = |line: &Value, wanted: &str| {
+            (line["event"] == "JOB_STATUS_CHANGE" && line["data"]["status"] == wanted)
+                .then(|| line["data"]["id"].clone())
+        };
+        let before = self.lines.len();
+        let mut kept: Vec<(u32, Value)> = Vec::with_capacity(before);
+        for line in self.lines.drain(..) {
+            let pair = kept.last().and_then(|(_, last)| status(last, "paused"));
+            if pair.is_some() && pair == status(&line.1, "running") {
+                kept.pop();
+            } else {
+                kept.push(line);
+            }
+        }
+        self.lines = kept;
+        (before - self.lines.len()) / 2
+    }
+
+    /// The script that does what was done and reads what came.
+    ///
+    /// A command whose line was written only when its reply came may have been sent before any of the events right
+    /// before that line. Taken is the last moment; for the one that follows line `early`, any moment.
+    ///
+    /// # Errors
+    /// A line whose fields are missing or malformed, or a command that is not modelled.
+    pub fn script(&self, collapse: bool, early: Option<u32>) -> Result<Script, RecordingError> {
+        let mut acts: Vec<Act> = Vec::new();
+        // The act after the last line that is no event, and that line's number.
+        let (mut quiet_since, mut quiet_line) = (0, 0);
+        for (number, line) in &self.lines {
+            let error = |what| RecordingError { file: self.file.clone(), line: *number, what };
+            match act_of(line).map_err(error)? {
+                Recorded::Act(kind) => acts.push(Act { line: *number, kind }),
+                Recorded::Reply(sent) => {
+                    let any_moment = early.is_some_and(|early| quiet_line < early && early <= *number);
+                    if any_moment {
+                        acts.insert(quiet_since, Act { line: *number, kind: Kind::Offer(sent) });
+                    } else {
+                        acts.push(Act { line: *number, kind: Kind::Send(sent) });
+                    }
+                    acts.push(Act { line: *number, kind: Kind::Read });
+                }
+            }
+            if line["t"] != "event" {
+                (quiet_since, quiet_line) = (acts.len(), *number);
+            }
+        }
+        Ok(Script {
+            name: self.scenario.clone(),
+            file: self.file.clone(),
+            acts,
+            world: World::new(self.dialect()?),
+            collapse,
+        })
+    }
+
+    /// Is there a choice when the command after that line was sent?
+    pub fn has_early_command(&self, line: u32) -> bool {
+        let after = self.lines.iter().filter(|(number, _)| *number >= line);
+        let mut run = after.skip_while(|(_, value)| value["t"] == "event");
+        run.next().is_some_and(|(_, value)| value["t"] == "hmp" || value["t"] == "bitmaps")
+            && self
+                .lines
+                .iter()
+                .any(|(number, value)| *number + 1 >= line && *number <= line && value["t"] == "event")
+    }
+}
+
+/// What a line compiles to.
+enum Recorded {
+    /// An act of its own.
+    Act(Kind),
+    /// The reply to a command that has no line of its own.
+    Reply(Sent),
+}
+
+fn act_of(line: &Value) -> Result<Recorded, String> {
+    let number = |key: &str| {
+        line.get(key).and_then(Value::as_u64).ok_or_else(|| format!("field {key} is not a number"))
+    };
+    let kind = match line["t"].as_str().unwrap_or_default() {
+        "launch" => launch(line)?,
+        "cmd" => {
+            let execute = line.get("execute").and_then(Value::as_str).ok_or("no field execute")?;
+            let empty = Value::Object(Map::new());
+            Kind::Send(script::qmp_sent(execute, line.get("arguments").unwrap_or(&empty))?)
+        }
+        "reply" => {
+            if line.get("return").is_none() && line.get("error").is_none() {
+                return Err("a reply has a field return or error".into());
+            }
+            Kind::Read
+        }
+        "event" => {
+            line.get("event").and_then(Value::as_str).ok_or("no field event")?;
+            Kind::Read
+        }
+        "exit" => Kind::Read,
+        "hmp" => return Ok(Recorded::Reply(hmp(line)?)),
+        "bitmaps" => return Ok(Recorded::Reply(script::bitmaps_sent())),
+        "img" => img(line)?,
+        "pending" => Kind::Pending(None),
+        "settled" => Kind::Settle(number("ms")?),
+        "slept" => Kind::Sleep(number("ms")?),
+        "timeout" => Kind::GiveUp(Line::Timeout(Fixed::new(without(line, &["t"])))),
+        "hang" => Kind::GiveUp(Line::Hang),
+        // Said by some recorders before the quit that follows.
+        "shutdown" => Kind::Forget,
+        "header" => return Err("a second header".into()),
+        other => return Err(format!("no kind of line {other}")),
+    };
+    Ok(Recorded::Act(kind))
+}
+
+fn without(line: &Value, keys: &[&str]) -> Value {
+    match line {
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .filter(|(key, _)| !keys.contains(&key.as_str()))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn launch(line: &Value) -> Result<Kind, String> {
+    let args: Vec<String> = match line.get("args") {
+        Some(Value::Array(args)) => {
+            args.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    };
+    let Some(Value::Array(entries)) = line.get("drives") else {
+        return Err("field drives is not a list".into());
+    };
+    let drives = entries.iter().map(|entry| script::drive(entry, &args)).collect::<Result<_, _>>()?;
+    Ok(Kind::Launch { drives, shown: Fixed::new(without(line, &["t"])) })
+}
+
+/// `qemu-io DRIVE "LINE"`
+fn hmp(line: &Value) -> Result<Sent, String> {
+    let text = line.get("line").and_then(Value::as_str).ok_or("no field line")?;
+    let parsed = text.strip_prefix("qemu-io ").and_then(|rest| rest.split_once(' '));
+    let Some((drive, quoted)) = parsed else {
+        return Err(format!("the human monitor's command is not qemu-io: {text}"));
+    };
+    let inner = quoted.trim().trim_matches('"');
+    let command: HmpCommand =
+        inner.parse().map_err(|mistake: crate::format::Mistake| mistake.to_string())?;
+    script::hmp_sent(drive, inner, &command)
+}
+
+fn img(line: &Value) -> Result<Kind, String> {
+    let text = |key: &str| line.get(key).and_then(Value::as_str);
+    let name = |key: &str| -> Result<Name, String> {
+        text(key).map(Name::from).ok_or_else(|| format!("no field {key}"))
+    };
+    let number = |key: &str| {
+        line.get(key).and_then(Value::as_u64).ok_or_else(|| format!("field {key} is not a number"))
+    };
+    let fill = || -> Result<Fill, String> {
+        let pattern: Pattern = text("pattern")
+            .unwrap_or_default()
+            .parse()
+            .map_err(|mistake: crate::format::Mistake| mistake.to_string())?;
+        Ok(Fill(pattern.0.into()))
+    };
+    let command = match text("cmd").unwrap_or_default() {
+        "create" => {
+            let empty = Map::new();
+            let options = line.get("opts").and_then(Value::as_object).unwrap_or(&empty);
+            let size = line.get("size").and_then(Value::as_u64);
+            Some(script::create(&name("img")?, size, text("backing").map(Name::from), options)?)
+        }
+        "write" => Some(ImageCommand::Write {
+            name: name("img")?,
+            offset: number("offset")?,
+            len: number("len")?,
+            fill: fill()?,
+        }),
+        "read" => Some(ImageCommand::Read {
+            name: name("img")?,
+            offset: number("offset")?,
+            len: number("len")?,
+            fill: text("pattern").map(|_| fill()).transpose()?,
+        }),
+        "copy" => Some(ImageCommand::Copy { name: name("img")?, to: name("to")? }),
+        "rebase" => Some(ImageCommand::Rebase {
+            name: name("img")?,
+            backing: text("backing").map(Name::from),
+        }),
+        "compare" => Some(ImageCommand::Compare { a: name("a")?, b: name("b")? }),
+        "remove" => Some(ImageCommand::Remove { name: name("img")? }),
+        "map" | "bitmaps" => None,
+        other => return Err(format!("no image command {other}")),
+    };
+    Ok(Kind::Img { command, shown: Fixed::new(without(line, &["t", "result"])), expected: None })
+}

@@ -1,0 +1,38 @@
+//! Every recording of real QEMU is a trace of the model.
+
+use std::path::PathBuf;
+
+use scenarios::conform::{Exactness, Verdict, conform};
+use scenarios::recording::Recording;
+
+fn recordings() -> Vec<(String, String)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings");
+    let mut found = Vec::new();
+    for version in ["7.2.22", "10.0.2"] {
+        for entry in std::fs::read_dir(root.join(version)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = format!("{version}/{}", path.file_name().unwrap().to_string_lossy());
+            found.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn all_are_accepted_strictly() {
+    let mut rejected = Vec::new();
+    for (name, text) in recordings() {
+        let recording = Recording::parse(&name, &text).unwrap();
+        let start = std::time::Instant::now();
+        let verdict = conform(&recording, Exactness::Strict).unwrap();
+        println!("{name} {:?}", start.elapsed());
+        if !matches!(verdict, Verdict::Accepted { .. }) {
+            rejected.push((name, verdict));
+        }
+    }
+    for (name, verdict) in &rejected {
+        println!("{name}: {verdict:#?}");
+    }
+    assert!(rejected.is_empty(), "{} rejected", rejected.len());
+}

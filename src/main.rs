@@ -1,2 +1,65 @@
-//! blockrace
-fn main() {}
+//! The command `blockrace`: parses, calls, prints, exits.
+
+mod cli;
+mod conform;
+mod exit;
+mod fuzz;
+mod list;
+mod run;
+mod stage;
+mod trace;
+
+use std::io;
+use std::panic;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A panic is a mistake of ours; its message is shown once, below, as an error.
+    panic::set_hook(Box::new(|_| {}));
+    let answer = panic::catch_unwind(|| match &cli.command {
+        Command::List(args) => list::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Fuzz(args) => fuzz::run(args),
+        Command::Conform(args) => conform::run(args),
+    });
+    match answer {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(message)) => {
+            eprintln!("blockrace: {message}");
+            Exit::Usage.into()
+        }
+        Err(payload) => {
+            eprintln!("blockrace: a mistake of blockrace's own: {}", panic_message(&*payload));
+            eprintln!("  please report it, with the command line");
+            Exit::Internal.into()
+        }
+    }
+}
+
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
+/// A reader that goes away (`| head`) ends us quietly; any other failure to write is an error.
+///
+/// # Errors
+/// What to print.
+pub fn written(result: io::Result<()>) -> Result<(), String> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            std::process::exit(Exit::Clean as i32)
+        }
+        Err(error) => Err(format!("cannot write the output: {error}")),
+        Ok(()) => Ok(()),
+    }
+}

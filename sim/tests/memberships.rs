@@ -691,7 +691,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     /// The theorem of `reduce`, tried on programs for which its premises hold.
     #[test]
@@ -699,6 +699,23 @@ proptest! {
         common::visit(&program, false, &mut |state| audit(&program, state).unwrap());
         prop_assert_eq!(language(&program, true), language(&program, false));
     }
+}
+
+/// Of two workers each is the last when the other is done, and may then do more.
+#[test]
+fn an_audit_lets_the_last_of_a_crew_touch_more() {
+    let crews = vec![Workforce {
+        number: 0,
+        workers: vec![vec![1], vec![2]],
+    }];
+    let program = Program {
+        actors: vec![],
+        crews,
+        lie: Lie::Grows,
+    };
+    common::visit(&program, false, &mut |state| {
+        audit(&program, state).unwrap()
+    });
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! The command line: what can be asked, and its help.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::dialect::{DIALECTS, Dialect};
+
+/// Simulates and checks QEMU's incremental-backup machinery.
+#[derive(Debug, Parser)]
+#[command(name = "blockrace", version, after_help = crate::exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what there is: scenarios, strategies, dialects
+    List(ListArgs),
+    /// Play one scenario under one seed and show its trace
+    Run(RunArgs),
+    /// Play scenarios under many seeds, checking every expectation on each
+    Fuzz(FuzzArgs),
+    /// Decide whether recordings of real QEMU are traces of the model
+    Conform(ConformArgs),
+}
+
+/// What to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Listing {
+    /// The shipped scenarios
+    #[default]
+    Scenarios,
+    /// Who can choose the next step
+    Strategies,
+    /// The QEMU releases whose rules are known
+    Dialects,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What to show
+    #[arg(value_enum, default_value_t)]
+    pub what: Listing,
+}
+
+/// How output is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For machines: JSON Lines
+    Json,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A shipped scenario's name, or a file
+    pub scenario: String,
+    /// The run's number in the campaign of `fuzz` with the same root seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// The campaign's root seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub root: u64,
+    /// The QEMU release whose rules are played
+    #[arg(long, value_parser = dialect, default_value = "10.0")]
+    pub dialect: &'static Dialect,
+    /// Follow a schedule instead of a seed: one step a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "root"])]
+    pub schedule: Option<PathBuf>,
+    /// Write the schedule that was followed to a file
+    #[arg(long, value_name = "FILE")]
+    pub save_schedule: Option<PathBuf>,
+    /// Show every step, and every message as QEMU's JSON
+    #[arg(long, conflicts_with = "columns")]
+    pub full: bool,
+    /// Show one column for each of those who speak
+    #[arg(long)]
+    pub columns: bool,
+    /// How to write the trace
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["full", "columns"])]
+    pub format: Format,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
+    pub scenarios: Vec<String>,
+    /// The runs to do, as a half-open range of numbers
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..1000")]
+    pub seeds: Range<u64>,
+    /// The campaign's root seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub root: u64,
+    /// The QEMU release whose rules are played; both if not given
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// Who chooses the next step
+    #[arg(long, default_value = "random", value_parser = strategy)]
+    pub strategy: String,
+    /// Worker threads; they change no result. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Arguments of `conform`.
+#[derive(Debug, Args)]
+pub struct ConformArgs {
+    /// Recordings, or folders of recordings (*.jsonl)
+    #[arg(required = true)]
+    pub recordings: Vec<PathBuf>,
+    /// Unnamed bitmaps must match too, and pauses by drains are not normalised
+    #[arg(long)]
+    pub strict: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+fn dialect(text: &str) -> Result<&'static Dialect, String> {
+    Dialect::of_version(text).ok_or_else(|| {
+        let known: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+        format!("there are: {}", known.join(", "))
+    })
+}
+
+fn strategy(text: &str) -> Result<String, String> {
+    let known = crate::fuzz::seeded_strategies();
+    if known.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there are: {}", known.join(", ")))
+}
+
+/// `A..B`, `..B`, or `N` for one.
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |part: &str| {
+        part.replace('_', "").parse::<u64>().map_err(|_| format!("`{part}` is not a number of a run"))
+    };
+    let range = match text.split_once("..") {
+        Some(("", end)) => 0..number(end)?,
+        Some((start, end)) => number(start)?..number(end)?,
+        None => {
+            let one = number(text)?;
+            one..one.checked_add(1).ok_or("that number is too large")?
+        }
+    };
+    if range.start > range.end {
+        return Err(format!("the range ends before it begins; did you mean {}..{}?", range.end, range.start));
+    }
+    Ok(range)
+}

@@ -1,0 +1,163 @@
+//! `blockrace conform`: is each recording of real QEMU a trace of the model?
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use scenarios::conform::{Exactness, Rejection, Verdict, conform};
+use scenarios::recording::Recording;
+use serde_json::{Value, json};
+
+use crate::cli::{ConformArgs, Format};
+use crate::exit::Exit;
+use crate::stage;
+
+/// Checks the recordings.
+///
+/// # Errors
+/// What to print: a recording that cannot be used.
+pub fn run(args: &ConformArgs) -> Result<Exit, String> {
+    let files = files(&args.recordings)?;
+    if files.is_empty() {
+        eprintln!("blockrace: nothing to check: no recording (*.jsonl) there");
+        return Ok(Exit::NothingChecked);
+    }
+    let exactness = if args.strict { Exactness::Strict } else { Exactness::Normal };
+    let mut tally = Tally::default();
+    for file in &files {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: cannot be read: {error}"))?;
+        let recording = Recording::parse(file, &text).map_err(|error| error.to_string())?;
+        let verdict = conform(&recording, exactness).map_err(|error| error.to_string())?;
+        let strictly = matches!(verdict, Verdict::Accepted { .. })
+            && (args.strict
+                || matches!(
+                    conform(&recording, Exactness::Strict).map_err(|error| error.to_string())?,
+                    Verdict::Accepted { .. }
+                ));
+        tally.count(&verdict, strictly);
+        let mut out = anstream::stdout().lock();
+        crate::written(match args.format {
+            Format::Human => print_human(&mut out, &recording, &verdict, strictly),
+            Format::Json => print_json(&mut out, &recording, &verdict, strictly),
+        })?;
+    }
+    if args.format == Format::Human {
+        crate::written(writeln!(
+            anstream::stdout().lock(),
+            "{} recordings: {} accepted ({} of them strictly), {} rejected, {} undecided",
+            files.len(),
+            tally.accepted,
+            tally.strictly,
+            tally.rejected,
+            tally.undecided
+        ))?;
+    }
+    Ok(match tally {
+        Tally { rejected: 1.., .. } => Exit::Violated,
+        Tally { undecided: 1.., .. } => Exit::Inconclusive,
+        Tally { .. } => Exit::Clean,
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    accepted: usize,
+    strictly: usize,
+    rejected: usize,
+    undecided: usize,
+}
+
+impl Tally {
+    fn count(&mut self, verdict: &Verdict, strictly: bool) {
+        match verdict {
+            Verdict::Accepted { .. } => self.accepted += 1,
+            Verdict::Rejected(_) => self.rejected += 1,
+            Verdict::TooManyWorlds { .. } => self.undecided += 1,
+        }
+        self.strictly += usize::from(strictly);
+    }
+}
+
+fn files(recordings: &[PathBuf]) -> Result<Vec<String>, String> {
+    let mut files = Vec::new();
+    for path in recordings {
+        if path.is_dir() {
+            files.extend(stage::files_in(path, "jsonl")?);
+        } else {
+            files.push(path.to_string_lossy().into_owned());
+        }
+    }
+    Ok(files)
+}
+
+fn print_human(
+    out: &mut impl Write,
+    recording: &Recording,
+    verdict: &Verdict,
+    strictly: bool,
+) -> io::Result<()> {
+    let (file, lines) = (&recording.file, recording.lines.len());
+    match verdict {
+        Verdict::Accepted { worlds_max } => {
+            let how = if strictly { "strictly" } else { "normalised" };
+            writeln!(out, "accepted  {file}  {lines} lines, {how}, at most {worlds_max} worlds at once")
+        }
+        Verdict::Rejected(rejection) => {
+            writeln!(out, "REJECTED  {file}:{}", rejection.line)?;
+            print_rejection(out, rejection)
+        }
+        Verdict::TooManyWorlds { line, worlds_max } => {
+            writeln!(out, "UNDECIDED {file}:{line}: more than {worlds_max} worlds are possible")
+        }
+    }
+}
+
+/// How many allowed continuations are shown.
+const ALLOWED_SHOWN: usize = 6;
+
+fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
+    for line in &rejection.before {
+        writeln!(out, "            {line}")?;
+    }
+    writeln!(out, "  recorded: {}", rejection.recorded)?;
+    if rejection.allowed.is_empty() {
+        return writeln!(out, "  allowed:  nothing: the model has come to rest");
+    }
+    for (index, line) in rejection.allowed.iter().take(ALLOWED_SHOWN).enumerate() {
+        writeln!(out, "  {} {line}", if index == 0 { "allowed: " } else { "         " })?;
+    }
+    let more = rejection.allowed.len().saturating_sub(ALLOWED_SHOWN);
+    if more > 0 {
+        writeln!(out, "            … and {more} more")?;
+    }
+    Ok(())
+}
+
+fn print_json(
+    out: &mut impl Write,
+    recording: &Recording,
+    verdict: &Verdict,
+    strictly: bool,
+) -> io::Result<()> {
+    let verdict: Value = match verdict {
+        Verdict::Accepted { worlds_max } => {
+            json!({"verdict": "accepted", "strictly": strictly, "worlds": worlds_max})
+        }
+        Verdict::Rejected(rejection) => json!({
+            "verdict": "rejected",
+            "line": rejection.line,
+            "recorded": rejection.recorded,
+            "allowed": rejection.allowed,
+        }),
+        Verdict::TooManyWorlds { line, worlds_max } => {
+            json!({"verdict": "undecided", "line": line, "worlds": worlds_max})
+        }
+    };
+    let row = json!({
+        "recording": recording.file,
+        "scenario": recording.scenario,
+        "qemu": recording.version,
+        "lines": recording.lines.len(),
+        "result": verdict,
+    });
+    writeln!(out, "{row}")
+}

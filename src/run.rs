@@ -1,0 +1,183 @@
+//! `blockrace run`: one scenario, one schedule, its trace.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use scenarios::line::Line;
+use scenarios::scene::{Moment, Scene, Step};
+use serde_json::json;
+use sim::run::{End, Outcome, Runner, Watcher};
+use sim::schedule::Schedule;
+use sim::seed::run_seed;
+use sim::strategy::{Replay, Strategy};
+use sim::{Footprint, System};
+
+use crate::cli::{Format, RunArgs};
+use crate::exit::Exit;
+use crate::stage::{self, Loaded};
+use crate::{fuzz, trace};
+
+/// Steps after which a run is taken to go on for ever.
+pub const STEPS_MAX: u64 = 1_000_000;
+
+/// What was seen in a run: the lines, and between them the steps.
+#[derive(Default)]
+struct Seen {
+    schedule: Schedule,
+    rows: Vec<Row>,
+}
+
+enum Row {
+    Step(String),
+    Line(Line),
+}
+
+impl Watcher<Scene> for Seen {
+    fn before(&mut self, scene: &Scene, moment: &Moment, step: Step) {
+        let name = scene.name(moment, step);
+        self.schedule.push(name.clone());
+        self.rows.push(Row::Step(name));
+    }
+
+    fn after(&mut self, _: &Scene, _: &Moment, _: Step, _: Footprint, seen: &[Line]) {
+        self.rows.extend(seen.iter().cloned().map(Row::Line));
+    }
+}
+
+impl Seen {
+    fn lines(&self) -> Vec<Line> {
+        let line = |row: &Row| match row {
+            Row::Line(line) => Some(line.clone()),
+            Row::Step(_) => None,
+        };
+        self.rows.iter().filter_map(line).collect()
+    }
+}
+
+/// Plays the scenario.
+///
+/// # Errors
+/// What to print: a scenario or a schedule that cannot be used.
+pub fn run(args: &RunArgs) -> Result<Exit, String> {
+    let loaded = stage::load(&args.scenario)?;
+    let scene = stage::scene(&loaded, args.dialect)?;
+    let mut strategy: Box<dyn Strategy> = match &args.schedule {
+        Some(file) => Box::new(Replay::new(read_schedule(file)?)),
+        None => fuzz::new_strategy("random"),
+    };
+    let mut seen = Seen::default();
+    let mut runner = Runner::new(&scene);
+    runner.steps_max = STEPS_MAX;
+    let outcome = runner.run(&mut *strategy, run_seed(args.root, args.seed), &mut seen);
+    if let Some(file) = &args.save_schedule {
+        save_schedule(file, &mut seen.schedule, args)?;
+    }
+    let mut out = anstream::stdout().lock();
+    let printed = match args.format {
+        Format::Json => print_json(&mut out, &seen, &outcome),
+        Format::Human => print_human(&mut out, args, &loaded, &seen, &outcome),
+    };
+    crate::written(printed)?;
+    Ok(exit_of(&outcome.end))
+}
+
+/// What a run's end means for the command's.
+pub fn exit_of(end: &End) -> Exit {
+    match end {
+        End::Rested => Exit::Clean,
+        End::Breached(_) => Exit::Violated,
+        End::StepLimit | End::Stopped => Exit::Inconclusive,
+        End::Diverged(_) => Exit::Diverged,
+    }
+}
+
+fn read_schedule(file: &Path) -> Result<Schedule, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn save_schedule(file: &Path, schedule: &mut Schedule, args: &RunArgs) -> Result<(), String> {
+    schedule.set_header("scenario", &args.scenario);
+    schedule.set_header("dialect", args.dialect.name);
+    std::fs::write(file, schedule.to_string())
+        .map_err(|error| format!("{}: cannot be written: {error}", file.display()))
+}
+
+/// One line that repeats the run.
+fn repeat(args: &RunArgs) -> String {
+    let mut line = format!("blockrace run {} --dialect {}", args.scenario, args.dialect);
+    match &args.schedule {
+        Some(file) => line += &format!(" --schedule {}", file.display()),
+        None => {
+            line += &format!(" --seed {}", args.seed);
+            if args.root != 0 {
+                line += &format!(" --root {}", args.root);
+            }
+        }
+    }
+    line
+}
+
+fn print_human(
+    out: &mut impl Write,
+    args: &RunArgs,
+    loaded: &Loaded,
+    seen: &Seen,
+    outcome: &Outcome,
+) -> io::Result<()> {
+    writeln!(out, "{}  (QEMU {})", loaded.name, args.dialect)?;
+    writeln!(out, "  {}", loaded.story.title)?;
+    writeln!(out)?;
+    let lines = seen.lines();
+    if args.full {
+        for row in &seen.rows {
+            match row {
+                Row::Step(name) => writeln!(out, "· {name}")?,
+                Row::Line(line) => writeln!(out, "    {line}")?,
+            }
+        }
+    } else if args.columns {
+        trace::print_columns(out, &lines)?;
+    } else {
+        trace::print(out, &lines)?;
+    }
+    writeln!(out)?;
+    if !args.full {
+        writeln!(out, "{}", trace::LEGEND)?;
+    }
+    writeln!(out, "{}", verdict(outcome, lines.len()))?;
+    writeln!(out, "again    {}", repeat(args))
+}
+
+/// How the run ended, in words.
+fn verdict(outcome: &Outcome, messages: usize) -> String {
+    let steps = outcome.steps;
+    match &outcome.end {
+        End::Rested => format!("HOLDS    every expectation met; {steps} steps, {messages} lines"),
+        End::Breached(breach) => format!("BREACH   {breach}\n         after {steps} steps, {messages} lines"),
+        End::StepLimit => format!("UNKNOWN  not at rest after {steps} steps"),
+        End::Stopped => format!("STOPPED  the schedule ended after {steps} steps, before the story did"),
+        End::Diverged(divergence) => format!("DIVERGED {divergence}"),
+    }
+}
+
+fn print_json(out: &mut impl Write, seen: &Seen, outcome: &Outcome) -> io::Result<()> {
+    for line in seen.lines() {
+        writeln!(out, "{line}")?;
+    }
+    let end = match &outcome.end {
+        End::Rested => json!({"end": "holds"}),
+        End::Breached(breach) => {
+            json!({"end": "breach", "property": breach.property, "message": breach.message})
+        }
+        End::StepLimit => json!({"end": "step-limit"}),
+        End::Stopped => json!({"end": "stopped"}),
+        End::Diverged(divergence) => {
+            json!({"end": "diverged", "step": divergence.step, "wanted": divergence.wanted,
+                   "possible": divergence.possible})
+        }
+    };
+    let trace = format!("{:032x}", outcome.trace);
+    writeln!(out, "{}", json!({"t": "outcome", "steps": outcome.steps, "trace": trace, "outcome": end}))
+}

@@ -65,6 +65,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
 
     let width = scenes.iter().map(|(loaded, ..)| loaded.name.len()).max().unwrap_or(0);
     let mut worst = Exit::Clean;
+    let (mut runs, mut seconds) = (0, 0.0);
     for (loaded, dialect, scene) in &scenes {
         let campaign = Campaign {
             root: args.root,
@@ -79,20 +80,19 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         let report = with_progress(loaded, dialect, args, &control, || {
             fuzz(scene, &campaign, &control)
         });
-        let seconds = started.elapsed().as_secs_f64();
+        runs += report.runs;
+        seconds += started.elapsed().as_secs_f64();
         let mut out = anstream::stdout().lock();
         crate::written(match args.format {
             Format::Human => print_human(&mut out, width, loaded, dialect, args, &report),
             Format::Json => print_json(&mut out, loaded, dialect, &report),
         })?;
-        if args.format == Format::Human {
-            eprintln!("{:width$}  {:.0} runs/s", "", report.runs as f64 / seconds.max(1e-9));
-        }
         worst = worst.max(exit_of(&report));
         if report.interrupted {
             break;
         }
     }
+    eprintln!("{runs} runs in {seconds:.1} s: {:.0} runs/s", runs as f64 / f64::max(seconds, 1e-9));
     Ok(worst)
 }
 

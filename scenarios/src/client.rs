@@ -320,6 +320,9 @@ impl Client {
 
     /// A command of a recording that is offered and was not sent yet.
     fn offers<'s>(&self, script: &'s Script) -> Option<(usize, &'s Sent)> {
+        if !script.offers {
+            return None;
+        }
         let (index, act) =
             script.acts[..self.at].iter().enumerate().rev().find(|(_, act)| {
                 matches!(act.kind, Kind::Offer(_) | Kind::Send(_))

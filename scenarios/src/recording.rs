@@ -161,6 +161,7 @@ impl Recording {
             acts,
             world: World::new(self.dialect()?),
             collapse,
+            offers: early.is_some(),
         })
     }
 

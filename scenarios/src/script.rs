@@ -3,8 +3,6 @@
 //! A story compiles to a script that sends as soon as it can and checks what it expects; a recording compiles to
 //! one that does what was recorded, in the order recorded ([`crate::recording`]).
 
-use std::sync::Arc;
-
 use model::dialect::Dialect;
 use model::fault::Blkdebug;
 use model::file::ImageCommand;
@@ -133,6 +131,8 @@ pub struct Script {
     pub world: World,
     /// Adjacent `paused`, `running` of one job are left out of the trace: drains cause them, and how many is noise.
     pub collapse: bool,
+    /// There is a [`Kind::Offer`] in it.
+    pub offers: bool,
 }
 
 /// Why a story cannot be played: its author's mistake.
@@ -172,7 +172,7 @@ impl Script {
             acts.extend(kinds.into_iter().map(|kind| Act { line: item.line, kind }));
         }
         let name = story.name.clone();
-        Ok(Script { name, file: file.into(), acts, world, collapse: false })
+        Ok(Script { name, file: file.into(), acts, world, collapse: false, offers: false })
     }
 }
 
@@ -523,6 +523,3 @@ pub fn skips(skip: Option<Skip>, awaited: &str, event: &str) -> bool {
         Some(Skip::All) => true,
     }
 }
-
-/// A shared script.
-pub type SharedScript = Arc<Script>;

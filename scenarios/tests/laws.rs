@@ -326,7 +326,7 @@ fn kind_of(message: &str) -> String {
     let mut kind = String::new();
     for letter in message.chars() {
         match letter {
-            '0'..='9' if kind.ends_with('#') => {}
+            '0'..='9' | 'k' | 'M' if kind.ends_with('#') => {}
             '0'..='9' => kind.push('#'),
             _ => kind.push(letter),
         }

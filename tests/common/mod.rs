@@ -1,0 +1,42 @@
+//! Running the command from outside, as a user does.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The folder of the project.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs `blockrace` in the project's folder, without a terminal and without colours.
+pub fn blockrace(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_blockrace"))
+        .args(args)
+        .current_dir(project())
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .output()
+        .expect("the command was built with the tests")
+}
+
+/// What it printed, as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("blockrace prints UTF-8")
+}
+
+/// Where snapshots are.
+#[allow(dead_code)]
+pub fn snapshots() -> PathBuf {
+    project().join("snapshots")
+}
+
+/// Compares with a snapshot below `snapshots/`.
+#[allow(dead_code)]
+pub fn snapshot(name: &str, described: &str, content: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(snapshots());
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_description(described);
+    settings.bind(|| insta::assert_snapshot!(name, content));
+}

@@ -9,9 +9,10 @@ use scenarios::size::Size;
 use serde_json::Value;
 
 /// What the words and signs mean.
-pub const LEGEND: &str = "\
-  > a command is sent   < its reply   created, running, …: JOB_STATUS_CHANGE   CAPITALS: BLOCK_JOB_* events
-  COMPLETED 448k/448k: offset/len   bitmap0 448k active: its count, and the status word of old releases";
+pub const LEGEND: &str = concat!(
+    "  > a command is sent   < its reply   created, running, …: JOB_STATUS_CHANGE   CAPITALS: BLOCK_JOB_*\n",
+    "  COMPLETED 448k/448k: offset/len   bitmap0 448k active: its count, and the status of old releases",
+);
 
 /// Who a line is by: the client, QEMU, or a job.
 pub fn speaker(line: &Line) -> String {
@@ -178,10 +179,33 @@ fn one_command(name: &str, arguments: &Value) -> String {
     let mut words = name.to_owned();
     if let Value::Object(fields) = arguments {
         for (key, value) in fields {
-            words += &format!(" {key}={}", plain(value));
+            let value = if key == "file" { opened(value) } else { plain(value) };
+            words += &format!(" {key}={value}");
         }
     }
     words.replace("$DIR/", "")
+}
+
+/// The file under a format node: its name, and the rules of a blkdebug layer between.
+fn opened(file: &Value) -> String {
+    match file["driver"].as_str() {
+        Some("file") => plain(&file["filename"]),
+        Some("blkdebug") => format!("{} ({})", opened(&file["image"]), rules(file)),
+        _ => plain(file),
+    }
+}
+
+/// Rules of a blkdebug layer: `flush_to_disk: 1 to 2; read_aio in 2: errno 5 once`.
+fn rules(layer: &Value) -> String {
+    let text = |rule: &Value, key: &str| plain(&rule[key]);
+    let set = layer["set-state"].as_array().into_iter().flatten().map(|rule| {
+        format!("{}: {} to {}", text(rule, "event"), text(rule, "state"), text(rule, "new_state"))
+    });
+    let inject = layer["inject-error"].as_array().into_iter().flatten().map(|rule| {
+        let once = if rule["once"] == true { " once" } else { "" };
+        format!("{} in {}: errno {}{once}", text(rule, "event"), text(rule, "state"), text(rule, "errno"))
+    });
+    set.chain(inject).collect::<Vec<_>>().join("; ")
 }
 
 fn plain(value: &Value) -> String {

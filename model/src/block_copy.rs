@@ -17,7 +17,7 @@ use crate::fault::{Blkdebug, Fault};
 use crate::guest;
 use crate::image::{self, Allocation, Fill, Image, Kind};
 use crate::runs::Runs;
-use crate::world::{GuestIx, JobIx, NodeIx, World};
+use crate::world::{GuestIx, JobIx, NodeIx, Part, World};
 
 /// The most a task copies through a buffer, in bytes, unless a cluster is larger: `BLOCK_COPY_MAX_BUFFER`.
 pub const CHUNK_MAX: u64 = 1 << 20;
@@ -213,9 +213,30 @@ impl BlockCopy {
             .expect("internal: no such copy task")
     }
 
-    /// A task in flight that overlaps the range.
+    /// The first task in flight that overlaps the range. (Tasks are disjoint and sorted.)
     pub fn overlapping(&self, range: (u64, u64)) -> Option<&Task> {
-        self.tasks.iter().find(|task| task.start < range.1 && range.0 < task.end)
+        let at = self.tasks.partition_point(|task| task.end <= range.0);
+        self.tasks.get(at).filter(|task| task.start < range.1)
+    }
+
+    /// Takes a task off the list; a failed one gives its clusters back and leaves its error with its call.
+    /// Says whose task it was, and where that call is now with how many tasks left.
+    fn remove_task(
+        &mut self,
+        start: u64,
+        failed: Option<(Operation, Errno)>,
+    ) -> (Caller, CallState, u64) {
+        let task = self.tasks.remove(self.task_at(start));
+        match failed {
+            None => self.copied += task.end - task.start,
+            Some(error) => {
+                self.dirty.set(task.start..task.end.min(self.len));
+                self.call_mut(task.caller).failed.get_or_insert(error);
+            }
+        }
+        let call = self.call_mut(task.caller);
+        call.running -= 1;
+        (task.caller, call.state, call.running)
     }
 
     /// The range, rounded outwards to clusters.
@@ -447,8 +468,7 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
     copy.tasks.insert(at, task);
     copy.call_mut(caller).running += 1;
     if at_once {
-        remove_task(w, job, start, errno.map(|errno| (operation, errno)));
-        w.copy_mut(job).call_mut(caller).running -= 1;
+        copy.remove_task(start, errno.map(|errno| (operation, errno)));
     }
 }
 
@@ -468,8 +488,8 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
     match std::mem::replace(&mut task.phase, Phase::Reading) {
         Phase::Reading => {
             // What the write will touch is part of this footprint already: siblings may be moved over both.
-            let file = w.node_add(target).chain()[0];
-            w.file_add(file);
+            w.note_add(Part::Node(target));
+            w.note_add(Part::File(w.top_file(target)));
             let contents = w.read_chain(w.node(source).chain(), range.clone());
             let fault = w.write_starts(target, &range);
             let copy = w.copy_add(job);
@@ -493,24 +513,25 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
 
 /// The target changes. Tasks in flight never overlap, so their writes commute.
 fn change_target(w: &mut World, target: NodeIx, change: impl FnOnce(&mut Image, &[&Image])) {
-    if let [only] = *w.node_add(target).chain() {
+    w.mark_written(target);
+    let node = w.node_add(target);
+    if let [only] = *node.chain() {
         w.change_image(&[only], true, change);
     } else {
-        let chain = w.node_add(target).chain().to_vec();
+        let chain = node.chain().to_vec();
         w.change_image(&chain, true, change);
     }
-    w.mark_written(target);
 }
 
 /// A task ends: `block_copy_task_end`, then whoever waited for it goes on.
 fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Errno)>) {
-    let caller = remove_task(w, job, start, failed);
-    let call = w.copy_add(job).call_mut(caller);
-    call.running -= 1;
-    let (state, running) = (call.state, call.running);
+    if failed.is_some() {
+        w.note_write(Part::Copy(job));
+    }
+    let copy = w.copy_add(job);
+    let (caller, state, running) = copy.remove_task(start, failed);
     let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
-    let waiters: Vec<Caller> =
-        w.copy_add(job).calls.iter().filter(waits).map(|call| call.caller).collect();
+    let waiters: Vec<Caller> = copy.calls.iter().filter(waits).map(|call| call.caller).collect();
     match state {
         CallState::PoolFull { start, end, zero } => pool_has_room(w, job, caller, start, end, zero),
         CallState::Draining if running == 0 => go_on(w, job, caller),
@@ -519,29 +540,6 @@ fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Er
     for waiter in waiters {
         go_on(w, job, waiter);
     }
-}
-
-/// Takes a task off the list; a failed one gives its clusters back and leaves its error with its call.
-fn remove_task(
-    w: &mut World,
-    job: JobIx,
-    start: u64,
-    failed: Option<(Operation, Errno)>,
-) -> Caller {
-    if failed.is_some() {
-        w.note_write(crate::world::Part::Copy(job));
-    }
-    let copy = w.copy_add(job);
-    let task = copy.tasks.remove(copy.task_at(start));
-    match failed {
-        None => copy.copied += task.end - task.start,
-        Some(error) => {
-            let len = copy.len;
-            copy.dirty.set(task.start..task.end.min(len));
-            copy.call_mut(task.caller).failed.get_or_insert(error);
-        }
-    }
-    task.caller
 }
 
 /// A call that waited for a worker has one; if the pool has failed meanwhile, the area is given back.

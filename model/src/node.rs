@@ -226,11 +226,11 @@ impl World {
         self.file(self.node(image).chain()[0]).image.length
     }
 
-    // ---- I/O on an image node: what happens before the data moves
+    // ---- I/O on an image node: what happens before the data moves (nothing, for a request of no bytes)
 
     /// A read starts: `qcow2_co_preadv_part` announces it, the blkdebug layer may hit it.
     pub(crate) fn read_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node).blkdebug.as_ref()?;
+        self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
         let event = match (image.format, image.allocation(range.start, range.end).0) {
             (Format::Raw, _) | (Format::Qcow2, Allocation::Data) => "read_aio",
@@ -247,7 +247,7 @@ impl World {
     /// A write starts: `qcow2_co_pwritev_part`, then the generic write on the blkdebug node.
     pub(crate) fn write_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
         // Rules never come and go: looking whether there are any is no more than an addition.
-        self.node_add(node).blkdebug.as_ref()?;
+        self.node_add(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
         let (format, allocation) =
             (image.format, image.allocation(range.start, range.end).0);
@@ -261,7 +261,7 @@ impl World {
 
     /// Zeroes are about to be written: metadata only for qcow2, a real write for raw.
     pub(crate) fn zero_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node).blkdebug.as_ref()?;
+        self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
         let format = self.file(self.node(node).chain()[0]).image.format;
         if format == Format::Raw {
             self.announce(node, "pwritev_zero");
@@ -271,7 +271,7 @@ impl World {
 
     /// A discard starts.
     pub(crate) fn discard_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node).blkdebug.as_ref()?;
+        self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
         self.announce(node, "cluster_free");
         self.hit(node, IoType::Discard, range)
     }
@@ -291,8 +291,9 @@ impl World {
 
     /// Something was written: the next flush has work to do. (Setting a flag commutes with setting it.)
     pub(crate) fn mark_written(&mut self, node: NodeIx) {
-        self.node_add(node).written = true;
-        if self.node_add(node).blkdebug.is_some() {
+        let entry = self.node_add(node);
+        entry.written = true;
+        if entry.blkdebug.is_some() {
             self.announce(node, "pwritev_done");
         }
     }

@@ -56,12 +56,13 @@ impl World {
     /// The steps possible now, ascending, without duplicates: a function of the state alone.
     pub fn enabled(&self, steps: &mut Vec<Step>) {
         steps.clear();
-        self.enabled_with(&mut |step| steps.push(step));
+        self.enabled_as(steps, |step| step);
     }
 
-    /// As [`World::enabled`], each step given to `add`.
-    pub fn enabled_with(&self, add: &mut impl FnMut(Step)) {
+    /// As [`World::enabled`], each step put after those in `steps` as what `of` makes of it.
+    pub fn enabled_as<T>(&self, steps: &mut Vec<T>, of: impl Fn(Step) -> T) {
         let main = self.main();
+        let mut add = |step| steps.push(of(step));
         if monitor::may_begin(self) {
             add(Step::MonitorCommand);
         }
@@ -85,31 +86,30 @@ impl World {
             }
         }
         if !main.jobs.is_empty() {
-            self.enabled_of_jobs(add);
+            self.enabled_of_jobs(steps, &of);
         }
         for guest in self.guest_indices() {
             if guest::is_enabled(self, guest) {
-                add(Step::Guest(guest));
+                steps.push(of(Step::Guest(guest)));
             }
         }
     }
 
-    fn enabled_of_jobs(&self, add: &mut impl FnMut(Step)) {
+    fn enabled_of_jobs<T>(&self, steps: &mut Vec<T>, of: &impl Fn(Step) -> T) {
         for job in self.job_indices() {
             if matches!(self.job(job).backup.at, At::Scanning(_)) {
-                add(Step::Scan(job));
+                steps.push(of(Step::Scan(job)));
             }
         }
         for job in self.job_indices() {
             let call = self.copy(job).call(Caller::Job);
             if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
-                add(Step::Timer(job));
+                steps.push(of(Step::Timer(job)));
             }
         }
         for job in self.job_indices() {
-            for task in &self.copy(job).tasks {
-                add(Step::Task(job, task.start));
-            }
+            let tasks = &self.copy(job).tasks;
+            steps.extend(tasks.iter().map(|task| of(Step::Task(job, task.start))));
         }
     }
 

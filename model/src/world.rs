@@ -265,6 +265,11 @@ impl World {
         Touched::note(&self.touched.reads, part);
     }
 
+    /// Notes an addition that another step of the same worker will make.
+    pub(crate) fn note_add(&self, part: Part) {
+        Touched::note(&self.touched.adds, part);
+    }
+
     pub(crate) fn note_write(&self, part: Part) {
         Touched::note(&self.touched.writes, part);
     }
@@ -352,6 +357,11 @@ impl World {
     slot_accessors!(Group, groups, Group, group, group_mut, group_add, GroupIx);
     slot_accessors!(Guest, guests, Guest, guest, guest_mut, guest_add, GuestIx);
     slot_accessors!(Context, contexts, Context, context, context_mut, context_add, ContextIx);
+
+    /// The top file of an image node. Which file that is never changes, so looking is no access.
+    pub(crate) fn top_file(&self, node: NodeIx) -> FileIx {
+        self.nodes.get(node).expect("internal: no such node").chain()[0]
+    }
 
     /// The nodes there are, by index.
     pub fn node_indices(&self) -> impl Iterator<Item = NodeIx> + use<'_> {

@@ -294,7 +294,7 @@ impl Client {
     // ---- steps
 
     /// Is there a step that only the client can do? `idle`: nothing but time can make anything else happen.
-    pub fn has_step(&self, script: &Script, idle: bool) -> bool {
+    pub fn has_step(&self, script: &Script, idle: impl Fn() -> bool) -> bool {
         if self.failed.is_some() {
             return false;
         }
@@ -306,7 +306,7 @@ impl Client {
         }
         match self.act(script).map(|act| &act.kind) {
             Some(Kind::Img { .. } | Kind::Launch { .. }) => true,
-            Some(Kind::Settle(_) | Kind::GiveUp(_)) => idle && self.unread.is_empty(),
+            Some(Kind::Settle(_) | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
             _ => false,
         }
     }

@@ -105,18 +105,19 @@ impl Recording {
         self.version.parse().map_err(|what| RecordingError { file: self.file.clone(), line: 1, what })
     }
 
-    /// Leaves out adjacent `paused`, `running` of one job: how many of these pairs drains cause is noise.
+    /// Leaves out adjacent `paused`, `running` of one running job: how many of these pairs drains cause is noise.
     /// Returns how many pairs were left out.
     pub fn collapse(&mut self) -> usize {
-        let status = |line: &Value, wanted: &str| {
-            (line["event"] == "JOB_STATUS_CHANGE" && line["data"]["status"] == wanted)
-                .then(|| line["data"]["id"].clone())
-        };
         let before = self.lines.len();
         let mut kept: Vec<(u32, Value)> = Vec::with_capacity(before);
         for line in self.lines.drain(..) {
-            let pair = kept.last().and_then(|(_, last)| status(last, "paused"));
-            if pair.is_some() && pair == status(&line.1, "running") {
+            let paused = kept.last().and_then(|(_, last)| status_of(last)).filter(|(_, now)| *now == "paused");
+            let is_pair = paused.is_some_and(|(job, _)| {
+                let told = kept[..kept.len() - 1].iter().rev().filter_map(|(_, line)| status_of(line));
+                let was = told.into_iter().find(|(other, _)| *other == job);
+                status_of(&line.1) == Some((job, "running")) && was == Some((job, "running"))
+            });
+            if is_pair {
                 kept.pop();
             } else {
                 kept.push(line);
@@ -175,6 +176,12 @@ impl Recording {
                 .iter()
                 .any(|(number, value)| *number + 1 >= line && *number <= line && value["t"] == "event")
     }
+}
+
+/// The job and its status, of a line that tells one.
+fn status_of(line: &Value) -> Option<(&str, &str)> {
+    let data = line.get("data").filter(|_| line["event"] == "JOB_STATUS_CHANGE")?;
+    Some((data["id"].as_str()?, data["status"].as_str()?))
 }
 
 /// What a line compiles to.

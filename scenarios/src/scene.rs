@@ -73,11 +73,10 @@ impl System for Scene {
 
     fn enabled(&self, moment: &Moment, steps: &mut Vec<Step>) {
         steps.clear();
-        let client_first = steps.len();
-        moment.world.enabled_with(&mut |step| steps.push(Step::World(step)));
-        let idle = steps.iter().all(|step| matches!(step, Step::World(WorldStep::Timer(_))));
+        moment.world.enabled_as(steps, Step::World);
+        let idle = || steps.iter().all(|step| matches!(step, Step::World(WorldStep::Timer(_))));
         if moment.client.has_step(&self.script, idle) {
-            steps.insert(client_first, Step::Client);
+            steps.insert(0, Step::Client);
         }
     }
 

@@ -5,18 +5,20 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Stage, on_two_threads, shipped, stage};
 use model::dialect::DIALECTS;
+use scenarios::line::Line;
 use scenarios::scene::{Moment, Scene, Step};
+use sim::hash::fingerprint_of;
 use sim::reduce::audit;
-use sim::run::{End, Recorder, Runner, Watcher};
-use sim::schedule::is_step_name;
+use sim::run::{Outcome, Recorder, Runner, Watcher};
+use sim::schedule::{Schedule, is_step_name};
 use sim::seed::{Randomness, run_seed};
-use sim::strategy::Random;
-use sim::{Footprint, System};
+use sim::strategy::{Random, Replay, Strategy};
+use sim::{Breach, Footprint, System};
 
 /// The root of all seeds here.
 const ROOT: u64 = 124;
@@ -174,6 +176,124 @@ fn crowds() -> Vec<Stage> {
     stages
 }
 
+/// Two drives, each in a place of its own, a guest at each, and a group of two backups; nothing is shared but the
+/// main loop.
+fn pairs() -> Vec<Stage> {
+    let places = [
+        ("main-loop", ""),
+        ("two-iothreads", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
+                  "-device", "virtio-blk-pci,drive=drive1,iothread=io1""#),
+        ("one-iothread", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
+                  "-device", "virtio-blk-pci,drive=drive1,iothread=io0""#),
+    ];
+    let middles = [MIDDLES[0], MIDDLES[1], ("cancel", r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job1"}}"#)];
+    let mut stages = Vec::new();
+    for (place, args) in places {
+        for mode in ["grouped", "individual"] {
+            for (middle, commands) in middles {
+                let end = if middle == "cancel" { "BLOCK_JOB_CANCELLED" } else { "BLOCK_JOB_COMPLETED" };
+                let (join, too_late) = ("  - guests: {join: [one, two]}", "");
+                let (before, after) = if mode == "grouped" { (too_late, join) } else { (join, too_late) };
+                let text = format!(
+                    r#"title: A pair
+guests:
+  one: {{drive: drive0, requests: ["write -P0x11 0 128k", "write -P0x12 192k 64k"]}}
+  two: {{drive: drive1, requests: ["write -P0x21 64k 128k"]}}
+script:
+  - img: {{cmd: create, img: $DIR/base.qcow2, size: 256k}}
+  - img: {{cmd: write, img: $DIR/base.qcow2, pattern: 0x40, offset: 0, len: 256k}}
+  - img: {{cmd: create, img: $DIR/drive0.qcow2, size: 256k, backing: $DIR/base.qcow2}}
+  - img: {{cmd: write, img: $DIR/drive0.qcow2, pattern: 0x41, offset: 64k, len: 128k}}
+  - img: {{cmd: create, img: $DIR/drive1.qcow2, size: 256k}}
+  - img: {{cmd: write, img: $DIR/drive1.qcow2, pattern: 0x42, offset: 0, len: 256k}}
+  - img: {{cmd: create, img: $DIR/target1.qcow2, size: 256k, backing: $DIR/base.qcow2}}
+  - launch: {{drives: [{{id: drive0, file: $DIR/drive0.qcow2}}, {{id: drive1, file: $DIR/drive1.qcow2}}],
+             args: [{args}]}}
+  - guests: {{start: [one, two]}}
+  - qmp: {{"execute": "transaction", "arguments": {{"actions": [
+          {{"type": "drive-backup", "data": {{"job-id": "job0", "device": "drive0", "target": "$DIR/target0.qcow2",
+            "sync": "top", "format": "qcow2", "x-perf": {{"max-workers": 2, "max-chunk": 65536}}}}}},
+          {{"type": "drive-backup", "data": {{"job-id": "job1", "device": "drive1", "target": "$DIR/target1.qcow2",
+            "sync": "full", "mode": "existing", "x-perf": {{"max-chunk": 65536}}}}}}],
+          "properties": {{"completion-mode": "{mode}"}}}}}}
+{before}
+{commands}
+  - wait: {{event: {end}, match: {{device: job1}}}}
+  - wait: {{event: JOB_STATUS_CHANGE, match: {{status: "null", id: job0}}}}
+{after}
+  - shutdown: {{}}
+"#
+                );
+                let name = format!("pair-{place}-{mode}-{middle}");
+                stages.extend(DIALECTS.map(|dialect| stage(&name, &text, dialect)));
+            }
+        }
+    }
+    stages
+}
+
+/// Small enough for every state to be looked at.
+fn tiny() -> Vec<Stage> {
+    let mut stages = Vec::new();
+    for (place, args) in [
+        ("main-loop", ""),
+        ("iothread", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0""#),
+    ] {
+        for (middle, commands) in [MIDDLES[0], MIDDLES[2], MIDDLES[3]] {
+            let text = format!(
+                r#"title: A tiny world
+guests:
+  one: {{drive: drive0, requests: ["write -P0x11 0 64k"]}}
+  two: {{drive: drive0, requests: ["write -P0x21 0 128k"]}}
+script:
+  - img: {{cmd: create, img: $DIR/drive0.qcow2, size: 192k}}
+  - img: {{cmd: write, img: $DIR/drive0.qcow2, pattern: 0x41, offset: 0, len: 192k}}
+  - img: {{cmd: create, img: $DIR/target.qcow2, size: 192k}}
+  - launch: {{drives: [{{id: drive0, file: $DIR/drive0.qcow2}}], args: [{args}]}}
+  - qmp: {{"execute": "blockdev-add", "arguments": {{"node-name": "target", "driver": "qcow2",
+          "file": {{"driver": "file", "filename": "$DIR/target.qcow2"}}}}}}
+  - guests: {{start: [one, two]}}
+  - qmp: {{"execute": "blockdev-backup", "arguments": {{"job-id": "job0", "device": "drive0", "target": "target",
+          "sync": "full", "x-perf": {{"max-workers": 2, "max-chunk": 65536}}}}}}
+{commands}
+  - guests: {{join: [one, two]}}
+"#
+            );
+            let name = format!("tiny-{place}-{middle}");
+            stages.extend(DIALECTS.map(|dialect| stage(&name, &text, dialect)));
+        }
+    }
+    let text = r#"title: Two guests who share nothing but the client that waits for both
+guests:
+  one: {drive: drive0, requests: ["write -P0x11 0 64k"]}
+  two: {drive: drive1, requests: ["write -P0x21 0 64k"]}
+script:
+  - img: {cmd: create, img: $DIR/drive0.qcow2, size: 64k}
+  - img: {cmd: create, img: $DIR/drive1.qcow2, size: 64k}
+  - launch: {drives: [{id: drive0, file: $DIR/drive0.qcow2}, {id: drive1, file: $DIR/drive1.qcow2}]}
+  - guests: {start: [one, two]}
+  - guests: {join: [one, two]}
+  - qmp: {"execute": "query-block-jobs"}
+"#;
+    stages.extend(DIALECTS.map(|dialect| stage("tiny-join", text, dialect)));
+    let text = r#"title: QEMU dies in a rollback while a guest of another drive is at work
+guests:
+  one: {drive: drive0, requests: ["write -P0x11 0 64k"]}
+  two: {drive: drive1, requests: ["write -P0x21 0 64k", "write -P0x22 0 64k"]}
+script:
+  - img: {cmd: create, img: $DIR/drive0.qcow2, size: 64k}
+  - img: {cmd: create, img: $DIR/drive1.qcow2, size: 64k}
+  - launch: {drives: [{id: drive0, file: $DIR/drive0.qcow2}, {id: drive1, file: $DIR/drive1.qcow2}]}
+  - guests: {start: [one, two]}
+  - qmp: {"execute": "transaction", "arguments": {"actions": [
+          {"type": "drive-backup", "data": {"job-id": "job0", "device": "drive0", "target": "$DIR/target0.qcow2",
+            "sync": "full", "format": "qcow2"}},
+          {"type": "block-dirty-bitmap-enable", "data": {"node": "nope", "name": "bitmap0"}}]}}
+"#;
+    stages.extend(DIALECTS.map(|dialect| stage("tiny-crash", text, dialect)));
+    stages
+}
+
 // ------------------------------------------------------------------------------------------------- the laws
 
 /// Looks at the states of a walk.
@@ -276,22 +396,23 @@ impl Findings {
         for index in 0..runs {
             let seed = run_seed(ROOT, index);
             let mut inspector = Inspector::new(audit_every);
-            let run = || Runner::new(&stage.scene).run(&mut Random::default(), seed, &mut inspector);
-            let outcome = catch_unwind(AssertUnwindSafe(run));
-            let panic = outcome.err().map(|payload| {
-                let said = payload.downcast_ref::<String>().map(String::as_str);
-                format!("panic: {}", said.or(payload.downcast_ref::<&str>().copied()).unwrap_or("?"))
+            let panic = panic_of(|| {
+                Runner::new(&stage.scene).run(&mut Random::default(), seed, &mut inspector);
             });
-            let place = format!("{} {} seed {seed:#x}", stage.story, stage.dialect);
-            findings.states += inspector.states;
-            findings.audits += inspector.audits;
-            findings.pairs += inspector.pairs;
-            findings.crew_pairs += inspector.crew_pairs;
-            for broken in inspector.broken.into_iter().chain(panic) {
-                findings.note(kind_of(&broken), 1, format!("{place}: {broken}"));
-            }
+            inspector.broken.extend(panic);
+            findings.take(inspector, &format!("{} {} seed {seed:#x}", stage.story, stage.dialect));
         }
         findings
+    }
+
+    fn take(&mut self, inspector: Inspector, place: &str) {
+        self.states += inspector.states;
+        self.audits += inspector.audits;
+        self.pairs += inspector.pairs;
+        self.crew_pairs += inspector.crew_pairs;
+        for broken in inspector.broken {
+            self.note(kind_of(&broken), 1, format!("{place}: {broken}"));
+        }
     }
 
     fn note(&mut self, kind: String, times: u64, place: String) {
@@ -321,6 +442,13 @@ impl Findings {
     }
 }
 
+/// What the work panicked with, if it did.
+fn panic_of(work: impl FnOnce()) -> Option<String> {
+    let payload = catch_unwind(AssertUnwindSafe(work)).err()?;
+    let said = payload.downcast_ref::<String>().map(String::as_str);
+    Some(format!("panic: {}", said.or(payload.downcast_ref::<&str>().copied()).unwrap_or("?")))
+}
+
 /// A message without its numbers, so that what is one finding is one line.
 fn kind_of(message: &str) -> String {
     let mut kind = String::new();
@@ -334,7 +462,8 @@ fn kind_of(message: &str) -> String {
     kind
 }
 
-fn all(stages: &[Stage], runs: u64, audit_every: u64) -> Findings {
+/// Walks of every stage, each with its own part of the work done by two threads.
+fn walks(stages: &[Stage], runs: u64, audit_every: u64) -> Findings {
     let mut findings = Findings::default();
     for found in on_two_threads(stages, |stage| Findings::of(stage, runs, audit_every)) {
         findings.add(found);
@@ -342,14 +471,170 @@ fn all(stages: &[Stage], runs: u64, audit_every: u64) -> Findings {
     findings
 }
 
+/// Every state that can be reached from the beginning, each looked at once; at most so many.
+fn everywhere(stage: &Stage, states_max: usize) -> Findings {
+    let scene = &stage.scene;
+    let mut findings = Findings::default();
+    let mut inspector = Inspector::new(1);
+    let mut open = VecDeque::from([scene.initial()]);
+    let mut known = BTreeSet::from([scene.fingerprint(&open[0])]);
+    let mut enabled = Vec::new();
+    let panic = panic_of(|| {
+        while let Some(moment) = open.pop_front() {
+            inspector.inspect(scene, &moment);
+            scene.enabled(&moment, &mut enabled);
+            for &step in &enabled {
+                let mut next = moment.clone();
+                scene.apply(&mut next, step, &mut Vec::new());
+                if known.len() < states_max && known.insert(scene.fingerprint(&next)) {
+                    open.push_back(next);
+                }
+            }
+        }
+    });
+    inspector.broken.extend(panic);
+    let place = format!("{} {}", stage.story, stage.dialect);
+    findings.take(inspector, &place);
+    println!("{place}: {} states", known.len());
+    findings
+}
+
 /// Along random walks of every shipped story.
 #[test]
 fn shipped_stories_keep_the_laws() {
-    all(&shipped(), 2, 97).assert_sound(1000);
+    walks(&shipped(), 2, 97).assert_sound(10_000);
 }
 
 /// Along random walks of stories with guests, faults and iothreads.
 #[test]
 fn crowds_keep_the_laws() {
-    all(&crowds(), 3, 3).assert_sound(1000);
+    walks(&crowds(), 3, 3).assert_sound(10_000);
+}
+
+/// Along random walks of stories with two drives.
+#[test]
+fn pairs_keep_the_laws() {
+    walks(&pairs(), 10, 3).assert_sound(10_000);
+}
+
+/// In every state of small worlds, or in the first of them, in the order of their distance from the beginning.
+#[test]
+fn tiny_worlds_keep_the_laws_in_every_state() {
+    let mut findings = Findings::default();
+    for found in on_two_threads(&tiny(), |stage| everywhere(stage, 20_000)) {
+        findings.add(found);
+    }
+    findings.assert_sound(10_000);
+}
+
+// ------------------------------------------------------------------------------------------------- determinism
+
+/// What a run did and showed.
+type Told = (String, Vec<Line>, Outcome);
+
+fn told(scene: &Scene, strategy: &mut dyn Strategy, seed: u64) -> Told {
+    let mut recorder = Recorder::new();
+    let outcome = Runner::new(scene).run(strategy, seed, &mut recorder);
+    (recorder.schedule.to_string(), recorder.observations, outcome)
+}
+
+/// A seed gives the same steps and the same lines every time, and so does the schedule it gave, read from text.
+#[test]
+fn a_seed_tells_one_story() {
+    let stages: Vec<Stage> = shipped().into_iter().chain(crowds()).chain(pairs()).collect();
+    on_two_threads(&stages, |stage| {
+        for index in 0..3 {
+            let seed = run_seed(ROOT, index);
+            let place = format!("{} {} seed {seed:#x}", stage.story, stage.dialect);
+            let once = told(&stage.scene, &mut Random::default(), seed);
+            let again = told(&stage.scene, &mut Random::default(), seed);
+            assert!(once == again, "{place}: two runs differ");
+            let schedule = Schedule::parse(&once.0).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let replayed = told(&stage.scene, &mut Replay::new(schedule), seed);
+            assert_eq!(replayed.0, once.0, "{place}: replayed otherwise");
+            assert!(replayed == once, "{place}: the replay shows something else");
+        }
+    });
+}
+
+/// A state and its copy go on alike, wherever the copy was made: nothing is shared that one of them could change.
+#[test]
+fn a_copy_lives_on_its_own() {
+    let stages: Vec<Stage> = shipped().into_iter().chain(crowds()).chain(pairs()).collect();
+    on_two_threads(&stages, |stage| {
+        let scene = &stage.scene;
+        let place = format!("{} {}", stage.story, stage.dialect);
+        let mut randomness = Randomness::new(run_seed(ROOT, 0));
+        let (mut one, mut enabled) = (scene.initial(), Vec::new());
+        let mut copies: Vec<(Moment, Vec<(Step, u128)>)> = Vec::new();
+        for number in 0.. {
+            scene.enabled(&one, &mut enabled);
+            if enabled.is_empty() {
+                break;
+            }
+            if number % 40 == 0 {
+                copies.push((one.clone(), Vec::new()));
+            }
+            let step = enabled[randomness.below(enabled.len() as u32) as usize];
+            let mut seen = Vec::new();
+            scene.apply(&mut one, step, &mut seen);
+            let mark = fingerprint_of(&(scene.fingerprint(&one), seen));
+            copies.iter_mut().for_each(|(_, done)| done.push((step, mark)));
+        }
+        // The original has lived on; what happened to it must not have touched its copies.
+        for (mut copy, done) in copies {
+            for (step, mark) in done {
+                scene.enabled(&copy, &mut enabled);
+                assert!(enabled.contains(&step), "{place}: the copy cannot do {step:?}");
+                let mut seen = Vec::new();
+                scene.apply(&mut copy, step, &mut seen);
+                let here = fingerprint_of(&(scene.fingerprint(&copy), seen));
+                assert!(here == mark, "{place}: the copy lives another life after {step:?}");
+            }
+            assert!(copy == one, "{place}: the copy ends elsewhere");
+        }
+    });
+}
+
+/// The audit is not blind: a bridge that claims too little is found out.
+#[test]
+fn a_lie_is_found() {
+    struct Liar(Scene);
+    impl System for Liar {
+        type State = Moment;
+        type Step = Step;
+        type Observation = Line;
+        fn initial(&self) -> Moment {
+            self.0.initial()
+        }
+        fn enabled(&self, moment: &Moment, steps: &mut Vec<Step>) {
+            self.0.enabled(moment, steps);
+        }
+        fn apply(&self, moment: &mut Moment, step: Step, seen: &mut Vec<Line>) -> Footprint {
+            // The node's part is left out: guests and tasks seem to have nothing to do with each other.
+            let footprint = self.0.apply(moment, step, seen);
+            Footprint { reads: 0, writes: footprint.writes & !(0xfff << 4), adds: 0 }
+        }
+        fn judge(&self, moment: &Moment, resting: bool) -> Result<(), Breach> {
+            self.0.judge(moment, resting)
+        }
+        fn fingerprint(&self, moment: &Moment) -> u128 {
+            self.0.fingerprint(moment)
+        }
+        fn name(&self, moment: &Moment, step: Step) -> String {
+            self.0.name(moment, step)
+        }
+    }
+    struct Auditor(u64);
+    impl Watcher<Liar> for Auditor {
+        fn before(&mut self, liar: &Liar, moment: &Moment, _: Step) {
+            self.0 += u64::from(audit(liar, moment).is_err());
+        }
+    }
+    let liar = Liar(crowds().swap_remove(0).scene);
+    let mut auditor = Auditor(0);
+    for index in 0..10 {
+        Runner::new(&liar).run(&mut Random::default(), run_seed(ROOT, index), &mut auditor);
+    }
+    assert!(auditor.0 > 0, "the audit believed a lie");
 }

@@ -1,4 +1,5 @@
-//! Running the command from outside, as a user does.
+//! Running the command from outside, as a user does. Each test file uses what it needs of this.
+#![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,13 +26,11 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// Where snapshots are.
-#[allow(dead_code)]
 pub fn snapshots() -> PathBuf {
     project().join("snapshots")
 }
 
 /// Compares with a snapshot below `snapshots/`.
-#[allow(dead_code)]
 pub fn snapshot(name: &str, described: &str, content: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(snapshots());

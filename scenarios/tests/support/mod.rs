@@ -43,6 +43,9 @@ use sim::strategy::{Random, Strategy};
 /// How many seeds each row is played under, in each dialect.
 pub const SEEDS: u64 = 200;
 
+/// A play that goes on after so many steps never rests: its trace ends with `endless`.
+const STEPS_MAX: u64 = 2_000;
+
 /// One row of a test: a story, and what its traces are like.
 pub struct Row {
     /// The section of the behaviour it stands for.
@@ -82,6 +85,9 @@ fn check_row(row: &Row) -> Vec<String> {
             let trace = traces[seed].join("\n    ");
             faults.push(format!("{} ({dialect}), {what}: {pattern}\n  seed {seed}:\n    {trace}", row.spec));
         };
+        if let Some(seed) = traces.iter().position(|trace| matches("PANIC *", trace)) {
+            complain("an assertion is broken", "", seed);
+        }
         for pattern in row.always {
             if let Some(seed) = traces.iter().position(|trace| !matches(pattern, trace)) {
                 complain("not always", pattern, seed);
@@ -105,7 +111,7 @@ fn check_row(row: &Row) -> Vec<String> {
 pub fn play(story: &str, dialect: &'static Dialect, seeds: u64) -> Vec<Vec<String>> {
     let scene = Scene::new(Build::new(dialect).script(story));
     let mut runner = Runner::new(&scene);
-    runner.steps_max = 20_000;
+    runner.steps_max = STEPS_MAX;
     let mut random = Random::default();
     (0..seeds).map(|seed| play_one(&scene, &mut runner, &mut random, seed)).collect()
 }
@@ -116,9 +122,15 @@ fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy
         runner.run(random, seed, &mut recorder)
     }));
     let mut trace: Vec<String> = recorder.observations.iter().filter_map(shown).collect();
-    let Ok(outcome) = caught else {
-        let steps: Vec<&str> = recorder.schedule.names().collect();
-        panic!("seed {seed} panics after\n  {}\nsteps\n  {}", trace.join("\n  "), steps.join("\n  "));
+    let outcome = match caught {
+        Ok(outcome) => outcome,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+            let steps: Vec<&str> = recorder.schedule.names().collect();
+            trace.push(format!("PANIC {text}, after the steps {}", steps.join(" | ")));
+            return trace;
+        }
     };
     if let Some(mark) = trace.iter().rposition(|line| line == "mark") {
         trace.drain(..=mark);
@@ -127,7 +139,12 @@ fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy
         End::Breached(breach) if breach.message.contains("the process never ends") => {}
         End::Breached(breach) if breach.message.contains("QEMU died") => {}
         End::Breached(breach) if breach.message.contains("the reply to") => trace.push("hang".into()),
+        End::Breached(breach) if breach.message.contains(" ever comes") => trace.push("no event".into()),
         End::Rested => {}
+        End::StepLimit => {
+            trace.push("endless".into());
+            return trace;
+        }
         end => panic!("seed {seed}: {end:?} in {}\n{}", scene.script.name, trace.join("\n")),
     }
     let world = &runner.state().world;
@@ -271,7 +288,17 @@ impl Build {
             }
         }
         self.act(Kind::ReadToExit);
-        Script { name: story.into(), file: "story".into(), acts: self.acts, world: self.world, collapse: false }
+        let empty = format::Story {
+            name: story.into(),
+            title: String::new(),
+            source: String::new(),
+            about: String::new(),
+            faults: BTreeMap::new(),
+            guests: BTreeMap::new(),
+            script: Vec::new(),
+        };
+        let empty = Script::of_story(&empty, "story", self.world.dialect).expect("nothing is wrong with nothing");
+        Script { acts: self.acts, world: self.world, ..empty }
     }
 
     fn act(&mut self, kind: Kind) {

@@ -276,7 +276,7 @@ pub(crate) fn create(
     if source == target {
         return Err(QmpError::generic("Source and target cannot be the same"));
     }
-    let target_image = &w.file(w.node(target).chain()[0]).image;
+    let target_image = &w.file(w.node(w.image_under(target)).chain()[0]).image;
     let (target_format, target_cluster) =
         (target_image.format, target_image.reported_cluster_size());
     if request.compress && target_format == Format::Raw {

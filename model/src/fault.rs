@@ -209,7 +209,9 @@ impl Blkdebug {
         if rule.errno.number() == 0 {
             return None;
         }
-        let fault = Fault { errno: rule.errno, immediately: rule.immediately };
+        // A rule that stays would have a job that ignores errors try for ever within one step (QEMU's main loop
+        // hangs then): its failures always come one hop later.
+        let fault = Fault { errno: rule.errno, immediately: rule.immediately && rule.once };
         if rule.once {
             self.inject_error[index] = None;
             self.armed.remove(at);

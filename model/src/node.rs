@@ -278,9 +278,7 @@ impl World {
 
     /// A flush starts: `bdrv_co_flush`. Only a node written since its last flush reaches the disk.
     pub(crate) fn flush_starts(&mut self, node: NodeIx) -> Started {
-        if self.node(node).blkdebug.is_none() {
-            return None;
-        }
+        self.node(node).blkdebug.as_ref()?;
         self.announce(node, "flush_to_os");
         if !self.node(node).written {
             return None;

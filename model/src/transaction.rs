@@ -193,7 +193,7 @@ pub(crate) fn advance(w: &mut World, t: Box<Transaction>) -> Flow {
         Stage::Commit(place) => commit(w, t, place),
         Stage::Abort(left) => abort(w, t, left),
         Stage::Clean(place) => clean(w, t, place),
-        Stage::End => end(w, t),
+        Stage::End => end(w, &t),
     }
 }
 
@@ -500,13 +500,13 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     then(t.at(Stage::Clean(place + 1)))
 }
 
-fn end(w: &mut World, t: Box<Transaction>) -> Flow {
+fn end(w: &mut World, t: &Transaction) -> Flow {
     if let Some(group) = t.group {
         w.group_mut(group).held = false;
         crate::group::release(w, group);
     }
-    let reply = match t.error {
-        Some(error) => Reply::Error(error),
+    let reply = match &t.error {
+        Some(error) => Reply::Error(error.clone()),
         None => Reply::Done,
     };
     Flow::Instead(Frame::Command(Box::new(reply)))

@@ -137,7 +137,7 @@ fn dialect(text: &str) -> Result<&'static Dialect, String> {
 }
 
 fn strategy(text: &str) -> Result<String, String> {
-    let known = crate::fuzz::seeded_strategies();
+    let known = crate::stage::seeded_strategies();
     if known.contains(&text) {
         return Ok(text.to_owned());
     }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use sim::run::End;
+
 /// The answer a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -19,6 +21,18 @@ pub enum Exit {
     Diverged = 6,
     /// A mistake of blockrace's own.
     Internal = 70,
+}
+
+impl Exit {
+    /// What the end of a run means for the command's.
+    pub fn of_run(end: &End) -> Exit {
+        match end {
+            End::Rested => Exit::Clean,
+            End::Breached(_) => Exit::Violated,
+            End::StepLimit | End::Stopped => Exit::Inconclusive,
+            End::Diverged(_) => Exit::Diverged,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

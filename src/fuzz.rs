@@ -13,33 +13,10 @@ use scenarios::scene::Scene;
 use serde_json::json;
 use sim::fuzz::{Campaign, Control, Failure, Report, fuzz};
 use sim::run::End;
-use sim::strategy::{Constructor, STRATEGIES, Strategy};
 
 use crate::cli::{Format, FuzzArgs};
 use crate::exit::Exit;
-use crate::run::STEPS_MAX;
-use crate::stage::{self, Loaded};
-
-/// Names of the strategies that seeds can drive.
-pub fn seeded_strategies() -> Vec<&'static str> {
-    STRATEGIES
-        .iter()
-        .filter(|row| matches!(row.new, Constructor::Seeded(_)))
-        .map(|row| row.name)
-        .collect()
-}
-
-/// Makes a strategy that seeds drive.
-///
-/// # Panics
-/// On a name that is not one of [`seeded_strategies`].
-pub fn new_strategy(name: &str) -> Box<dyn Strategy> {
-    let row = STRATEGIES.iter().find(|row| row.name == name);
-    match row.map(|row| row.new) {
-        Some(Constructor::Seeded(new)) => new(),
-        _ => panic!("internal: {name} was checked with the arguments"),
-    }
-}
+use crate::stage::{self, Loaded, STEPS_MAX};
 
 /// Plays the scenarios.
 ///
@@ -70,7 +47,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         let campaign = Campaign {
             root: args.root,
             runs: args.seeds.clone(),
-            strategy: &|| new_strategy(&args.strategy),
+            strategy: &|| stage::new_strategy(&args.strategy),
             steps_max: STEPS_MAX,
             stop_at_failure: true,
             jobs,
@@ -98,7 +75,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
 
 fn exit_of(report: &Report) -> Exit {
     match &report.first_failure {
-        Some(failure) => crate::run::exit_of(&failure.outcome.end),
+        Some(failure) => Exit::of_run(&failure.outcome.end),
         None if report.interrupted || report.unrested > 0 => Exit::Inconclusive,
         None if report.runs == 0 => Exit::NothingChecked,
         None => Exit::Clean,

@@ -14,11 +14,8 @@ use sim::{Footprint, System};
 
 use crate::cli::{Format, RunArgs};
 use crate::exit::Exit;
-use crate::stage::{self, Loaded};
-use crate::{fuzz, trace};
-
-/// Steps after which a run is taken to go on for ever.
-pub const STEPS_MAX: u64 = 1_000_000;
+use crate::stage::{self, Loaded, STEPS_MAX};
+use crate::trace;
 
 /// What was seen in a run: the lines, and between them the steps.
 #[derive(Default)]
@@ -63,7 +60,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
     let scene = stage::scene(&loaded, args.dialect)?;
     let mut strategy: Box<dyn Strategy> = match &args.schedule {
         Some(file) => Box::new(Replay::new(read_schedule(file)?)),
-        None => fuzz::new_strategy("random"),
+        None => stage::new_strategy("random"),
     };
     let mut seen = Seen::default();
     let mut runner = Runner::new(&scene);
@@ -78,17 +75,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
         Format::Human => print_human(&mut out, args, &loaded, &seen, &outcome),
     };
     crate::written(printed)?;
-    Ok(exit_of(&outcome.end))
-}
-
-/// What a run's end means for the command's.
-pub fn exit_of(end: &End) -> Exit {
-    match end {
-        End::Rested => Exit::Clean,
-        End::Breached(_) => Exit::Violated,
-        End::StepLimit | End::Stopped => Exit::Inconclusive,
-        End::Diverged(_) => Exit::Diverged,
-    }
+    Ok(Exit::of_run(&outcome.end))
 }
 
 fn read_schedule(file: &Path) -> Result<Schedule, String> {

@@ -1,4 +1,4 @@
-//! From names on the command line to scenes that can be played.
+//! From names on the command line to what can be played: scenes, dialects, strategies.
 
 use std::path::Path;
 
@@ -7,6 +7,10 @@ use scenarios::format::Story;
 use scenarios::load::{self, SHIPPED};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
+use sim::strategy::{Constructor, STRATEGIES, Strategy};
+
+/// Steps after which a run is taken to go on for ever.
+pub const STEPS_MAX: u64 = 1_000_000;
 
 /// A story that was loaded, with the name by which it is called again.
 pub struct Loaded {
@@ -98,4 +102,25 @@ pub fn scene(loaded: &Loaded, dialect: &'static Dialect) -> Result<Scene, String
 /// The dialects asked for.
 pub fn dialects(one: Option<&'static Dialect>) -> Vec<&'static Dialect> {
     one.map_or_else(|| DIALECTS.to_vec(), |dialect| vec![dialect])
+}
+
+/// Names of the strategies that seeds can drive.
+pub fn seeded_strategies() -> Vec<&'static str> {
+    STRATEGIES
+        .iter()
+        .filter(|row| matches!(row.new, Constructor::Seeded(_)))
+        .map(|row| row.name)
+        .collect()
+}
+
+/// Makes a strategy that seeds drive.
+///
+/// # Panics
+/// On a name that is not one of [`seeded_strategies`].
+pub fn new_strategy(name: &str) -> Box<dyn Strategy> {
+    let row = STRATEGIES.iter().find(|row| row.name == name);
+    match row.map(|row| row.new) {
+        Some(Constructor::Seeded(new)) => new(),
+        _ => panic!("internal: {name} was checked with the arguments"),
+    }
 }

@@ -480,7 +480,7 @@ pub(crate) fn run(w: &mut World, index: JobIx) {
 /// One move of the coroutine; `false` when it has yielded or returned.
 fn step(w: &mut World, index: JobIx) -> bool {
     match w.job(index).backup.at {
-        At::Then(Then::Begin) if w.job(index).should_pause() => pause_point(w, index, Then::Begin),
+        At::Then(Then::Begin) if may_pause(w.job(index)) => pause_point(w, index, Then::Begin),
         At::Then(Then::Begin) => begin(w, index),
         At::Then(Then::Scan(at)) => scan(w, index, at),
         At::Then(Then::Look) => look(w, index),
@@ -525,11 +525,15 @@ fn returns(w: &mut World, index: JobIx, ret: Option<Errno>) -> bool {
     false
 }
 
+/// A reason to pause counts no more once the job must stop.
+fn may_pause(job: &Job) -> bool {
+    job.should_pause() && !job.force_cancel
+}
+
 /// A place where the job may pause: `job_pause_point`. Pausing stops the background call first
 /// (`backup_pause`), and tasks in flight end.
 fn pause_point(w: &mut World, index: JobIx, then: Then) -> bool {
-    let job = w.job(index);
-    if !job.should_pause() || job.force_cancel {
+    if !may_pause(w.job(index)) {
         return go_to(w, index, At::Then(then));
     }
     go_to(w, index, At::Quiescing(then));
@@ -541,8 +545,7 @@ fn pause_point(w: &mut World, index: JobIx, then: Then) -> bool {
 }
 
 fn quiesced(w: &mut World, index: JobIx, then: Then) -> bool {
-    let job = w.job(index);
-    if !job.should_pause() || job.force_cancel {
+    if !may_pause(w.job(index)) {
         return go_to(w, index, At::Then(then));
     }
     w.job_mut(index).paused = true;

@@ -5,7 +5,7 @@
 use crate::error::QmpError;
 use crate::event::{Event, Output};
 use crate::fault::Blkdebug;
-use crate::group;
+use crate::guest::Stage;
 use crate::job;
 use crate::main_loop::{Context, Flow, Frame, Wait};
 use crate::name::Name;
@@ -95,15 +95,11 @@ fn cancel_next(w: &mut World) -> Flow {
     let Some(&index) = w.main().jobs.first() else {
         return exits(w, 0);
     };
-    let status = w.job(index).status;
-    if status == job::Status::Concluded {
+    if w.job(index).status == job::Status::Concluded {
         job::dismiss(w, index);
         return Flow::Wait(Wait::Nothing);
     }
-    let frame = match status {
-        _ if status.is_completed() => group::abort(w, index),
-        _ => job::cancel(w, index, true),
-    };
+    let frame = job::cancel(w, index, true);
     match frame {
         Some(frame) => Flow::Call(frame),
         None => Flow::Wait(Wait::JobConcluded(index)),
@@ -121,9 +117,14 @@ fn exits(w: &mut World, code: i32) -> Flow {
     Flow::Done
 }
 
-/// QEMU would crash here; whoever waits for a reply gets none.
+/// QEMU would crash here; whoever waits for a reply gets none, and guests' requests in flight are lost with it.
 pub(crate) fn dies(w: &mut World) -> Flow {
     w.say(Output::Exit(KILLED_BY_SEGV));
+    for guest in w.guest_indices().collect::<Vec<_>>() {
+        let guest = w.guest_mut(guest);
+        guest.stage = Stage::Idle;
+        guest.started = false;
+    }
     w.remove_process();
     w.monitor_mut().gone = true;
     Flow::Done

@@ -282,7 +282,7 @@ pub(crate) fn create(
     if request.compress && target_format == Format::Raw {
         return Err(QmpError::generic(format!(
             "Compression is not supported for this drive {}",
-            w.node(target).drive.as_ref().unwrap_or(&w.node(target).name)
+            w.node(target).drive.as_deref().unwrap_or("")
         )));
     }
     check_not_blocked(w, source)?;
@@ -336,6 +336,7 @@ fn create_frozen(
     {
         return Err(QmpError::generic(format!("Duplicate nodes with node-name='{name}'")));
     }
+    check_target_not_backed_up(w, request, target)?;
     if chunk_max > 0 && chunk_max < cluster {
         return Err(QmpError::generic(format!(
             "Required max-chunk ({chunk_max}) is less than backup cluster size ({cluster})"
@@ -343,7 +344,11 @@ fn create_frozen(
     }
     let id: Name = match &request.job_id {
         Some(id) => id.clone(),
-        None => w.node(source).drive.clone().unwrap_or_else(|| "".into()),
+        // The name of the drive on the filter just inserted: none, if that is below another filter.
+        None => {
+            let entry = w.node(source);
+            entry.drive.clone().filter(|_| entry.filters.is_empty()).unwrap_or_else(|| "".into())
+        }
     };
     job::check_id(w, &id)?;
 
@@ -391,6 +396,7 @@ fn create_frozen(
             group,
             nodes: 0,
             context,
+            exit_after_reply: None,
             backup: Backup {
                 sync: request.sync,
                 bitmap: bitmap.clone(),
@@ -418,6 +424,25 @@ fn create_frozen(
     w.copy_mut(index).speed = speed;
     attach(w, index, filter_name, cluster);
     Ok(index)
+}
+
+/// A node that is being backed up lets nobody but its filter write it: `bdrv_refresh_perms`.
+fn check_target_not_backed_up(
+    w: &mut World,
+    request: &BackupRequest,
+    target: NodeIx,
+) -> Result<(), QmpError> {
+    let entry = w.node(target);
+    let Some(&above) = entry.filters.first() else { return Ok(()) };
+    let (name, above) = (entry.name.clone(), w.node(above).name.clone());
+    let filter = match &request.filter_node_name {
+        Some(filter) => filter.clone(),
+        None => w.generated_node_name(),
+    };
+    Err(QmpError::generic(format!(
+        "Permission conflict on node '{name}': permissions 'write' are both required by node '{filter}' (uses \
+         node '{name}' as 'target' child) and unshared by node '{above}' (uses node '{name}' as 'file' child)."
+    )))
 }
 
 /// The filter goes in above the source, and the job holds its nodes: drained sections over them hold the job.
@@ -519,6 +544,9 @@ fn yields(w: &mut World, index: JobIx, at: At) -> bool {
 }
 
 fn returns(w: &mut World, index: JobIx, ret: Option<Errno>) -> bool {
+    let call = w.copy(index).call(Caller::Job);
+    let exit_after_reply = call.filter(|call| call.chained).and_then(|call| call.begun_in);
+    w.job_mut(index).exit_after_reply = exit_after_reply;
     w.copy_mut(index).calls.retain(|call| call.caller != Caller::Job);
     go_to(w, index, At::Returned);
     job::returned(w, index, ret);

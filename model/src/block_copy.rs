@@ -112,6 +112,10 @@ pub struct Call {
     pub cancelled: bool,
     /// Its first error.
     pub failed: Option<(Operation, Errno)>,
+    /// The command whose handler began it, if one did.
+    pub begun_in: Option<u32>,
+    /// Two of its I/Os came one after the other.
+    pub chained: bool,
 }
 
 /// How far a job is, in bytes.
@@ -293,6 +297,8 @@ pub(crate) fn begin_call(w: &mut World, job: JobIx, caller: Caller, range: (u64,
         running: 0,
         cancelled: false,
         failed: None,
+        begun_in: w.monitor().handling.then_some(w.monitor().serial),
+        chained: false,
     };
     let copy = w.copy_mut(job);
     let at = copy.calls.partition_point(|other| other.caller < caller);
@@ -322,7 +328,9 @@ pub(crate) fn sleep_over(w: &mut World, job: JobIx) {
     if call.state == (CallState::Sleeping { woken: false }) {
         copy.charged = 0;
     }
-    copy.call_mut(Caller::Job).state = CallState::Claiming;
+    let call = copy.call_mut(Caller::Job);
+    call.state = CallState::Claiming;
+    call.chained = true;
     advance(w, job, Caller::Job);
 }
 
@@ -496,6 +504,9 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             let at = copy.task_at(start);
             copy.tasks[at].phase = Phase::Writing(contents);
             copy.tasks[at].fault = fault.map(|fault| fault.errno);
+            // Setting a flag commutes with setting it.
+            let caller = copy.tasks[at].caller;
+            copy.call_mut(caller).chained = true;
             if let Some(Fault { errno, immediately: true }) = fault {
                 end_task(w, job, start, Some((Operation::Write, errno)));
             }
@@ -548,6 +559,7 @@ fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64
     let len = copy.len;
     let call = copy.call_mut(caller);
     call.state = CallState::Claiming;
+    call.chained = true;
     if call.failed.is_some() {
         copy.dirty.set(start..end.min(len));
     } else {

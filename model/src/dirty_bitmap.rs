@@ -33,6 +33,12 @@ fn find_on(w: &World, node: NodeIx, name: &str) -> Result<(), QmpError> {
     }
 }
 
+/// Is a bitmap that an action has prepared no longer there? One on a filter goes with it when the job ends in a
+/// nested event loop of a later action; QEMU's pointer to it dangles then.
+pub(crate) fn is_gone(w: &World, node: NodeIx, name: &str) -> bool {
+    !w.node_indices().any(|index| index == node) || w.node(node).bitmap(name).is_none()
+}
+
 /// A bitmap that was found.
 pub(crate) fn named<'w>(w: &'w World, node: NodeIx, bitmap: &BitmapName) -> &'w Bitmap {
     w.node(node).bitmap(&bitmap.name).expect("internal: found before")
@@ -56,7 +62,7 @@ pub(crate) fn add(
     granularity: Option<u64>,
     persistent: bool,
     disabled: bool,
-) -> Result<NodeIx, QmpError> {
+) -> Result<(), QmpError> {
     let name = &bitmap.name;
     if name.is_empty() {
         return Err(QmpError::generic("Bitmap name cannot be empty"));
@@ -83,7 +89,7 @@ pub(crate) fn add(
     entry.persistent = persistent;
     entry.disabled = disabled;
     w.node_mut(node).listed.insert(0, Listed::Bitmap(entry));
-    Ok(node)
+    Ok(())
 }
 
 fn cluster_size(w: &World, node: NodeIx) -> Option<u64> {
@@ -103,7 +109,7 @@ fn check_persistent(
     granularity: u64,
 ) -> Result<(), QmpError> {
     let refuse = |why: &str| {
-        let node = &w.node(node).name;
+        let node = device_or_node(w, node);
         Err(QmpError::generic(format!("Can't make bitmap '{name}' persistent in '{node}': {why}")))
     };
     let NodeKind::Image { chain, .. } = &w.node(node).kind else {
@@ -132,8 +138,15 @@ fn check_persistent(
 fn cannot_store(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Can't store persistent bitmaps to {}: Operation not supported",
-        w.node(node).name
+        device_or_node(w, node)
     ))
+}
+
+/// The name of the drive on a node, or else the node's: `bdrv_get_device_or_node_name`.
+fn device_or_node(w: &World, node: NodeIx) -> &str {
+    let entry = w.node(node);
+    let lowest = entry.filters.is_empty();
+    entry.drive.as_deref().filter(|_| lowest).unwrap_or(&entry.name)
 }
 
 /// `block-dirty-bitmap-merge`: checks and merges source by source; on an error the sources before it are undone.

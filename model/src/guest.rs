@@ -175,17 +175,19 @@ impl World {
     }
 }
 
-/// May the guest do its next move?
+/// May the guest do its next move? One in the main loop waits while the main thread is in a handler.
 pub(crate) fn is_enabled(w: &World, index: GuestIx) -> bool {
     let guest = w.guest(index);
-    match &guest.stage {
+    let may_run = |node: NodeIx| w.node(node).context.is_some() || !w.main().is_busy();
+    match guest.stage {
         Stage::Idle => {
             guest.started
                 && guest.begun < guest.requests.len()
-                && node_of(w, &guest.drive).is_some_and(|node| w.node(node).quiesced == 0)
+                && node_of(w, &guest.drive)
+                    .is_some_and(|node| w.node(node).quiesced == 0 && may_run(node))
         }
         Stage::Saving { .. } => false,
-        Stage::InFlight { .. } | Stage::Landed { .. } => true,
+        Stage::InFlight { node, .. } | Stage::Landed { node, .. } => may_run(node),
     }
 }
 
@@ -276,7 +278,8 @@ fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
     let fault = match request {
         Request::Write { .. } => w.write_starts(node, &range),
         Request::WriteZeroes { .. } => w.zero_starts(node, &range),
-        Request::Discard { .. } => w.discard_starts(node, &range),
+        // Ignored by every node that is not opened with `discard=unmap`.
+        Request::Discard { .. } => None,
         Request::Read { .. } => w.read_starts(node, &range),
         Request::Flush => w.flush_starts(node),
     };

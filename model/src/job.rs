@@ -211,6 +211,8 @@ pub struct Job {
     pub nodes: NodeSet,
     /// The event loop its coroutine runs in; `None` is the main loop.
     pub context: Option<ContextIx>,
+    /// The command whose reply comes before its exit: see [`crate::monitor`].
+    pub exit_after_reply: Option<u32>,
     /// What it was asked to do, and where its coroutine is.
     pub backup: Backup,
 }

@@ -84,6 +84,8 @@ pub enum Wait {
     JobConcluded(JobIx),
     /// A guest's request is done.
     Request(GuestIx),
+    /// Nothing, and no nested event loop: the main thread goes on, and meanwhile iothreads may run.
+    Threads,
 }
 
 /// What a frame wants next.
@@ -154,6 +156,11 @@ impl Main {
     /// Some function waits in a nested event loop (or runs).
     pub fn is_nested(&self) -> bool {
         !self.stack.is_empty()
+    }
+
+    /// The main thread is in the middle of something: none of its callbacks runs.
+    pub fn is_busy(&self) -> bool {
+        self.waiting_for() == Some(Wait::Threads)
     }
 
     /// What the innermost nested event loop waits for.
@@ -228,7 +235,7 @@ pub(crate) fn may_resume(w: &World) -> bool {
 
 fn is_over(w: &World, wait: Wait) -> bool {
     match wait {
-        Wait::Nothing => true,
+        Wait::Nothing | Wait::Threads => true,
         Wait::Io => false,
         Wait::Quiet(nodes) => w.is_quiet(nodes),
         Wait::JobCompleted(job) => {
@@ -270,12 +277,14 @@ fn set_top(w: &mut World, frame: Frame) {
 
 /// A function waits: unless what it waits for is true already, its nested loop begins a pass.
 fn begin_wait(w: &mut World, wait: Wait) {
-    if is_over(w, wait) {
+    if wait != Wait::Threads && is_over(w, wait) {
         return;
     }
     let main = w.main_mut();
     main.stack.last_mut().expect("internal: a frame runs on the stack").1 = Some(wait);
-    main.begin_pass();
+    if wait != Wait::Threads {
+        main.begin_pass();
+    }
 }
 
 fn advance(w: &mut World, frame: Frame) -> Flow {

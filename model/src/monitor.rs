@@ -2,7 +2,8 @@
 //!
 //! In both reference releases handlers run in the I/O handler's context, and after a handler returns the
 //! dispatcher needs one more hop, before which the main loop's pass runs: what is exactly one bottom half away
-//! is said before the reply. The reply then comes at the latest before the third pass begins.
+//! is said before the reply. The reply then comes at the latest before the third pass begins: after two I/Os one
+//! after the other that the handler started, the bottom half that follows is in the third.
 //! (Spec: concurrency §5; QEMU: `monitor_qmp_dispatcher_co`.)
 
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use crate::event::Reply;
 use crate::fault::Blkdebug;
 use crate::guest::{self, Request};
 use crate::job::{self, Verb};
-use crate::main_loop::{self, Flow, Frame, Wait};
+use crate::main_loop::{self, Bh, Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, NodeKind, Opener};
 use crate::query::{self, Query};
@@ -106,6 +107,8 @@ pub struct Monitor {
     pub inbox: VecDeque<(Name, Command)>,
     /// A handler is running (it may wait in nested event loops).
     pub handling: bool,
+    /// The number of the command being handled, or last handled.
+    pub serial: u32,
     /// A handler returned; its reply is to be written.
     pub reply: Option<Reply>,
     /// `quit` was asked for.
@@ -149,20 +152,29 @@ pub(crate) fn may_reply(w: &World) -> bool {
         }
 }
 
-/// Must the reply be written before another pass of the main loop begins?
+/// May no bottom half of the main loop run: because the reply must be written before another pass begins, or
+/// because a handler is at work?
 pub(crate) fn holds_main_loop(w: &World) -> bool {
     let main = w.main();
-    w.monitor().reply.is_some()
-        && !w.monitor().quitting
-        && !main.is_nested()
-        && main.between_passes()
-        && main.passes_since_return > 0
+    let monitor = w.monitor();
+    let awaited = monitor.reply.is_some() && !monitor.quitting && !main.is_nested();
+    main.is_busy()
+        || awaited && (main.between_passes() && main.passes_since_return > 0 || comes_later(w))
+}
+
+/// Is the next bottom half at least three passes away from the handler that returned? The exit of a job that the
+/// handler let go on is, if the job did two I/Os one after the other: each takes a pass.
+fn comes_later(w: &World) -> bool {
+    let Some(Bh::JobExit(job)) = w.main().next_bh() else { return false };
+    w.job(*job).exit_after_reply == Some(w.monitor().serial)
 }
 
 /// The next command's handler runs, to its end or to its first nested event loop.
 pub(crate) fn begin(w: &mut World) {
     let (_, command) = w.monitor_mut().inbox.pop_front().expect("internal: no command came");
-    w.monitor_mut().handling = true;
+    let monitor = w.monitor_mut();
+    monitor.handling = true;
+    monitor.serial += 1;
     let frame = match handle(w, command) {
         Ok(frame) => frame,
         Err(error) => Frame::Command(Box::new(Reply::Error(error))),
@@ -289,16 +301,37 @@ fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
         return Err(QmpError::generic(format!("Failed to find node with node-name='{node_name}'")));
     };
     let entry = w.node(node);
+    let guests = w.guest_indices().map(|index| w.guest(index));
+    if entry.drive.is_some()
+        || guests.into_iter().any(|guest| guest.drive == *node_name && !guest.is_finished())
+    {
+        return Err(QmpError::generic(format!("Node {node_name} is in use")));
+    }
+    backup::check_not_blocked(w, node)?;
     if entry.opener != Opener::BlockdevAdd {
         return Err(QmpError::generic(format!("Node {node_name} is not owned by the monitor")));
     }
-    if entry.target_of.is_some() || !entry.filters.is_empty() {
-        return Err(QmpError::generic(format!(
-            "Node '{node_name}' is busy: node is used as backing hd of another node"
-        )));
+    if !entry.filters.is_empty() {
+        return Err(QmpError::generic(format!("Block device {node_name} is in use")));
     }
     w.close_node(node);
     Ok(after_graph_change(w))
+}
+
+/// Unlike elsewhere, a drive and a node are named by different arguments.
+fn resized_node(
+    w: &World,
+    device: Option<&str>,
+    node_name: Option<&str>,
+) -> Result<NodeIx, QmpError> {
+    let by_device = device.and_then(|device| w.find_drive(device)).map(|node| w.top_of(node));
+    let by_name = || {
+        w.node_indices().find(|&index| node_name == Some(&*w.node(index).name))
+    };
+    by_device.or_else(by_name).ok_or_else(|| {
+        let (device, node_name) = (device.unwrap_or(""), node_name.unwrap_or(""));
+        QmpError::generic(format!("Cannot find device='{device}' nor node-name='{node_name}'"))
+    })
 }
 
 fn resize(
@@ -307,8 +340,7 @@ fn resize(
     node_name: Option<Name>,
     size: i64,
 ) -> Result<Frame, QmpError> {
-    let name = device.clone().or(node_name).unwrap_or_else(|| "".into());
-    let node = w.lookup(&name)?;
+    let node = resized_node(w, device.as_deref(), node_name.as_deref())?;
     let Ok(size) = u64::try_from(size) else {
         return Err(QmpError::generic("Parameter 'size' expects a >0 size"));
     };

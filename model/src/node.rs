@@ -185,13 +185,7 @@ impl World {
         opener: Opener,
     ) -> Result<NodeIx, QmpError> {
         let chain = self.chain_of(file).map_err(QmpError::generic)?;
-        let writer = self.node_indices().any(|index| match &self.node(index).kind {
-            NodeKind::Image { chain: open, .. } => open[0] == chain[0],
-            NodeKind::Filter { .. } => false,
-        });
-        if writer {
-            return Err(QmpError::generic("Failed to get \"write\" lock"));
-        }
+        self.check_not_open(file)?;
         let name = match name {
             Some(name) => name,
             None => self.generated_node_name(),
@@ -211,6 +205,22 @@ impl World {
             target_of: None,
             context: None,
         }))
+    }
+
+    /// Refuses a file that another node of this process writes.
+    ///
+    /// # Errors
+    /// `Failed to get "write" lock`.
+    pub(crate) fn check_not_open(&self, file: &Name) -> Result<(), QmpError> {
+        let wanted = self.directory().find(file);
+        let writer = self.node_indices().any(|index| match &self.node(index).kind {
+            NodeKind::Image { chain: open, .. } => Some(open[0]) == wanted,
+            NodeKind::Filter { .. } => false,
+        });
+        if writer {
+            return Err(QmpError::generic("Failed to get \"write\" lock"));
+        }
+        Ok(())
     }
 
     /// Closes an image node: its bitmaps are gone, its files are free.
@@ -259,21 +269,19 @@ impl World {
         self.hit(node, IoType::Write, range)
     }
 
-    /// Zeroes are about to be written: metadata only for qcow2, a real write for raw.
+    /// Zeroes are about to be written: metadata only for whole clusters of a qcow2, a real write otherwise.
     pub(crate) fn zero_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
         self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
-        let format = self.file(self.node(node).chain()[0]).image.format;
-        if format == Format::Raw {
+        let image = &self.file(self.node(node).chain()[0]).image;
+        if image.format == Format::Raw {
             self.announce(node, "pwritev_zero");
+            return self.hit(node, IoType::WriteZeroes, range);
         }
-        self.hit(node, IoType::WriteZeroes, range)
-    }
-
-    /// A discard starts.
-    pub(crate) fn discard_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
-        self.announce(node, "cluster_free");
-        self.hit(node, IoType::Discard, range)
+        let whole = |at: u64| at.is_multiple_of(image.cluster_size) || at == image.length;
+        if whole(range.start) && whole(range.end) {
+            return None;
+        }
+        self.write_starts(node, range)
     }
 
     /// A flush starts: `bdrv_co_flush`. Only a node written since its last flush reaches the disk.

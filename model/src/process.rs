@@ -71,6 +71,9 @@ pub enum Shutdown {
 /// Killed by SIGSEGV, as an exit code.
 const KILLED_BY_SEGV: i32 = -11;
 
+/// Killed by SIGABRT, as an exit code.
+const KILLED_BY_ABORT: i32 = -6;
+
 /// The main loop notices that the process is to end.
 pub(crate) fn begin(w: &mut World) -> Frame {
     w.emit(Event::Shutdown);
@@ -117,9 +120,19 @@ fn exits(w: &mut World, code: i32) -> Flow {
     Flow::Done
 }
 
-/// QEMU would crash here; whoever waits for a reply gets none, and guests' requests in flight are lost with it.
+/// QEMU would crash here.
 pub(crate) fn dies(w: &mut World) -> Flow {
-    w.say(Output::Exit(KILLED_BY_SEGV));
+    is_killed(w, KILLED_BY_SEGV)
+}
+
+/// QEMU would fail an assertion here, or meet an error that it says cannot happen (`&error_abort`).
+pub(crate) fn aborts(w: &mut World) -> Flow {
+    is_killed(w, KILLED_BY_ABORT)
+}
+
+/// Whoever waits for a reply gets none, and guests' requests in flight are lost with the process.
+fn is_killed(w: &mut World, code: i32) -> Flow {
+    w.say(Output::Exit(code));
     for guest in w.guest_indices().collect::<Vec<_>>() {
         let guest = w.guest_mut(guest);
         guest.stage = Stage::Idle;

@@ -292,7 +292,17 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
         other => return unmodelled(format!("blockdev-add with file {other}")),
     };
     let (file, blkdebug) = protocol(&file)?;
-    for option in ["discard", "detect-zeroes", "cache", "read-only", "auto-read-only"] {
+    let usual = [
+        ("discard", Value::from("ignore")),
+        ("detect-zeroes", Value::from("off")),
+        ("read-only", Value::from(false)),
+    ];
+    for (option, usual) in usual {
+        if let Some(other) = args.optional(option)?.filter(|value| *value != usual) {
+            return unmodelled(format!("blockdev-add with {option}={other}"));
+        }
+    }
+    for option in ["cache", "auto-read-only"] {
         args.optional(option)?;
     }
     Ok(Command::BlockdevAdd { node_name, file, blkdebug })

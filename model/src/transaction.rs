@@ -94,7 +94,7 @@ pub enum Prepared {
         job: Option<JobIx>,
     },
     /// A bitmap was added.
-    Added(NodeIx, Name),
+    Added,
     /// Bits were cleared.
     Cleared(NodeIx, Name, Box<Undo>),
     /// Recording was switched. The rollback of an enable writes this back even if nothing was prepared (bug-A3).
@@ -177,6 +177,13 @@ impl Transaction {
     }
 }
 
+/// The main thread goes on with this, and iothreads may do something first: enter a job that was just started,
+/// a guest's request.
+fn meanwhile(w: &World, frame: Frame) -> Flow {
+    let threads = w.context_indices().next().is_some();
+    Flow::Become(frame, if threads { Wait::Threads } else { Wait::Nothing })
+}
+
 fn then(frame: Frame) -> Flow {
     Flow::Become(frame, Wait::Nothing)
 }
@@ -243,6 +250,10 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
     if stage == BackupStage::Drain {
         t.prepared.push(Prepared::Nothing);
         if t.grouped && !suits_group(action, false) {
+            if matches!(action, Action::BitmapEnable(_)) {
+                // Its rollback is not guarded, and there is no bitmap yet (bug-A2).
+                t.prepared[index] = Prepared::Dies;
+            }
             let error = refuses_group(w, action);
             return t.fails(error);
         }
@@ -252,10 +263,8 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
     }
     match prepare_simple(w, action, &mut t.prepared[index]) {
         Ok(()) => {
-            // With iothreads, nothing holds the nodes of bitmap actions: guests may write between two of them.
-            let exposed = index + 1 < actions.len() && w.context_indices().next().is_some();
-            let next = t.at(Stage::Prepare(index + 1, BackupStage::Drain));
-            Flow::Become(next, if exposed { Wait::Io } else { Wait::Nothing })
+            // Nothing holds the nodes of bitmap actions: guests in iothreads may write between two of them.
+            meanwhile(w, t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
         }
         Err(error) => {
             if t.alone {
@@ -275,8 +284,8 @@ fn prepare_simple(
     match action {
         Action::Backup(_) => unreachable!("backups are prepared in stages"),
         Action::BitmapAdd { bitmap, granularity, persistent, disabled } => {
-            let node = dirty_bitmap::add(w, bitmap, *granularity, *persistent, *disabled)?;
-            *prepared = Prepared::Added(node, bitmap.name.clone());
+            dirty_bitmap::add(w, bitmap, *granularity, *persistent, *disabled)?;
+            *prepared = Prepared::Added;
         }
         Action::BitmapClear(bitmap) => {
             let node = dirty_bitmap::find(w, bitmap)?;
@@ -359,7 +368,7 @@ fn prepare_backup(
                 Ok(opened) => opened,
                 Err(error) => return t.fails(error),
             };
-            let mut request = request.clone();
+            let mut request = with_sync(w, source, request);
             let checked = backup::check_parameters(w, source, &mut request);
             if let Prepared::Backup { target, .. } = &mut t.prepared[index] {
                 *target = opened;
@@ -384,7 +393,7 @@ fn create_job(
     source: NodeIx,
     request: &BackupRequest,
 ) -> Flow {
-    let mut request = request.clone();
+    let mut request = with_sync(w, source, request);
     let opened = match &t.prepared[index] {
         Prepared::Backup { target, .. } => *target,
         _ => None,
@@ -406,12 +415,21 @@ fn create_job(
     }
 }
 
+/// `drive-backup` with sync=top of an image without a backing file is one with sync=full.
+fn with_sync(w: &World, source: NodeIx, request: &BackupRequest) -> BackupRequest {
+    let top = w.node(w.image_under(source)).chain()[0];
+    let alone = request.drive && w.file(top).image.backing.is_none();
+    let sync = if alone && request.sync == Sync::Top { Sync::Full } else { request.sync };
+    BackupRequest { sync, ..request.clone() }
+}
+
 /// What `drive-backup` does before its target is open: checks, and the new image file.
 fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Result<(), QmpError> {
     backup::check_not_blocked(w, source)?;
     if request.existing {
         return Ok(());
     }
+    w.check_not_open(&request.target)?;
     let NodeKind::Image { chain, file } = &w.node(source).kind else {
         unreachable!("filters are refused above");
     };
@@ -442,6 +460,9 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     let index = t.in_order(w, place);
     match &t.prepared[index] {
         Prepared::Backup { job: Some(index), .. } => job::start(w, *index),
+        Prepared::Removing(node, name) if dirty_bitmap::is_gone(w, *node, name) => {
+            return crate::process::dies(w);
+        }
         Prepared::Removing(node, name) => dirty_bitmap::remove_now(w, *node, name),
         Prepared::Dies => {
             if matches!(t.actions[index], Action::BitmapMerge { .. }) {
@@ -450,7 +471,7 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         }
         _ => {}
     }
-    then(t.at(Stage::Commit(place + 1)))
+    meanwhile(w, t.at(Stage::Commit(place + 1)))
 }
 
 fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
@@ -476,7 +497,26 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
                 };
             }
         }
-        Prepared::Added(node, name) => dirty_bitmap::remove_now(w, *node, name),
+        Prepared::Added => {
+            // It is looked up by its name again, and must be there (`&error_abort`).
+            let Action::BitmapAdd { bitmap, .. } = &t.actions[index] else {
+                unreachable!("only an add adds");
+            };
+            match dirty_bitmap::find(w, bitmap) {
+                Ok(node) if dirty_bitmap::check_removable(dirty_bitmap::named(w, node, bitmap)).is_ok() => {
+                    dirty_bitmap::remove_now(w, node, &bitmap.name);
+                }
+                _ => return crate::process::aborts(w),
+            }
+        }
+        Prepared::Cleared(node, name, _)
+        | Prepared::Merged(node, name, _)
+        | Prepared::Switched(node, name, _)
+        | Prepared::Removing(node, name)
+            if dirty_bitmap::is_gone(w, *node, name) =>
+        {
+            return crate::process::dies(w);
+        }
         Prepared::Cleared(node, name, undo) | Prepared::Merged(node, name, undo) => {
             dirty_bitmap::by_name(w, *node, name).restore((**undo).clone());
         }
@@ -484,6 +524,8 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
             dirty_bitmap::by_name(w, *node, name).disabled = *disabled;
         }
         Prepared::Removing(node, name) => w.set_hold(*node, name, Hold::Idle),
+        // The merge of nothing is only fatal when it is committed.
+        Prepared::Dies if matches!(t.actions[index], Action::BitmapMerge { .. }) => {}
         Prepared::Dies => return crate::process::dies(w),
     }
     then(t.at(Stage::Abort(index)))
@@ -497,7 +539,7 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     if let Some(Prepared::Backup { drain: Some(drain), .. }) = t.prepared.get(index) {
         w.drain_end(*drain);
     }
-    then(t.at(Stage::Clean(place + 1)))
+    meanwhile(w, t.at(Stage::Clean(place + 1)))
 }
 
 fn end(w: &mut World, t: &Transaction) -> Flow {

@@ -186,7 +186,8 @@ fn pairs() -> Vec<Stage> {
         ("one-iothread", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
                   "-device", "virtio-blk-pci,drive=drive1,iothread=io0""#),
     ];
-    let middles = [MIDDLES[0], MIDDLES[1], ("cancel", r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job1"}}"#)];
+    let cancel = ("cancel", r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job1"}}"#);
+    let middles = [MIDDLES[0], MIDDLES[1], cancel];
     let mut stages = Vec::new();
     for (place, args) in places {
         for mode in ["grouped", "individual"] {

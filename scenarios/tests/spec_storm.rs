@@ -187,7 +187,7 @@ fn judge(story: &str, trace: &[String]) -> Result<(), String> {
     }
     let commands = story.lines().filter(|line| line.starts_with("& ")).count();
     let replies = trace.iter().filter(|line| is_reply(line)).count();
-    let dead = trace.iter().any(|line| line == "exit -11");
+    let dead = trace.iter().any(|line| line == "exit -11" || line == "exit -6");
     let hung = trace.iter().any(|line| line.starts_with("left ") && line.ends_with(" created"));
     let ignores_for_ever = story.contains("ignore") && trace.last().is_some_and(|line| line == "endless");
     let quit = story.contains("& quit");

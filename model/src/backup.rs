@@ -544,7 +544,8 @@ fn yields(w: &mut World, index: JobIx, at: At) -> bool {
 }
 
 fn returns(w: &mut World, index: JobIx, ret: Option<Errno>) -> bool {
-    let call = w.copy(index).call(Caller::Job);
+    // In an iothread the I/O takes no pass of the main loop.
+    let call = w.copy(index).call(Caller::Job).filter(|_| w.job(index).context.is_none());
     let exit_after_reply = call.filter(|call| call.chained).and_then(|call| call.begun_in);
     w.job_mut(index).exit_after_reply = exit_after_reply;
     w.copy_mut(index).calls.retain(|call| call.caller != Caller::Job);

@@ -243,6 +243,23 @@ impl BlockCopy {
         (task.caller, call.state, call.running)
     }
 
+    /// The calls that wait for the end of the task that starts there.
+    fn waiters(&self, start: u64) -> Vec<Caller> {
+        let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
+        self.calls.iter().filter(waits).map(|call| call.caller).collect()
+    }
+
+    /// The start of an area in the range that is claimed: a task's, or one that waits for a worker.
+    /// QEMU: `reqlist_find_conflict`; a task is on the list from its claim on.
+    fn claimed_in(&self, range: (u64, u64)) -> Option<u64> {
+        let held = self.calls.iter().filter_map(|call| match call.state {
+            CallState::PoolFull { start, end, .. } => Some((start, end)),
+            _ => None,
+        });
+        let held = held.filter(|area| area.0 < range.1 && range.0 < area.1).map(|area| area.0);
+        held.chain(self.overlapping(range).map(|task| task.start)).min()
+    }
+
     /// The range, rounded outwards to clusters.
     pub fn clusters(&self, range: &Range<u64>) -> (u64, u64) {
         let down = range.start / self.cluster * self.cluster;
@@ -264,13 +281,16 @@ pub fn is_crew(w: &World, job: JobIx, start: u64) -> bool {
     let task = &copy.tasks[copy.task_at(start)];
     let Some(call) = copy.call(task.caller) else { return false };
     let awaited = || copy.calls.iter().any(|call| call.state == CallState::AwaitTask(start));
-    if task.caller != Caller::Job || task.fault.is_some() || call.cancelled || awaited() {
+    if task.caller != Caller::Job || task.fault.is_some() || awaited() {
         return false;
     }
     match call.state {
-        CallState::Draining => true,
+        CallState::Draining => ignores_faults(w, copy.target),
         CallState::PoolFull { .. } => {
-            let unfaulted = copy.tasks.iter().all(|task| task.fault.is_none());
+            // The area that begins when a worker is free may be one that a guest waits for.
+            let nobody_waits =
+                copy.calls.iter().all(|call| !matches!(call.state, CallState::AwaitTask(_)));
+            let unfaulted = nobody_waits && copy.tasks.iter().all(|task| task.fault.is_none());
             unfaulted && copy.speed == 0 && ignores_faults(w, copy.source) && ignores_faults(w, copy.target)
         }
         _ => false,
@@ -441,8 +461,7 @@ fn end_pass(w: &mut World, job: JobIx, caller: Caller) -> bool {
         return true;
     }
     let range = call.range;
-    if let Some(task) = copy.overlapping(range) {
-        let start = task.start;
+    if let Some(start) = copy.claimed_in(range) {
         copy.call_mut(caller).state = CallState::AwaitTask(start);
         return false;
     }
@@ -493,11 +512,10 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
         let operation = if reading { Operation::Read } else { Operation::Write };
         return end_task(w, job, start, Some((operation, errno)));
     }
-    match std::mem::replace(&mut task.phase, Phase::Reading) {
+    let (phase, caller) = (std::mem::replace(&mut task.phase, Phase::Reading), task.caller);
+    note_successors(w, job, caller, phase == Phase::Reading);
+    match phase {
         Phase::Reading => {
-            // What the write will touch is part of this footprint already: siblings may be moved over both.
-            w.note_add(Part::Node(target));
-            w.note_add(Part::File(w.top_file(target)));
             let contents = w.read_chain(w.node(source).chain(), range.clone());
             let fault = w.write_starts(target, &range);
             let copy = w.copy_add(job);
@@ -522,6 +540,28 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
     }
 }
 
+/// What the steps that follow in its crew will touch is part of a task's footprint already, because siblings may be
+/// moved over all of them: the write after a read; and, while an area waits for a worker, the copying of that area.
+fn note_successors(w: &mut World, job: JobIx, caller: Caller, reading: bool) {
+    let copy = w.copy_add(job);
+    let (source, target) = (copy.source, copy.target);
+    let waiting = matches!(copy.call_mut(caller).state, CallState::PoolFull { .. });
+    if reading || waiting {
+        w.note_add(Part::Node(target));
+        w.note_add(Part::File(w.top_file(target)));
+        let node = w.node_add(target);
+        let (announces, chain) = (node.blkdebug.is_some(), node.chain());
+        if announces || chain.len() > 1 {
+            let chain = chain.to_vec();
+            w.images(if announces { &chain } else { &chain[1..] });
+        }
+    }
+    if waiting {
+        w.note_write(Part::Copy(job));
+        w.images(w.node(source).chain());
+    }
+}
+
 /// The target changes. Tasks in flight never overlap, so their writes commute.
 fn change_target(w: &mut World, target: NodeIx, change: impl FnOnce(&mut Image, &[&Image])) {
     w.mark_written(target);
@@ -541,8 +581,7 @@ fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Er
     }
     let copy = w.copy_add(job);
     let (caller, state, running) = copy.remove_task(start, failed);
-    let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
-    let waiters: Vec<Caller> = copy.calls.iter().filter(waits).map(|call| call.caller).collect();
+    let waiters = copy.waiters(start);
     match state {
         CallState::PoolFull { start, end, zero } => pool_has_room(w, job, caller, start, end, zero),
         CallState::Draining if running == 0 => go_on(w, job, caller),
@@ -553,10 +592,12 @@ fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Er
     }
 }
 
-/// A call that waited for a worker has one; if the pool has failed meanwhile, the area is given back.
+/// A call that waited for a worker has one; if the pool has failed meanwhile, the area is given back. Whoever
+/// waits for the area goes on if it has no task now.
 fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, zero: bool) {
     let copy = w.copy_mut(job);
     let len = copy.len;
+    let waiters = copy.waiters(start);
     let call = copy.call_mut(caller);
     call.state = CallState::Claiming;
     call.chained = true;
@@ -565,7 +606,11 @@ fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64
     } else {
         begin_task(w, job, caller, start, end, zero);
     }
+    let begun = w.copy(job).tasks.iter().any(|task| task.start == start);
     advance(w, job, caller);
+    for waiter in waiters.into_iter().filter(|_| !begun) {
+        go_on(w, job, waiter);
+    }
 }
 
 /// A call that waited goes on: after its tasks, by deciding what comes next; after somebody else's, from its start.

@@ -188,12 +188,21 @@ impl Blkdebug {
 
     /// Does nothing happen, in the present state, however often that event fires and I/O follows?
     pub fn ignores(&self, event: &str) -> bool {
+        self.is_disarmed() && self.is_deaf_to(event)
+    }
+
+    /// Can no I/O fail before the next event?
+    pub fn is_disarmed(&self) -> bool {
+        self.armed.is_empty()
+    }
+
+    /// Does that event change nothing in the present state?
+    pub fn is_deaf_to(&self, event: &str) -> bool {
         let event = event_number(event).expect("internal: an event QEMU does not have");
         let matches = |rule_event: u8, rule_state: u32| {
             rule_event == event && (rule_state == 0 || rule_state == self.state)
         };
-        self.armed.is_empty()
-            && !self.inject_error.iter().flatten().any(|rule| matches(rule.event, rule.state))
+        !self.inject_error.iter().flatten().any(|rule| matches(rule.event, rule.state))
             && !self.set_state.iter().any(|rule| matches(rule.event, rule.state))
     }
 

@@ -148,7 +148,8 @@ pub(crate) fn may_reply(w: &World) -> bool {
         && if monitor.quitting {
             main.is_nested()
         } else {
-            !main.is_nested() && (main.between_passes() || main.passes_since_return > 0)
+            !main.is_nested()
+                && (main.between_passes() || main.passes_since_return > 0 || comes_later(w))
         }
 }
 

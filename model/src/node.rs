@@ -271,7 +271,7 @@ impl World {
 
     /// Zeroes are about to be written: metadata only for whole clusters of a qcow2, a real write otherwise.
     pub(crate) fn zero_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
+        self.node_add(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
         if image.format == Format::Raw {
             self.announce(node, "pwritev_zero");
@@ -305,12 +305,17 @@ impl World {
     }
 
     fn announce(&mut self, node: NodeIx, event: &str) {
-        if let Some(layer) = &mut self.node_mut(node).blkdebug {
-            layer.announce(event);
+        // An event that no rule waits for changes nothing: looking is enough.
+        if self.node(node).blkdebug.as_ref().is_some_and(|layer| !layer.is_deaf_to(event)) {
+            let layer = self.node_mut(node).blkdebug.as_mut();
+            layer.expect("internal: just seen").announce(event);
         }
     }
 
     fn hit(&mut self, node: NodeIx, io: IoType, range: &Range<u64>) -> Option<Fault> {
+        if self.node(node).blkdebug.as_ref()?.is_disarmed() {
+            return None;
+        }
         self.node_mut(node).blkdebug.as_mut()?.hit(io, range)
     }
 

@@ -467,6 +467,11 @@ impl World {
         }
         *self.monitor_mut() = Monitor::default();
         *self.main_mut() = Main::default();
+        self.nodes.indices().for_each(|index| self.note_write(Part::Node(index)));
+        self.jobs.indices().for_each(|index| self.note_write(Part::Job(index)));
+        self.copies.indices().for_each(|index| self.note_write(Part::Copy(index)));
+        self.groups.indices().for_each(|index| self.note_write(Part::Group(index)));
+        self.contexts.indices().for_each(|index| self.note_write(Part::Context(index)));
         self.nodes = Slots::default();
         self.jobs = Slots::default();
         self.copies = Slots::default();

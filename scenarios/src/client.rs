@@ -311,6 +311,11 @@ impl Client {
         }
     }
 
+    /// It waits for guests.
+    pub fn joins(&self, script: &Script) -> bool {
+        matches!(self.act(script).map(|act| &act.kind), Some(Kind::Join(_)))
+    }
+
     fn wants_to_read(&self, script: &Script) -> bool {
         matches!(
             self.act(script).map(|act| &act.kind),

@@ -35,8 +35,11 @@ pub enum Step {
 /// What the client may touch when it goes on: itself (it is not one of the world's parts, and shares the outbox's
 /// bit, which only matters to it), the monitor's inbox, and the guests it starts.
 fn client_parts() -> u64 {
-    let guests = (0..8).map(|guest| Part::Guest(guest).bit());
-    guests.fold(Part::Outbox.bit() | Part::Monitor.bit(), |parts, bit| parts | bit)
+    Part::Outbox.bit() | Part::Monitor.bit() | guest_parts()
+}
+
+fn guest_parts() -> u64 {
+    (0..8).fold(0, |parts, guest| parts | Part::Guest(guest).bit())
 }
 
 impl Scene {
@@ -101,6 +104,9 @@ impl System for Scene {
         client.hear(world);
         if client.proceed(&self.script, world, seen) {
             footprint.writes |= client_parts();
+        } else if footprint.writes & guest_parts() != 0 && client.joins(&self.script) {
+            // Whether it goes on when one guest has finished depends on the others.
+            footprint.reads |= guest_parts();
         }
         footprint
     }

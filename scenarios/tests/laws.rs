@@ -292,6 +292,23 @@ script:
           {"type": "block-dirty-bitmap-enable", "data": {"node": "nope", "name": "bitmap0"}}]}}
 "#;
     stages.extend(DIALECTS.map(|dialect| stage("tiny-crash", text, dialect)));
+    let text = r#"title: Bitmap actions, between which only the guest in the iothread may run
+guests:
+  one: {drive: drive0, requests: ["write -P0x11 0 64k"]}
+  two: {drive: drive1, requests: ["write -P0x21 0 64k"]}
+script:
+  - img: {cmd: create, img: $DIR/drive0.qcow2, size: 64k}
+  - img: {cmd: create, img: $DIR/drive1.qcow2, size: 64k}
+  - launch: {drives: [{id: drive0, file: $DIR/drive0.qcow2}, {id: drive1, file: $DIR/drive1.qcow2}],
+             args: ["-device", "virtio-blk-pci,drive=drive1,iothread=io0"]}
+  - guests: {start: [one, two]}
+  - qmp: {"execute": "transaction", "arguments": {"actions": [
+          {"type": "block-dirty-bitmap-add", "data": {"node": "drive0", "name": "bitmap0"}},
+          {"type": "block-dirty-bitmap-add", "data": {"node": "drive1", "name": "bitmap0"}},
+          {"type": "block-dirty-bitmap-clear", "data": {"node": "drive1", "name": "bitmap0"}}]}}
+  - guests: {join: [one, two]}
+"#;
+    stages.extend(DIALECTS.map(|dialect| stage("tiny-threads", text, dialect)));
     stages
 }
 

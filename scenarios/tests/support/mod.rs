@@ -13,6 +13,7 @@
 //! | `job-cancel j0`, `block-job-pause j0`, `set-speed j0 1`, `resize d0 1M`, `quit` | what it says |
 //! | `io d0 write 0 64k` | qemu-io by the human monitor |
 //! | `bitmaps`, `until null j0`, `compare a b`, `copy a b`, `rebase a b` | what it says |
+//! | `shutdown` | `quit`, and everything is read until the process is gone |
 //! | `mark` | the trace counts from here |
 //!
 //! A command must succeed. `… ! text` must fail with that text (`Class: text` if the class is not GenericError);
@@ -338,6 +339,11 @@ impl Build {
                 self.act(Kind::Sleep(0));
             }
             "compare" | "copy" | "rebase" => self.image_pair(word, rest),
+            "shutdown" => {
+                let sent = self.sent("quit");
+                self.act(Kind::Send(sent));
+                self.act(Kind::ReadToExit);
+            }
             "&" => {
                 let sent = self.sent(rest);
                 self.act(Kind::Send(sent));
@@ -554,4 +560,29 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(map) => map,
         other => panic!("{other} is not a map"),
     }
+}
+
+/// Prints one run, steps and what was seen, for those who look for the reason.
+pub fn show(story: &str, dialect: &'static Dialect, seed: u64) {
+    struct Printer;
+    impl sim::run::Watcher<Scene> for Printer {
+        fn before(&mut self, scene: &Scene, state: &scenarios::scene::Moment, step: scenarios::scene::Step) {
+            println!("{}", sim::System::name(scene, state, step));
+        }
+        fn after(
+            &mut self,
+            _: &Scene,
+            _: &scenarios::scene::Moment,
+            _: scenarios::scene::Step,
+            _: sim::Footprint,
+            seen: &[Line],
+        ) {
+            seen.iter().filter_map(shown).for_each(|line| println!("        {line}"));
+        }
+    }
+    let scene = Scene::new(Build::new(dialect).script(story));
+    let mut runner = Runner::new(&scene);
+    runner.steps_max = STEPS_MAX;
+    let outcome = runner.run(&mut Random::default(), seed, &mut Printer);
+    println!("{:?}", outcome.end);
 }

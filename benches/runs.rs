@@ -27,7 +27,11 @@ fn runs(criterion: &mut Criterion) {
         group.bench_function(name.rsplit('/').next().unwrap_or(name), |bencher| {
             bencher.iter(|| {
                 index += 1;
-                black_box(runner.run(&mut *strategy, run_seed(0, index), &mut ()).trace)
+                black_box(
+                    runner
+                        .run(&mut *strategy, run_seed(0, index), &mut ())
+                        .trace,
+                )
             });
         });
     }

@@ -147,7 +147,9 @@ fn strategy(text: &str) -> Result<String, String> {
 /// `A..B`, `..B`, or `N` for one.
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |part: &str| {
-        part.replace('_', "").parse::<u64>().map_err(|_| format!("`{part}` is not a number of a run"))
+        part.replace('_', "")
+            .parse::<u64>()
+            .map_err(|_| format!("`{part}` is not a number of a run"))
     };
     let range = match text.split_once("..") {
         Some(("", end)) => 0..number(end)?,
@@ -158,7 +160,10 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
         }
     };
     if range.start > range.end {
-        return Err(format!("the range ends before it begins; did you mean {}..{}?", range.end, range.start));
+        return Err(format!(
+            "the range ends before it begins; did you mean {}..{}?",
+            range.end, range.start
+        ));
     }
     Ok(range)
 }

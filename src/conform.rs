@@ -21,10 +21,15 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
         eprintln!("blockrace: nothing to check: no recording (*.jsonl) there");
         return Ok(Exit::NothingChecked);
     }
-    let exactness = if args.strict { Exactness::Strict } else { Exactness::Normal };
+    let exactness = if args.strict {
+        Exactness::Strict
+    } else {
+        Exactness::Normal
+    };
     let mut tally = Tally::default();
     for file in &files {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: cannot be read: {error}"))?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("{file}: cannot be read: {error}"))?;
         let recording = Recording::parse(file, &text).map_err(|error| error.to_string())?;
         let verdict = conform(&recording, exactness).map_err(|error| error.to_string())?;
         let strictly = matches!(verdict, Verdict::Accepted { .. })
@@ -99,14 +104,20 @@ fn print_human(
     match verdict {
         Verdict::Accepted { worlds_max } => {
             let how = if strictly { "strictly" } else { "normalised" };
-            writeln!(out, "accepted  {file}  {lines} lines, {how}, at most {worlds_max} worlds at once")
+            writeln!(
+                out,
+                "accepted  {file}  {lines} lines, {how}, at most {worlds_max} worlds at once"
+            )
         }
         Verdict::Rejected(rejection) => {
             writeln!(out, "REJECTED  {file}:{}", rejection.line)?;
             print_rejection(out, rejection)
         }
         Verdict::TooManyWorlds { line, worlds_max } => {
-            writeln!(out, "UNDECIDED {file}:{line}: more than {worlds_max} worlds are possible")
+            writeln!(
+                out,
+                "UNDECIDED {file}:{line}: more than {worlds_max} worlds are possible"
+            )
         }
     }
 }
@@ -123,7 +134,11 @@ fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()
         return writeln!(out, "  allowed:  nothing: the model has come to rest");
     }
     for (index, line) in rejection.allowed.iter().take(ALLOWED_SHOWN).enumerate() {
-        writeln!(out, "  {} {line}", if index == 0 { "allowed: " } else { "         " })?;
+        writeln!(
+            out,
+            "  {} {line}",
+            if index == 0 { "allowed: " } else { "         " }
+        )?;
     }
     let more = rejection.allowed.len().saturating_sub(ALLOWED_SHOWN);
     if more > 0 {

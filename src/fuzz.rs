@@ -34,13 +34,20 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         eprintln!("blockrace: nothing to check: no scenario, or no seed in the range");
         return Ok(Exit::NothingChecked);
     }
-    let jobs = args.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let jobs = args
+        .jobs
+        .or_else(|| thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN);
     let control = Arc::new(Control::default());
     let interrupted = Arc::clone(&control);
     // A second handler, or none, changes nothing but that Ctrl-C ends the process at once.
     let _ = ctrlc::set_handler(move || interrupted.interrupt.store(true, Relaxed));
 
-    let width = scenes.iter().map(|(loaded, ..)| loaded.name.len()).max().unwrap_or(0);
+    let width = scenes
+        .iter()
+        .map(|(loaded, ..)| loaded.name.len())
+        .max()
+        .unwrap_or(0);
     let mut worst = Exit::Clean;
     let (mut runs, mut seconds) = (0, 0.0);
     for (loaded, dialect, scene) in &scenes {
@@ -69,7 +76,10 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
             break;
         }
     }
-    eprintln!("{runs} runs in {seconds:.1} s: {:.0} runs/s", runs as f64 / f64::max(seconds, 1e-9));
+    eprintln!(
+        "{runs} runs in {seconds:.1} s: {:.0} runs/s",
+        runs as f64 / f64::max(seconds, 1e-9)
+    );
     Ok(worst)
 }
 
@@ -92,7 +102,9 @@ fn with_progress(
 ) -> Report {
     let runs = args.seeds.end - args.seeds.start;
     let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}")
+    {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_message(format!("{} {dialect}", loaded.name));
@@ -103,7 +115,9 @@ fn with_progress(
             thread::sleep(Duration::from_millis(20));
         }
         bar.finish_and_clear();
-        worker.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        worker
+            .join()
+            .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     })
 }
 
@@ -122,7 +136,10 @@ fn print_human(
         (None, false) if report.unrested > 0 => "UNKNOWN",
         (None, false) => "clean",
     };
-    writeln!(out, "{name:<width$}  QEMU {dialect:<5} {runs:>9} runs  {steps:>12} steps  {word}")?;
+    writeln!(
+        out,
+        "{name:<width$}  QEMU {dialect:<5} {runs:>9} runs  {steps:>12} steps  {word}"
+    )?;
     if let Some(failure) = &report.first_failure {
         print_failure(out, loaded, dialect, args, failure)?;
     }
@@ -140,10 +157,18 @@ fn print_failure(
         End::Breached(breach) => writeln!(out, "  BREACH  {breach}")?,
         end => writeln!(out, "  {end:?}")?,
     }
-    let root = if args.root == 0 { String::new() } else { format!(" --root {}", args.root) };
+    let root = if args.root == 0 {
+        String::new()
+    } else {
+        format!(" --root {}", args.root)
+    };
     let (steps, index) = (failure.outcome.steps, failure.index);
     writeln!(out, "          after {steps} steps of seed {index}")?;
-    writeln!(out, "  again   blockrace run {} --dialect {dialect} --seed {index}{root}", loaded.name)
+    writeln!(
+        out,
+        "  again   blockrace run {} --dialect {dialect} --seed {index}{root}",
+        loaded.name
+    )
 }
 
 fn print_json(

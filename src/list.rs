@@ -17,10 +17,14 @@ use crate::stage;
 pub fn run(args: &ListArgs) -> Result<Exit, String> {
     let rows = match args.what {
         Listing::Scenarios => scenarios()?,
-        Listing::Strategies => STRATEGIES.iter().map(|row| row_of(row.name, row.about)).collect(),
-        Listing::Dialects => {
-            DIALECTS.iter().map(|dialect| row_of(dialect.name, "QEMU's rules of that release")).collect()
-        }
+        Listing::Strategies => STRATEGIES
+            .iter()
+            .map(|row| row_of(row.name, row.about))
+            .collect(),
+        Listing::Dialects => DIALECTS
+            .iter()
+            .map(|dialect| row_of(dialect.name, "QEMU's rules of that release"))
+            .collect(),
     };
     crate::written(print(&mut anstream::stdout().lock(), &rows))?;
     Ok(Exit::Clean)

@@ -38,7 +38,10 @@ fn main() -> ExitCode {
             Exit::Usage.into()
         }
         Err(payload) => {
-            eprintln!("blockrace: a mistake of blockrace's own: {}", panic_message(&*payload));
+            eprintln!(
+                "blockrace: a mistake of blockrace's own: {}",
+                panic_message(&*payload)
+            );
             eprintln!("  please report it, with the command line");
             Exit::Internal.into()
         }

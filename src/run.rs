@@ -142,9 +142,13 @@ fn verdict(outcome: &Outcome, messages: usize) -> String {
     let steps = outcome.steps;
     match &outcome.end {
         End::Rested => format!("HOLDS    every expectation met; {steps} steps, {messages} lines"),
-        End::Breached(breach) => format!("BREACH   {breach}\n         after {steps} steps, {messages} lines"),
+        End::Breached(breach) => {
+            format!("BREACH   {breach}\n         after {steps} steps, {messages} lines")
+        }
         End::StepLimit => format!("UNKNOWN  not at rest after {steps} steps"),
-        End::Stopped => format!("STOPPED  the schedule ended after {steps} steps, before the story did"),
+        End::Stopped => {
+            format!("STOPPED  the schedule ended after {steps} steps, before the story did")
+        }
         End::Diverged(divergence) => format!("DIVERGED {divergence}"),
     }
 }
@@ -166,5 +170,9 @@ fn print_json(out: &mut impl Write, seen: &Seen, outcome: &Outcome) -> io::Resul
         }
     };
     let trace = format!("{:032x}", outcome.trace);
-    writeln!(out, "{}", json!({"t": "outcome", "steps": outcome.steps, "trace": trace, "outcome": end}))
+    writeln!(
+        out,
+        "{}",
+        json!({"t": "outcome", "steps": outcome.steps, "trace": trace, "outcome": end})
+    )
 }

@@ -28,9 +28,9 @@ pub struct Loaded {
 /// What to print.
 pub fn load(scenario: &str) -> Result<Loaded, String> {
     let story = load::open(scenario).map_err(|error| error.to_string())?;
-    let shipped = SHIPPED.iter().find(|(name, _)| {
-        *name == scenario || name.rsplit('/').next() == Some(scenario)
-    });
+    let shipped = SHIPPED
+        .iter()
+        .find(|(name, _)| *name == scenario || name.rsplit('/').next() == Some(scenario));
     let (name, file) = match shipped {
         Some((name, _)) => (story.name.clone(), format!("scenarios/{name}.yaml")),
         None => (scenario.to_owned(), scenario.to_owned()),
@@ -52,7 +52,10 @@ pub fn load_all(scenarios: &[String]) -> Result<Vec<Loaded>, String> {
     for scenario in scenarios {
         let of_folder: Vec<_> = SHIPPED
             .iter()
-            .filter(|(name, _)| name.strip_prefix(scenario.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/')))
+            .filter(|(name, _)| {
+                name.strip_prefix(scenario.trim_end_matches('/'))
+                    .is_some_and(|rest| rest.starts_with('/'))
+            })
             .collect();
         if Path::new(scenario).is_dir() {
             for file in files_in(Path::new(scenario), "yaml")? {
@@ -78,7 +81,9 @@ pub fn files_in(folder: &Path, ending: &str) -> Result<Vec<String>, String> {
     let entries = std::fs::read_dir(folder)
         .map_err(|error| format!("{}: cannot be read: {error}", folder.display()))?;
     for entry in entries {
-        let path = entry.map_err(|error| format!("{}: {error}", folder.display()))?.path();
+        let path = entry
+            .map_err(|error| format!("{}: {error}", folder.display()))?
+            .path();
         if path.is_dir() {
             files.extend(files_in(&path, ending)?);
         } else if path.extension().is_some_and(|found| found == ending) {

@@ -34,7 +34,11 @@ pub fn words(line: &Line) -> Vec<String> {
         Line::Event(event) => vec![event_words(event)],
         Line::Hmp { line, output } => {
             let printed: Vec<&str> = output.iter().map(|line| &**line).collect();
-            let printed = if printed.is_empty() { "done".into() } else { printed.join("; ") };
+            let printed = if printed.is_empty() {
+                "done".into()
+            } else {
+                printed.join("; ")
+            };
             vec![format!("{line}: {printed}")]
         }
         Line::Bitmaps(nodes) => vec![format!("bitmaps  {}", bitmap_words(nodes))],
@@ -55,11 +59,19 @@ pub fn words(line: &Line) -> Vec<String> {
 /// # Errors
 /// The output's.
 pub fn print(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
-    let width = lines.iter().map(|line| speaker(line).len()).max().unwrap_or(0);
+    let width = lines
+        .iter()
+        .map(|line| speaker(line).len())
+        .max()
+        .unwrap_or(0);
     for (index, line) in lines.iter().enumerate() {
         let who = speaker(line);
         for (row, words) in words(line).iter().enumerate() {
-            let (number, who) = if row == 0 { (format!("{}", index + 1), &*who) } else { (String::new(), "") };
+            let (number, who) = if row == 0 {
+                (format!("{}", index + 1), &*who)
+            } else {
+                (String::new(), "")
+            };
             let style = style(line);
             writeln!(out, "{number:>4}  {who:<width$}  {style}{words}{style:#}")?;
         }
@@ -82,7 +94,10 @@ pub fn print_columns(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
     let widths: Vec<usize> = speakers
         .iter()
         .map(|who| {
-            let rows = lines.iter().filter(|line| speaker(line) == *who).flat_map(words);
+            let rows = lines
+                .iter()
+                .filter(|line| speaker(line) == *who)
+                .flat_map(words);
             let longest = rows.map(|row| row.chars().count()).max().unwrap_or(0);
             longest.min(COLUMN_MAX).max(who.len())
         })
@@ -97,7 +112,11 @@ pub fn print_columns(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
         let column = speakers.iter().position(|other| *other == who).unwrap_or(0);
         let indent: usize = widths[..column].iter().map(|width| width + 2).sum();
         for (row, words) in words(line).iter().enumerate() {
-            let number = if row == 0 { format!("{}", index + 1) } else { String::new() };
+            let number = if row == 0 {
+                format!("{}", index + 1)
+            } else {
+                String::new()
+            };
             let style = style(line);
             writeln!(out, "{number:>4}  {:indent$}{style}{words}{style:#}", "")?;
         }
@@ -115,7 +134,10 @@ fn style(line: &Line) -> Style {
         | Line::Hang
         | Line::Timeout(_) => AnsiColor::Red,
         Line::Event(Event::BlockJobCancelled { .. }) => AnsiColor::Yellow,
-        Line::Reply { reply: Reply::Error(_), .. } => AnsiColor::Red,
+        Line::Reply {
+            reply: Reply::Error(_),
+            ..
+        } => AnsiColor::Red,
         Line::Exit(code) if *code != 0 => AnsiColor::Red,
         Line::Cmd(_) => AnsiColor::Cyan,
         _ => return Style::new(),
@@ -131,17 +153,26 @@ fn size(bytes: u64) -> String {
 
 fn event_words(event: &Event) -> String {
     let reached = |end: &JobEnd| {
-        let speed = if end.speed > 0 { format!(" at {}/s", size(end.speed)) } else { String::new() };
+        let speed = if end.speed > 0 {
+            format!(" at {}/s", size(end.speed))
+        } else {
+            String::new()
+        };
         format!("{}/{}{speed}", size(end.offset), size(end.len))
     };
     match event {
         Event::JobStatusChange { status, .. } => status.name().into(),
         Event::BlockJobCompleted { end, error: None } => format!("COMPLETED {}", reached(end)),
-        Event::BlockJobCompleted { end, error: Some(error) } => {
+        Event::BlockJobCompleted {
+            end,
+            error: Some(error),
+        } => {
             format!("COMPLETED {} error: {error}", reached(end))
         }
         Event::BlockJobCancelled { end } => format!("CANCELLED {}", reached(end)),
-        Event::BlockJobError { operation, action, .. } => {
+        Event::BlockJobError {
+            operation, action, ..
+        } => {
             format!("ERROR on {}: {}", operation.name(), action.name())
         }
         Event::BlockJobPending { .. } => "PENDING".into(),
@@ -179,7 +210,11 @@ fn one_command(name: &str, arguments: &Value) -> String {
     let mut words = name.to_owned();
     if let Value::Object(fields) = arguments {
         for (key, value) in fields {
-            let value = if key == "file" { opened(value) } else { plain(value) };
+            let value = if key == "file" {
+                opened(value)
+            } else {
+                plain(value)
+            };
             words += &format!(" {key}={value}");
         }
     }
@@ -198,13 +233,31 @@ fn opened(file: &Value) -> String {
 /// Rules of a blkdebug layer: `flush_to_disk: 1 to 2; read_aio in 2: errno 5 once`.
 fn rules(layer: &Value) -> String {
     let text = |rule: &Value, key: &str| plain(&rule[key]);
-    let set = layer["set-state"].as_array().into_iter().flatten().map(|rule| {
-        format!("{}: {} to {}", text(rule, "event"), text(rule, "state"), text(rule, "new_state"))
-    });
-    let inject = layer["inject-error"].as_array().into_iter().flatten().map(|rule| {
-        let once = if rule["once"] == true { " once" } else { "" };
-        format!("{} in {}: errno {}{once}", text(rule, "event"), text(rule, "state"), text(rule, "errno"))
-    });
+    let set = layer["set-state"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|rule| {
+            format!(
+                "{}: {} to {}",
+                text(rule, "event"),
+                text(rule, "state"),
+                text(rule, "new_state")
+            )
+        });
+    let inject = layer["inject-error"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|rule| {
+            let once = if rule["once"] == true { " once" } else { "" };
+            format!(
+                "{} in {}: errno {}{once}",
+                text(rule, "event"),
+                text(rule, "state"),
+                text(rule, "errno")
+            )
+        });
     set.chain(inject).collect::<Vec<_>>().join("; ")
 }
 
@@ -212,10 +265,15 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), size),
-        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(plain).collect::<Vec<_>>().join(" ")
+        ),
         Value::Object(fields) => {
-            let fields: Vec<_> =
-                fields.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(key, value)| format!("{key}={}", plain(value)))
+                .collect();
             format!("{{{}}}", fields.join(" "))
         }
         other => other.to_string(),
@@ -223,13 +281,19 @@ fn plain(value: &Value) -> String {
 }
 
 fn bitmap_words(nodes: &Value) -> String {
-    let Value::Object(nodes) = nodes else { return String::new() };
+    let Value::Object(nodes) = nodes else {
+        return String::new();
+    };
     if nodes.is_empty() {
         return "none".into();
     }
     let node_words = |(node, bitmaps): (&String, &Value)| {
-        let bitmaps: Vec<String> =
-            bitmaps.as_array().into_iter().flatten().map(one_bitmap).collect();
+        let bitmaps: Vec<String> = bitmaps
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(one_bitmap)
+            .collect();
         format!("{node}: {}", bitmaps.join(", "))
     };
     nodes.iter().map(node_words).collect::<Vec<_>>().join(";  ")
@@ -238,7 +302,9 @@ fn bitmap_words(nodes: &Value) -> String {
 fn one_bitmap(bitmap: &Value) -> String {
     let count = size(bitmap["count"].as_u64().unwrap_or_default());
     let flag = |key: &str| bitmap[key] == true;
-    let Some(name) = bitmap["name"].as_str() else { return format!("({count})") };
+    let Some(name) = bitmap["name"].as_str() else {
+        return format!("({count})");
+    };
     let status = match () {
         () if flag("inconsistent") => "inconsistent",
         () if flag("busy") => "frozen",
@@ -249,7 +315,12 @@ fn one_bitmap(bitmap: &Value) -> String {
 }
 
 fn image_words(command: &Value, result: &str) -> String {
-    let text = |key: &str| command[key].as_str().unwrap_or_default().replace("$DIR/", "");
+    let text = |key: &str| {
+        command[key]
+            .as_str()
+            .unwrap_or_default()
+            .replace("$DIR/", "")
+    };
     let range = || {
         let number = |key: &str| size(command[key].as_u64().unwrap_or_default());
         format!("{}+{}", number("offset"), number("len"))
@@ -274,7 +345,11 @@ fn image_words(command: &Value, result: &str) -> String {
         "compare" => format!("compare {} with {}", text("a"), text("b")),
         other => format!("{other} {}", text("img")),
     };
-    if result == "ok" { format!("img {words}") } else { format!("img {words}: {result}") }
+    if result == "ok" {
+        format!("img {words}")
+    } else {
+        format!("img {words}: {result}")
+    }
 }
 
 fn launch_words(launch: &Value) -> String {
@@ -287,6 +362,10 @@ fn launch_words(launch: &Value) -> String {
             format!("{} on {}", text("id"), text("file"))
         })
         .collect();
-    let drives = if drives.is_empty() { "no drives".into() } else { drives.join(", ") };
+    let drives = if drives.is_empty() {
+        "no drives".into()
+    } else {
+        drives.join(", ")
+    };
     format!("launches QEMU with {drives}")
 }

@@ -11,14 +11,22 @@ fn dependencies(manifest: &str) -> Vec<String> {
     let after = text.split("[dependencies]").nth(1).expect("dependencies");
     let section = after.split("\n[").next().unwrap_or_default();
     let name = |line: &str| line.split_once('=').map(|(name, _)| name.trim().to_owned());
-    section.lines().filter(|line| !line.starts_with('#')).filter_map(name).collect()
+    section
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(name)
+        .collect()
 }
 
 #[test]
 fn dependencies_point_one_way() {
     assert_eq!(dependencies("model/Cargo.toml"), ["serde", "serde_json"]);
     let sim = dependencies("sim/Cargo.toml");
-    assert!(!sim.iter().any(|name| name == "model" || name == "scenarios"), "{sim:?}");
+    assert!(
+        !sim.iter()
+            .any(|name| name == "model" || name == "scenarios"),
+        "{sim:?}"
+    );
     let scenarios = dependencies("scenarios/Cargo.toml");
     assert!(scenarios.contains(&"model".into()) && scenarios.contains(&"sim".into()));
     assert!(!scenarios.contains(&"blockrace".into()));
@@ -56,11 +64,24 @@ fn having(folder: &str, words: &[&str]) -> Vec<String> {
 #[test]
 fn the_model_has_no_clock_no_chance_no_threads_no_files_and_no_log() {
     let words = [
-        "std::time", "std::thread", "std::fs", "std::env", "std::net", "std::process", "rand",
-        "println!", "eprintln!", "tracing", "f32", "f64",
+        "std::time",
+        "std::thread",
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::process",
+        "rand",
+        "println!",
+        "eprintln!",
+        "tracing",
+        "f32",
+        "f64",
     ];
     let found = having("model/src", &words);
-    let found: Vec<_> = found.into_iter().filter(|line| !line.contains("operand")).collect();
+    let found: Vec<_> = found
+        .into_iter()
+        .filter(|line| !line.contains("operand"))
+        .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
@@ -70,5 +91,8 @@ fn no_order_of_a_hash_table_can_leak_into_a_result() {
         let found = having(folder, &["HashMap", "HashSet"]);
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
-    assert!(!having("tests", &["HashMap"]).is_empty(), "the search for words finds words");
+    assert!(
+        !having("tests", &["HashMap"]).is_empty(),
+        "the search for words finds words"
+    );
 }

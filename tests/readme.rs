@@ -32,7 +32,9 @@ fn shows(shown: &[&str], output: &[&str]) -> bool {
         None => output.is_empty(),
         Some((&"...", rest)) => (0..=output.len()).any(|skip| shows(rest, &output[skip..])),
         Some((line, rest)) => {
-            output.first().is_some_and(|first| first.trim_end() == line.trim_end())
+            output
+                .first()
+                .is_some_and(|first| first.trim_end() == line.trim_end())
                 && shows(rest, &output[1..])
         }
     }
@@ -43,12 +45,18 @@ fn what_the_readme_shows_is_what_is_printed() {
     let mut checked = 0;
     for block in blocks(&readme(), "console") {
         let (command, shown) = block.split_once('\n').expect("a command and its output");
-        let command = command.strip_prefix("$ blockrace ").expect("`$ blockrace …`");
+        let command = command
+            .strip_prefix("$ blockrace ")
+            .expect("`$ blockrace …`");
         let output = blockrace(&command.split(' ').collect::<Vec<_>>());
         let printed = text(&output.stdout);
         let printed: Vec<&str> = printed.lines().collect();
         let shown: Vec<&str> = shown.lines().collect();
-        assert!(shows(&shown, &printed), "blockrace {command}\n{}", printed.join("\n"));
+        assert!(
+            shows(&shown, &printed),
+            "blockrace {command}\n{}",
+            printed.join("\n")
+        );
         checked += 1;
     }
     assert!(checked >= 3, "the README shows the command at work");
@@ -56,7 +64,9 @@ fn what_the_readme_shows_is_what_is_printed() {
 
 #[test]
 fn the_readmes_scenario_holds_under_a_thousand_seeds() {
-    let [scenario] = &blocks(&readme(), "yaml")[..] else { panic!("one scenario in the README") };
+    let [scenario] = &blocks(&readme(), "yaml")[..] else {
+        panic!("one scenario in the README")
+    };
     let file = std::env::temp_dir().join(format!("blockrace-readme-{}.yaml", std::process::id()));
     std::fs::write(&file, scenario).expect("a temporary file");
     let path = file.to_string_lossy().into_owned();

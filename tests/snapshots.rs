@@ -27,45 +27,181 @@ const PRINTED: &[(&str, &[&str])] = &[
     ("list.scenarios", &["list"]),
     ("list.strategies", &["list", "strategies"]),
     ("list.dialects", &["list", "dialects"]),
-    ("run.full", &["run", "test_sync_dirty_bitmap_missing", "--full"]),
-    ("run.columns", &["run", "test_transaction_failure_race", "--columns", "--seed", "1"]),
-    ("run.json", &["run", "test_sync_dirty_bitmap_bad_granularity", "--format", "json"]),
-    ("fuzz.json", &["fuzz", "test_incremental_failure", "--seeds", "0..20", "--format", "json"]),
-    ("conform.accepted", &["conform", "scenarios/recordings/7.2.22/test_incremental_failure.1.jsonl"]),
-    ("conform.json", &["conform", "scenarios/recordings/10.0.2/test_incremental_pause.0.jsonl", "--format", "json"]),
-    ("conform.rejected", &["conform", "tests/data/lost-null.jsonl"]),
+    (
+        "run.full",
+        &["run", "test_sync_dirty_bitmap_missing", "--full"],
+    ),
+    (
+        "run.columns",
+        &[
+            "run",
+            "test_transaction_failure_race",
+            "--columns",
+            "--seed",
+            "1",
+        ],
+    ),
+    (
+        "run.json",
+        &[
+            "run",
+            "test_sync_dirty_bitmap_bad_granularity",
+            "--format",
+            "json",
+        ],
+    ),
+    (
+        "fuzz.json",
+        &[
+            "fuzz",
+            "test_incremental_failure",
+            "--seeds",
+            "0..20",
+            "--format",
+            "json",
+        ],
+    ),
+    (
+        "conform.accepted",
+        &[
+            "conform",
+            "scenarios/recordings/7.2.22/test_incremental_failure.1.jsonl",
+        ],
+    ),
+    (
+        "conform.json",
+        &[
+            "conform",
+            "scenarios/recordings/10.0.2/test_incremental_pause.0.jsonl",
+            "--format",
+            "json",
+        ],
+    ),
+    (
+        "conform.rejected",
+        &["conform", "tests/data/lost-null.jsonl"],
+    ),
 ];
 
 /// Every mistake a user can make: a name, the exit code, and the command line.
 const ERRORS: &[(&str, i32, &[&str])] = &[
     ("error.no-command", 2, &[]),
     ("error.unknown-command", 2, &["rnu"]),
-    ("error.unknown-flag", 2, &["run", "test_incremental_simple", "--sead", "3"]),
-    ("error.unknown-dialect", 2, &["run", "test_incremental_simple", "--dialect", "6.1"]),
-    ("error.unknown-strategy", 2, &["fuzz", "--strategy", "pot-luck"]),
-    ("error.unknown-scenario", 2, &["run", "test_incremental_simpel"]),
+    (
+        "error.unknown-flag",
+        2,
+        &["run", "test_incremental_simple", "--sead", "3"],
+    ),
+    (
+        "error.unknown-dialect",
+        2,
+        &["run", "test_incremental_simple", "--dialect", "6.1"],
+    ),
+    (
+        "error.unknown-strategy",
+        2,
+        &["fuzz", "--strategy", "pot-luck"],
+    ),
+    (
+        "error.unknown-scenario",
+        2,
+        &["run", "test_incremental_simpel"],
+    ),
     ("error.no-such-file", 2, &["run", "tests/data/none.yaml"]),
     ("error.bad-seeds", 2, &["fuzz", "--seeds", "9..3"]),
     ("error.no-number", 2, &["fuzz", "--seeds", "many"]),
-    ("error.no-seeds", 4, &["fuzz", "test_incremental_simple", "--seeds", "5..5"]),
-    ("error.no-recordings", 4, &["conform", "tests/data/empty-folder"]),
+    (
+        "error.no-seeds",
+        4,
+        &["fuzz", "test_incremental_simple", "--seeds", "5..5"],
+    ),
+    (
+        "error.no-recordings",
+        4,
+        &["conform", "tests/data/empty-folder"],
+    ),
     ("error.bad-yaml", 2, &["run", "tests/data/bad-yaml.yaml"]),
-    ("error.unknown-key", 2, &["run", "tests/data/unknown-key.yaml"]),
-    ("error.duplicate-key", 2, &["run", "tests/data/duplicate-key.yaml"]),
-    ("error.unknown-drive", 2, &["run", "tests/data/unknown-drive.yaml"]),
-    ("error.unmodelled", 2, &["run", "tests/data/unmodelled.yaml"]),
-    ("error.bad-granularity", 1, &["run", "tests/data/bad-granularity.yaml"]),
-    ("error.never-comes", 1, &["fuzz", "tests/data/never-comes.yaml", "--dialect", "7.2", "--seeds", "0..10"]),
-    ("error.recording-not-json", 2, &["conform", "tests/data/not-json.jsonl"]),
-    ("error.recording-no-header", 2, &["conform", "tests/data/no-header.jsonl"]),
-    ("error.recording-unknown-line", 2, &["conform", "tests/data/unknown-line.jsonl"]),
-    ("error.recording-unknown-version", 2, &["conform", "tests/data/unknown-version.jsonl"]),
-    ("error.schedule-diverged", 6, &["run", "test_incremental_simple", "--schedule", "tests/data/diverges.schedule"]),
-    ("error.schedule-empty-step", 2, &["run", "test_incremental_simple", "--schedule", "tests/data/none.schedule"]),
+    (
+        "error.unknown-key",
+        2,
+        &["run", "tests/data/unknown-key.yaml"],
+    ),
+    (
+        "error.duplicate-key",
+        2,
+        &["run", "tests/data/duplicate-key.yaml"],
+    ),
+    (
+        "error.unknown-drive",
+        2,
+        &["run", "tests/data/unknown-drive.yaml"],
+    ),
+    (
+        "error.unmodelled",
+        2,
+        &["run", "tests/data/unmodelled.yaml"],
+    ),
+    (
+        "error.bad-granularity",
+        1,
+        &["run", "tests/data/bad-granularity.yaml"],
+    ),
+    (
+        "error.never-comes",
+        1,
+        &[
+            "fuzz",
+            "tests/data/never-comes.yaml",
+            "--dialect",
+            "7.2",
+            "--seeds",
+            "0..10",
+        ],
+    ),
+    (
+        "error.recording-not-json",
+        2,
+        &["conform", "tests/data/not-json.jsonl"],
+    ),
+    (
+        "error.recording-no-header",
+        2,
+        &["conform", "tests/data/no-header.jsonl"],
+    ),
+    (
+        "error.recording-unknown-line",
+        2,
+        &["conform", "tests/data/unknown-line.jsonl"],
+    ),
+    (
+        "error.recording-unknown-version",
+        2,
+        &["conform", "tests/data/unknown-version.jsonl"],
+    ),
+    (
+        "error.schedule-diverged",
+        6,
+        &[
+            "run",
+            "test_incremental_simple",
+            "--schedule",
+            "tests/data/diverges.schedule",
+        ],
+    ),
+    (
+        "error.schedule-empty-step",
+        2,
+        &[
+            "run",
+            "test_incremental_simple",
+            "--schedule",
+            "tests/data/none.schedule",
+        ],
+    ),
 ];
 
 /// The snapshots that other test files keep.
-const ELSEWHERE: &[&str] = &["golden", "mutants"];
+const ELSEWHERE: &[&str] = &["golden.200", "golden.10000"];
 
 #[test]
 fn every_story_prints_its_trace() {
@@ -74,7 +210,11 @@ fn every_story_prints_its_trace() {
         let output = blockrace(&args);
         assert_eq!(text(&output.stderr), "", "{name}");
         assert_eq!(output.status.code(), Some(0), "{name}");
-        snapshot(&name, &format!("blockrace {}", args.join(" ")), &text(&output.stdout));
+        snapshot(
+            &name,
+            &format!("blockrace {}", args.join(" ")),
+            &text(&output.stdout),
+        );
     }
 }
 
@@ -82,7 +222,11 @@ fn every_story_prints_its_trace() {
 fn what_else_is_printed() {
     for (name, args) in PRINTED {
         let output = blockrace(args);
-        snapshot(name, &format!("blockrace {}", args.join(" ")), &text(&output.stdout));
+        snapshot(
+            name,
+            &format!("blockrace {}", args.join(" ")),
+            &text(&output.stdout),
+        );
     }
 }
 
@@ -109,12 +253,25 @@ fn a_saved_schedule_is_the_run_again() {
     let file = std::env::temp_dir().join(format!("blockrace-{}.schedule", std::process::id()));
     let path = file.to_string_lossy().into_owned();
     let story = "test_transaction_failure";
-    let first = blockrace(&["run", story, "--seed", "7", "--save-schedule", &path, "--format", "json"]);
+    let first = blockrace(&[
+        "run",
+        story,
+        "--seed",
+        "7",
+        "--save-schedule",
+        &path,
+        "--format",
+        "json",
+    ]);
     let again = blockrace(&["run", story, "--schedule", &path, "--format", "json"]);
     std::fs::remove_file(&file).expect("the schedule was written");
     assert_eq!(text(&first.stdout), text(&again.stdout));
     let other = blockrace(&["run", story, "--seed", "8", "--format", "json"]);
-    assert_ne!(text(&first.stdout), text(&other.stdout), "another seed is another run");
+    assert_ne!(
+        text(&first.stdout),
+        text(&other.stdout),
+        "another seed is another run"
+    );
 }
 
 #[test]
@@ -124,9 +281,16 @@ fn no_snapshot_is_an_orphan() {
     expected.extend(ERRORS.iter().map(|(name, ..)| (*name).to_owned()));
     expected.extend(ELSEWHERE.iter().map(|name| (*name).to_owned()));
     for entry in std::fs::read_dir(snapshots()).expect("the folder of snapshots") {
-        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
         if let Some(name) = name.strip_suffix(".snap") {
-            assert!(expected.contains(name), "snapshots/{name}.snap belongs to no test");
+            assert!(
+                expected.contains(name),
+                "snapshots/{name}.snap belongs to no test"
+            );
         }
     }
 }

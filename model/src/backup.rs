@@ -210,7 +210,10 @@ pub(crate) fn check_parameters(
         )));
     }
     if sync == Sync::Incremental {
-        if request.bitmap_mode.is_some_and(|mode| mode != BitmapMode::OnSuccess) {
+        if request
+            .bitmap_mode
+            .is_some_and(|mode| mode != BitmapMode::OnSuccess)
+        {
             return Err(QmpError::generic(
                 "Bitmap sync mode must be 'on-success' when using sync mode 'incremental'",
             ));
@@ -219,7 +222,9 @@ pub(crate) fn check_parameters(
     }
     if let Some(name) = &request.bitmap {
         let Some(bitmap) = w.node(source).bitmap(name) else {
-            return Err(QmpError::generic(format!("Bitmap '{name}' could not be found")));
+            return Err(QmpError::generic(format!(
+                "Bitmap '{name}' could not be found"
+            )));
         };
         let Some(mode) = request.bitmap_mode else {
             return Err(QmpError::generic(
@@ -239,7 +244,9 @@ pub(crate) fn check_parameters(
             )));
         }
     } else if request.bitmap_mode.is_some() {
-        return Err(QmpError::generic("Cannot specify bitmap sync mode without a bitmap"));
+        return Err(QmpError::generic(
+            "Cannot specify bitmap sync mode without a bitmap",
+        ));
     }
     Ok(())
 }
@@ -288,7 +295,9 @@ pub(crate) fn create(
     check_not_blocked(w, source)?;
     check_not_blocked(w, target)?;
     if request.workers_max < 1 || request.workers_max > i64::from(i32::MAX) {
-        return Err(QmpError::generic("max-workers must be between 1 and 2147483647"));
+        return Err(QmpError::generic(
+            "max-workers must be between 1 and 2147483647",
+        ));
     }
     let Ok(chunk_max) = u64::try_from(request.chunk_max) else {
         return Err(QmpError::generic(
@@ -298,12 +307,24 @@ pub(crate) fn create(
     let bitmap = request.bitmap.clone().zip(request.bitmap_mode);
     if let Some((name, mode)) = &bitmap {
         if *mode != BitmapMode::Never {
-            let bitmap = w.node(source).bitmap(name).expect("internal: checked before");
+            let bitmap = w
+                .node(source)
+                .bitmap(name)
+                .expect("internal: checked before");
             bitmap.check(Use::Default)?;
         }
         w.freeze_bitmap(source, name)?;
     }
-    match create_frozen(w, request, source, target, target_cluster, chunk_max, &bitmap, group) {
+    match create_frozen(
+        w,
+        request,
+        source,
+        target,
+        target_cluster,
+        chunk_max,
+        &bitmap,
+        group,
+    ) {
         Ok(job) => Ok(job),
         Err(error) => {
             if let Some((name, _)) = &bitmap {
@@ -328,13 +349,19 @@ fn create_frozen(
 ) -> Result<JobIx, QmpError> {
     let len = w.length(source);
     if len != w.length(target) {
-        return Err(QmpError::generic("Source and target image have different sizes"));
+        return Err(QmpError::generic(
+            "Source and target image have different sizes",
+        ));
     }
-    let cluster = CLUSTER_MIN.max(target_cluster.unwrap_or(0)).max(request.cluster_min);
+    let cluster = CLUSTER_MIN
+        .max(target_cluster.unwrap_or(0))
+        .max(request.cluster_min);
     if let Some(name) = &request.filter_node_name
         && w.find_node(name).is_some()
     {
-        return Err(QmpError::generic(format!("Duplicate nodes with node-name='{name}'")));
+        return Err(QmpError::generic(format!(
+            "Duplicate nodes with node-name='{name}'"
+        )));
     }
     check_target_not_backed_up(w, request, target)?;
     if chunk_max > 0 && chunk_max < cluster {
@@ -347,7 +374,11 @@ fn create_frozen(
         // The name of the drive on the filter just inserted: none, if that is below another filter.
         None => {
             let entry = w.node(source);
-            entry.drive.clone().filter(|_| entry.filters.is_empty()).unwrap_or_else(|| "".into())
+            entry
+                .drive
+                .clone()
+                .filter(|_| entry.filters.is_empty())
+                .unwrap_or_else(|| "".into())
         }
     };
     job::check_id(w, &id)?;
@@ -364,7 +395,9 @@ fn create_frozen(
     match bitmap {
         Some((name, _)) if matches!(request.sync, Sync::Bitmap | Sync::Incremental) => {
             let sync_bitmap = w.node(source).bitmap(name).expect("internal: just frozen");
-            copy.dirty.merge(sync_bitmap).expect("internal: bitmaps follow their node's length");
+            copy.dirty
+                .merge(sync_bitmap)
+                .expect("internal: bitmaps follow their node's length");
         }
         _ => copy.dirty.set(0..len),
     }
@@ -433,7 +466,9 @@ fn check_target_not_backed_up(
     target: NodeIx,
 ) -> Result<(), QmpError> {
     let entry = w.node(target);
-    let Some(&above) = entry.filters.first() else { return Ok(()) };
+    let Some(&above) = entry.filters.first() else {
+        return Ok(());
+    };
     let (name, above) = (entry.name.clone(), w.node(above).name.clone());
     let filter = match &request.filter_node_name {
         Some(filter) => filter.clone(),
@@ -527,7 +562,10 @@ fn step(w: &mut World, index: JobIx) -> bool {
         At::Idle => pause_point(w, index, Then::Idle),
         At::AwaitCancelled => returns(w, index, None),
         At::Scanning(_) => false,
-        At::Returned => panic!("internal: job {} entered after it returned", w.job(index).id),
+        At::Returned => panic!(
+            "internal: job {} entered after it returned",
+            w.job(index).id
+        ),
     }
 }
 
@@ -545,10 +583,17 @@ fn yields(w: &mut World, index: JobIx, at: At) -> bool {
 
 fn returns(w: &mut World, index: JobIx, ret: Option<Errno>) -> bool {
     // In an iothread the I/O takes no pass of the main loop.
-    let call = w.copy(index).call(Caller::Job).filter(|_| w.job(index).context.is_none());
-    let exit_after_reply = call.filter(|call| call.chained).and_then(|call| call.begun_in);
+    let call = w
+        .copy(index)
+        .call(Caller::Job)
+        .filter(|_| w.job(index).context.is_none());
+    let exit_after_reply = call
+        .filter(|call| call.chained)
+        .and_then(|call| call.begun_in);
     w.job_mut(index).exit_after_reply = exit_after_reply;
-    w.copy_mut(index).calls.retain(|call| call.caller != Caller::Job);
+    w.copy_mut(index)
+        .calls
+        .retain(|call| call.caller != Caller::Job);
     go_to(w, index, At::Returned);
     job::returned(w, index, ret);
     false
@@ -638,7 +683,11 @@ pub(crate) fn scanned(w: &mut World, index: JobIx) {
     let top = w.node(copy.source).chain()[0];
     let (allocation, mut end) = w.file(top).image.allocation(at, len);
     if allocation == Allocation::Unallocated {
-        end = if end < len { end / cluster * cluster } else { end };
+        end = if end < len {
+            end / cluster * cluster
+        } else {
+            end
+        };
         if end > at {
             w.copy_mut(index).dirty.reset(at..end);
         }
@@ -662,12 +711,17 @@ fn look(w: &mut World, index: JobIx) -> bool {
         }
         return yields(w, index, At::AwaitCall);
     }
-    let call = w.copy(index).call(Caller::Job).expect("internal: the loop has a call");
+    let call = w
+        .copy(index)
+        .call(Caller::Job)
+        .expect("internal: the loop has a call");
     let (call_cancelled, failed) = (call.cancelled, call.failed);
     if cancelled || (failed.is_none() && !call_cancelled) {
         return returns(w, index, None);
     }
-    w.copy_mut(index).calls.retain(|call| call.caller != Caller::Job);
+    w.copy_mut(index)
+        .calls
+        .retain(|call| call.caller != Caller::Job);
     let Some((operation, errno)) = failed.filter(|_| !call_cancelled) else {
         return go_to(w, index, At::Then(Then::Copy));
     };
@@ -702,7 +756,9 @@ pub(crate) fn set_speed(w: &mut World, index: JobIx, speed: u64) {
 /// The bitmap's fate is decided by how the job ended: `backup_cleanup_sync_bitmap`.
 pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
     let job = w.job(index);
-    let Some((name, mode)) = job.backup.bitmap.clone() else { return };
+    let Some((name, mode)) = job.backup.bitmap.clone() else {
+        return;
+    };
     let (source, success) = (job.backup.source, job.ret.is_none());
     let forgets = (success || mode == BitmapMode::Always) && mode != BitmapMode::Never;
     if !forgets {
@@ -711,17 +767,29 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
     w.abdicate_bitmap(source, &name);
     if !success {
         let uncopied = w.copy(index).dirty.clone();
-        let bitmap = w.node_mut(source).bitmap_mut(&name).expect("internal: it was frozen");
-        bitmap.merge(&uncopied).expect("internal: a busy bitmap is not resized");
+        let bitmap = w
+            .node_mut(source)
+            .bitmap_mut(&name)
+            .expect("internal: it was frozen");
+        bitmap
+            .merge(&uncopied)
+            .expect("internal: a busy bitmap is not resized");
     }
 }
 
 /// The job lets go of its nodes, and its filter is removed: `backup_clean`. Whether closing the target takes an
 /// I/O (something was written to it since its last flush) is returned.
 pub(crate) fn detach(w: &mut World, index: JobIx) -> bool {
-    let Backup { source, target, filter, .. } = w.job(index).backup;
+    let Backup {
+        source,
+        target,
+        filter,
+        ..
+    } = w.job(index).backup;
     w.job_mut(index).nodes = 0;
-    w.node_mut(source).listed.retain(|listed| *listed != Listed::Copy(index));
+    w.node_mut(source)
+        .listed
+        .retain(|listed| *listed != Listed::Copy(index));
     w.node_mut(source).filters.retain(|&other| other != filter);
     w.remove_node(filter);
     w.node_mut(target).target_of = None;

@@ -198,7 +198,10 @@ impl BlockCopy {
             _ => 0,
         });
         let left = self.dirty.count() + self.in_flight() + held.sum::<u64>();
-        Progress { current: self.copied, total: self.copied + left }
+        Progress {
+            current: self.copied,
+            total: self.copied + left,
+        }
     }
 
     /// The call of that caller.
@@ -246,7 +249,11 @@ impl BlockCopy {
     /// The calls that wait for the end of the task that starts there.
     fn waiters(&self, start: u64) -> Vec<Caller> {
         let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
-        self.calls.iter().filter(waits).map(|call| call.caller).collect()
+        self.calls
+            .iter()
+            .filter(waits)
+            .map(|call| call.caller)
+            .collect()
     }
 
     /// The start of an area in the range that is claimed: a task's, or one that waits for a worker.
@@ -256,8 +263,11 @@ impl BlockCopy {
             CallState::PoolFull { start, end, .. } => Some((start, end)),
             _ => None,
         });
-        let held = held.filter(|area| area.0 < range.1 && range.0 < area.1).map(|area| area.0);
-        held.chain(self.overlapping(range).map(|task| task.start)).min()
+        let held = held
+            .filter(|area| area.0 < range.1 && range.0 < area.1)
+            .map(|area| area.0);
+        held.chain(self.overlapping(range).map(|task| task.start))
+            .min()
     }
 
     /// The range, rounded outwards to clusters.
@@ -279,8 +289,14 @@ impl BlockCopy {
 pub fn is_crew(w: &World, job: JobIx, start: u64) -> bool {
     let copy = w.copy(job);
     let task = &copy.tasks[copy.task_at(start)];
-    let Some(call) = copy.call(task.caller) else { return false };
-    let awaited = || copy.calls.iter().any(|call| call.state == CallState::AwaitTask(start));
+    let Some(call) = copy.call(task.caller) else {
+        return false;
+    };
+    let awaited = || {
+        copy.calls
+            .iter()
+            .any(|call| call.state == CallState::AwaitTask(start))
+    };
     if task.caller != Caller::Job || task.fault.is_some() || awaited() {
         return false;
     }
@@ -288,17 +304,29 @@ pub fn is_crew(w: &World, job: JobIx, start: u64) -> bool {
         CallState::Draining => ignores_faults(w, copy.target),
         CallState::PoolFull { .. } => {
             // The area that begins when a worker is free may be one that a guest waits for.
-            let nobody_waits =
-                copy.calls.iter().all(|call| !matches!(call.state, CallState::AwaitTask(_)));
+            let nobody_waits = copy
+                .calls
+                .iter()
+                .all(|call| !matches!(call.state, CallState::AwaitTask(_)));
             let unfaulted = nobody_waits && copy.tasks.iter().all(|task| task.fault.is_none());
-            unfaulted && copy.speed == 0 && ignores_faults(w, copy.source) && ignores_faults(w, copy.target)
+            unfaulted
+                && copy.speed == 0
+                && ignores_faults(w, copy.source)
+                && ignores_faults(w, copy.target)
         }
         _ => false,
     }
 }
 
 fn ignores_faults(w: &World, node: NodeIx) -> bool {
-    let events = ["read_aio", "read_backing_aio", "cluster_alloc", "write_aio", "pwritev", "pwritev_done"];
+    let events = [
+        "read_aio",
+        "read_backing_aio",
+        "cluster_alloc",
+        "write_aio",
+        "pwritev",
+        "pwritev_done",
+    ];
     let ignores = |layer: &Blkdebug| events.iter().all(|event| layer.ignores(event));
     w.node(node).blkdebug.as_ref().is_none_or(ignores)
 }
@@ -335,8 +363,16 @@ pub(crate) fn cancel_call(w: &mut World, job: JobIx) {
 
 /// Ends the background call's sleep early. QEMU: `block_copy_kick`.
 pub(crate) fn wake_sleeper(w: &mut World, job: JobIx) {
-    let sleeper = w.copy_mut(job).calls.iter_mut().find(|call| call.caller == Caller::Job);
-    if let Some(Call { state: CallState::Sleeping { woken }, .. }) = sleeper {
+    let sleeper = w
+        .copy_mut(job)
+        .calls
+        .iter_mut()
+        .find(|call| call.caller == Caller::Job);
+    if let Some(Call {
+        state: CallState::Sleeping { woken },
+        ..
+    }) = sleeper
+    {
         *woken = true;
     }
 }
@@ -358,7 +394,9 @@ pub(crate) fn sleep_over(w: &mut World, job: JobIx) {
 fn advance(w: &mut World, job: JobIx, caller: Caller) {
     while claim_next(w, job, caller) {}
     let copy = w.copy(job);
-    let call = copy.call(caller).expect("internal: the call is in progress");
+    let call = copy
+        .call(caller)
+        .expect("internal: the call is in progress");
     if call.state == CallState::Finished {
         let (cancelled, failed) = (call.cancelled, call.failed);
         match caller {
@@ -376,7 +414,9 @@ fn advance(w: &mut World, job: JobIx, caller: Caller) {
 /// QEMU: one iteration of `block_copy_dirty_clusters`.
 fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     let copy = w.copy(job);
-    let call = copy.call(caller).expect("internal: the call is in progress");
+    let call = copy
+        .call(caller)
+        .expect("internal: the call is in progress");
     if call.cancelled || call.failed.is_some() {
         return end_pass(w, job, caller);
     }
@@ -389,7 +429,12 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     };
     let (source, cluster, len) = (copy.source, copy.cluster, copy.len);
     let limited = caller == Caller::Job && copy.limited();
-    let full = call.running == if caller == Caller::Job { copy.workers_max } else { WORKERS_MAX };
+    let full = call.running
+        == if caller == Caller::Job {
+            copy.workers_max
+        } else {
+            WORKERS_MAX
+        };
     let skip_unallocated = copy.skip_unallocated;
 
     let (end, zero) = source_status(w, source, &area, cluster, len);
@@ -410,7 +455,11 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     call.cursor = end;
     call.copied = true;
     if full {
-        call.state = CallState::PoolFull { start: area.start, end, zero };
+        call.state = CallState::PoolFull {
+            start: area.start,
+            end,
+            zero,
+        };
         return false;
     }
     begin_task(w, job, caller, area.start, end, zero);
@@ -435,7 +484,11 @@ fn source_status(
     if known < cluster {
         return (area.start + cluster, false);
     }
-    let whole = if extent.end == len { known.div_ceil(cluster) } else { known / cluster };
+    let whole = if extent.end == len {
+        known.div_ceil(cluster)
+    } else {
+        known / cluster
+    };
     (area.start + whole * cluster, extent.kind == Kind::Zero)
 }
 
@@ -479,13 +532,27 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
     let copy = w.copy(job);
     let (source, target, range) = (copy.source, copy.target, start..end.min(copy.len));
     let (phase, fault, operation) = if zero {
-        (Phase::Zeroing, w.zero_starts(target, &range), Operation::Write)
+        (
+            Phase::Zeroing,
+            w.zero_starts(target, &range),
+            Operation::Write,
+        )
     } else {
-        (Phase::Reading, w.read_starts(source, &range), Operation::Read)
+        (
+            Phase::Reading,
+            w.read_starts(source, &range),
+            Operation::Read,
+        )
     };
     let at_once = fault.is_some_and(|fault| fault.immediately);
     let errno = fault.map(|fault| fault.errno);
-    let task = Task { start, end, caller, phase, fault: errno };
+    let task = Task {
+        start,
+        end,
+        caller,
+        phase,
+        fault: errno,
+    };
     let copy = w.copy_mut(job);
     assert!(
         copy.overlapping((start, end)).is_none(),
@@ -509,10 +576,17 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
     let range = start..task.end.min(copy.len);
     if let Some(errno) = task.fault {
         let reading = task.phase == Phase::Reading;
-        let operation = if reading { Operation::Read } else { Operation::Write };
+        let operation = if reading {
+            Operation::Read
+        } else {
+            Operation::Write
+        };
         return end_task(w, job, start, Some((operation, errno)));
     }
-    let (phase, caller) = (std::mem::replace(&mut task.phase, Phase::Reading), task.caller);
+    let (phase, caller) = (
+        std::mem::replace(&mut task.phase, Phase::Reading),
+        task.caller,
+    );
     note_successors(w, job, caller, phase == Phase::Reading);
     match phase {
         Phase::Reading => {
@@ -525,7 +599,11 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             // Setting a flag commutes with setting it.
             let caller = copy.tasks[at].caller;
             copy.call_mut(caller).chained = true;
-            if let Some(Fault { errno, immediately: true }) = fault {
+            if let Some(Fault {
+                errno,
+                immediately: true,
+            }) = fault
+            {
                 end_task(w, job, start, Some((Operation::Write, errno)));
             }
         }

@@ -20,7 +20,10 @@ const NAME_MAX: usize = 1023;
 /// `Node '…' not found`, `Dirty bitmap '…' not found`.
 pub(crate) fn find(w: &World, bitmap: &BitmapName) -> Result<NodeIx, QmpError> {
     let Some(node) = w.find_node(&bitmap.node) else {
-        return Err(QmpError::generic(format!("Node '{}' not found", bitmap.node)));
+        return Err(QmpError::generic(format!(
+            "Node '{}' not found",
+            bitmap.node
+        )));
     };
     find_on(w, node, &bitmap.name)?;
     Ok(node)
@@ -29,7 +32,9 @@ pub(crate) fn find(w: &World, bitmap: &BitmapName) -> Result<NodeIx, QmpError> {
 fn find_on(w: &World, node: NodeIx, name: &str) -> Result<(), QmpError> {
     match w.node(node).bitmap(name) {
         Some(_) => Ok(()),
-        None => Err(QmpError::generic(format!("Dirty bitmap '{name}' not found"))),
+        None => Err(QmpError::generic(format!(
+            "Dirty bitmap '{name}' not found"
+        ))),
     }
 }
 
@@ -41,7 +46,9 @@ pub(crate) fn is_gone(w: &World, node: NodeIx, name: &str) -> bool {
 
 /// A bitmap that was found.
 pub(crate) fn named<'w>(w: &'w World, node: NodeIx, bitmap: &BitmapName) -> &'w Bitmap {
-    w.node(node).bitmap(&bitmap.name).expect("internal: found before")
+    w.node(node)
+        .bitmap(&bitmap.name)
+        .expect("internal: found before")
 }
 
 /// A bitmap that was found, to change it.
@@ -51,7 +58,9 @@ pub(crate) fn named_mut<'w>(w: &'w mut World, node: NodeIx, bitmap: &BitmapName)
 
 /// A bitmap that was found, to change it.
 pub(crate) fn by_name<'w>(w: &'w mut World, node: NodeIx, name: &str) -> &'w mut Bitmap {
-    w.node_mut(node).bitmap_mut(name).expect("internal: found before")
+    w.node_mut(node)
+        .bitmap_mut(name)
+        .expect("internal: found before")
 }
 
 /// `block-dirty-bitmap-add`. Through a drive's name a bitmap lands on the drive's top node: during a backup that
@@ -102,15 +111,12 @@ fn cluster_size(w: &World, node: NodeIx) -> Option<u64> {
 /// Bytes of bits a stored bitmap may take: `BME_MAX_PHYS_SIZE`.
 const STORED_MAX: u64 = 512 << 20;
 
-fn check_persistent(
-    w: &World,
-    node: NodeIx,
-    name: &str,
-    granularity: u64,
-) -> Result<(), QmpError> {
+fn check_persistent(w: &World, node: NodeIx, name: &str, granularity: u64) -> Result<(), QmpError> {
     let refuse = |why: &str| {
         let node = device_or_node(w, node);
-        Err(QmpError::generic(format!("Can't make bitmap '{name}' persistent in '{node}': {why}")))
+        Err(QmpError::generic(format!(
+            "Can't make bitmap '{name}' persistent in '{node}': {why}"
+        )))
     };
     let NodeKind::Image { chain, .. } = &w.node(node).kind else {
         return Err(cannot_store(w, node));
@@ -128,9 +134,7 @@ fn check_persistent(
         return refuse("Name length exceeds maximum (1023 characters)");
     }
     if w.length(node).div_ceil(granularity).div_ceil(8) > STORED_MAX {
-        return refuse(
-            "Too much space will be occupied by the bitmap. Use larger granularity",
-        );
+        return refuse("Too much space will be occupied by the bitmap. Use larger granularity");
     }
     Ok(())
 }
@@ -146,7 +150,11 @@ fn cannot_store(w: &World, node: NodeIx) -> QmpError {
 fn device_or_node(w: &World, node: NodeIx) -> &str {
     let entry = w.node(node);
     let lowest = entry.filters.is_empty();
-    entry.drive.as_deref().filter(|_| lowest).unwrap_or(&entry.name)
+    entry
+        .drive
+        .as_deref()
+        .filter(|_| lowest)
+        .unwrap_or(&entry.name)
 }
 
 /// `block-dirty-bitmap-merge`: checks and merges source by source; on an error the sources before it are undone.

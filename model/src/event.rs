@@ -144,7 +144,11 @@ impl Event {
                 Value::Object(data)
             }
             Event::BlockJobCancelled { end } => Value::Object(end.data()),
-            Event::BlockJobError { device, operation, action } => {
+            Event::BlockJobError {
+                device,
+                operation,
+                action,
+            } => {
                 json!({"device": &**device, "operation": operation.name(), "action": action.name()})
             }
             Event::BlockJobPending { id } => json!({"type": "backup", "id": &**id}),

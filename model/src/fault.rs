@@ -150,7 +150,10 @@ pub struct Fault {
 
 /// The number of an event's name, for rules.
 pub fn event_number(name: &str) -> Option<u8> {
-    EVENTS.iter().position(|event| *event == name).map(|at| at as u8)
+    EVENTS
+        .iter()
+        .position(|event| *event == name)
+        .map(|at| at as u8)
 }
 
 impl Blkdebug {
@@ -174,14 +177,19 @@ impl Blkdebug {
             rule_event == event && (rule_state == 0 || rule_state == state)
         };
         let arms = |rule: &Option<InjectError>| {
-            rule.as_ref().is_some_and(|rule| matches(rule.event, rule.state))
+            rule.as_ref()
+                .is_some_and(|rule| matches(rule.event, rule.state))
         };
         if self.inject_error.iter().any(arms) {
             self.armed = (0..self.inject_error.len() as u8)
                 .filter(|&index| arms(&self.inject_error[index as usize]))
                 .collect();
         }
-        if let Some(rule) = self.set_state.iter().find(|rule| matches(rule.event, rule.state)) {
+        if let Some(rule) = self
+            .set_state
+            .iter()
+            .find(|rule| matches(rule.event, rule.state))
+        {
             self.state = rule.new_state;
         }
     }
@@ -202,16 +210,25 @@ impl Blkdebug {
         let matches = |rule_event: u8, rule_state: u32| {
             rule_event == event && (rule_state == 0 || rule_state == self.state)
         };
-        !self.inject_error.iter().flatten().any(|rule| matches(rule.event, rule.state))
-            && !self.set_state.iter().any(|rule| matches(rule.event, rule.state))
+        !self
+            .inject_error
+            .iter()
+            .flatten()
+            .any(|rule| matches(rule.event, rule.state))
+            && !self
+                .set_state
+                .iter()
+                .any(|rule| matches(rule.event, rule.state))
     }
 
     /// An I/O reaches the layer: `rule_check`. A rule that hits once is deleted here.
     pub fn hit(&mut self, io: IoType, range: &std::ops::Range<u64>) -> Option<Fault> {
         let at = self.armed.iter().position(|&index| {
-            self.inject_error[index as usize].as_ref().is_some_and(|rule| {
-                rule.iotypes.contains(&io) && rule.at.is_none_or(|byte| range.contains(&byte))
-            })
+            self.inject_error[index as usize]
+                .as_ref()
+                .is_some_and(|rule| {
+                    rule.iotypes.contains(&io) && rule.at.is_none_or(|byte| range.contains(&byte))
+                })
         })?;
         let index = self.armed[at] as usize;
         let rule = self.inject_error[index].as_ref()?;
@@ -220,7 +237,10 @@ impl Blkdebug {
         }
         // A rule that stays would have a job that ignores errors try for ever within one step (QEMU's main loop
         // hangs then): its failures always come one hop later.
-        let fault = Fault { errno: rule.errno, immediately: rule.immediately && rule.once };
+        let fault = Fault {
+            errno: rule.errno,
+            immediately: rule.immediately && rule.once,
+        };
         if rule.once {
             self.inject_error[index] = None;
             self.armed.remove(at);

@@ -17,7 +17,10 @@ pub struct Directory {
 impl Directory {
     /// The file of that name.
     pub fn find(&self, name: &str) -> Option<FileIx> {
-        let at = self.entries.binary_search_by(|(entry, _)| (**entry).cmp(name)).ok()?;
+        let at = self
+            .entries
+            .binary_search_by(|(entry, _)| (**entry).cmp(name))
+            .ok()?;
         Some(self.entries[at].1)
     }
 
@@ -152,15 +155,31 @@ impl World {
     pub fn qemu_img(&mut self, command: &ImageCommand) -> Result<String, String> {
         self.forget_touched();
         match command {
-            ImageCommand::Create { name, size, format, cluster_size, backing } => {
+            ImageCommand::Create {
+                name,
+                size,
+                format,
+                cluster_size,
+                backing,
+            } => {
                 self.create_image(name, *size, *format, *cluster_size, backing.as_ref())?;
             }
-            ImageCommand::Write { name, offset, len, fill } => {
+            ImageCommand::Write {
+                name,
+                offset,
+                len,
+                fill,
+            } => {
                 let chain = self.chain_of(name)?;
                 self.check_range(chain[0], *offset, *len)?;
                 self.write_file(&chain, &filled(*offset, *len, *fill));
             }
-            ImageCommand::Read { name, offset, len, fill } => {
+            ImageCommand::Read {
+                name,
+                offset,
+                len,
+                fill,
+            } => {
                 let chain = self.chain_of(name)?;
                 self.check_range(chain[0], *offset, *len)?;
                 let contents = self.read_chain(&chain, *offset..*offset + *len);
@@ -207,7 +226,9 @@ impl World {
     fn check_range(&self, file: FileIx, offset: u64, len: u64) -> Result<(), String> {
         let length = self.file(file).image.length;
         if offset.checked_add(len).is_none_or(|end| end > length) {
-            return Err(format!("{offset}+{len} is beyond the end of the image ({length})"));
+            return Err(format!(
+                "{offset}+{len} is beyond the end of the image ({length})"
+            ));
         }
         Ok(())
     }
@@ -239,7 +260,11 @@ impl World {
     }
 
     fn link(&mut self, name: &Name, image: Image) {
-        let file = self.add_file(File { image, openers: 0, linked: true });
+        let file = self.add_file(File {
+            image,
+            openers: 0,
+            linked: true,
+        });
         self.directory_mut().insert(name.clone(), file);
     }
 
@@ -267,7 +292,9 @@ impl World {
         while let Some(backing) = self.file(chain[chain.len() - 1]).image.backing.clone() {
             let file = self.find_file(&backing)?;
             if chain.contains(&file) || chain.len() == CHAIN_MAX {
-                return Err(format!("Could not open '{name}': its backing files never end"));
+                return Err(format!(
+                    "Could not open '{name}': its backing files never end"
+                ));
             }
             chain.push(file);
         }
@@ -316,12 +343,20 @@ impl World {
     ) -> R {
         let top = chain[0];
         if chain.len() == 1 {
-            let file = if adding { self.file_add(top) } else { self.file_mut(top) };
+            let file = if adding {
+                self.file_add(top)
+            } else {
+                self.file_mut(top)
+            };
             return change(&mut file.image, &[]);
         }
         let below: Vec<Image> = self.images(&chain[1..]).into_iter().cloned().collect();
         let below: Vec<&Image> = below.iter().collect();
-        let file = if adding { self.file_add(top) } else { self.file_mut(top) };
+        let file = if adding {
+            self.file_add(top)
+        } else {
+            self.file_mut(top)
+        };
         change(&mut file.image, &below)
     }
 }

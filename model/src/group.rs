@@ -4,12 +4,12 @@
 //! group; every other job has a group of its own. Members are listed newest first, and walked in that order,
 //! whichever of them triggered the walk.
 
+use crate::backup;
+use crate::error::text;
 use crate::event::{Event, JobEnd};
 use crate::job::{self, Status};
 use crate::main_loop::{Flow, Frame, Wait};
 use crate::world::{GroupIx, JobIx, World};
-use crate::backup;
-use crate::error::text;
 
 /// A job group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,7 +38,10 @@ pub(crate) fn job_completed(w: &mut World, index: JobIx) -> Option<Frame> {
 fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
     job::set_status(w, index, Status::Waiting);
     let members = w.group(w.job(index).group).members.clone();
-    if !members.iter().all(|&member| w.job(member).status.is_completed()) {
+    if !members
+        .iter()
+        .all(|&member| w.job(member).status.is_completed())
+    {
         return None;
     }
     for &member in &members {
@@ -57,7 +60,9 @@ fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
 /// The members that `job-finalize` on one of them finalizes: all.
 /// QEMU: `job_do_finalize`.
 pub(crate) fn finalize(w: &World, index: JobIx) -> Frame {
-    Frame::FinalizeAll { members: w.group(w.job(index).group).members.clone() }
+    Frame::FinalizeAll {
+        members: w.group(w.job(index).group).members.clone(),
+    }
 }
 
 /// One member failed or was cancelled: all others are cancelled too, then ended, newest first.
@@ -84,7 +89,10 @@ pub(crate) fn abort_next(w: &mut World, group: GroupIx) -> Flow {
         return Flow::Done;
     };
     if w.job(member).status.is_completed() {
-        return Flow::Call(Frame::Finalize { job: member, stage: FinalizeStage::Decide });
+        return Flow::Call(Frame::Finalize {
+            job: member,
+            stage: FinalizeStage::Decide,
+        });
     }
     job::enter(w, member);
     Flow::Wait(Wait::JobCompleted(member))
@@ -147,7 +155,10 @@ fn conclude(w: &mut World, index: JobIx) {
         let event = if job.force_cancel {
             Event::BlockJobCancelled { end }
         } else {
-            Event::BlockJobCompleted { end, error: job.ret.map(text) }
+            Event::BlockJobCompleted {
+                end,
+                error: job.ret.map(text),
+            }
         };
         w.emit(event);
     }

@@ -162,7 +162,11 @@ impl Guest {
 
     /// The request in flight, or the next one.
     pub fn request(&self) -> Option<Request> {
-        let index = if self.is_idle() { self.begun } else { self.begun - 1 };
+        let index = if self.is_idle() {
+            self.begun
+        } else {
+            self.begun - 1
+        };
         self.requests.get(index).copied()
     }
 }
@@ -215,11 +219,19 @@ fn begin(w: &mut World, index: GuestIx) {
     w.node_mut(node).requests += 1;
     if range.end > w.length(node) {
         let result = Err(Errno::Eio);
-        w.guest_mut(index).stage = Stage::Landed { node, result, reached: false };
+        w.guest_mut(index).stage = Stage::Landed {
+            node,
+            result,
+            reached: false,
+        };
         return;
     }
     let saves = request.changes_data() && !range.is_empty();
-    let below = if saves { w.node(node).filters.clone() } else { Vec::new() };
+    let below = if saves {
+        w.node(node).filters.clone()
+    } else {
+        Vec::new()
+    };
     w.guest_mut(index).stage = Stage::Saving { node, below };
     save_next(w, index);
 }
@@ -236,7 +248,10 @@ fn save_next(w: &mut World, index: GuestIx) {
     let NodeKind::Filter { job, .. } = w.node(filter).kind else {
         panic!("internal: only filters are inserted above a source");
     };
-    let request = w.guest(index).request().expect("internal: a request is in flight");
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
     let clusters = w.copy(job).clusters(&request.range());
     block_copy::begin_call(w, job, Caller::Guest(index), clusters);
 }
@@ -250,7 +265,11 @@ pub(crate) fn copied(w: &mut World, index: GuestIx, job: JobIx, failed: Option<E
     match failed {
         Some(errno) => {
             let result = Err(errno);
-            w.guest_mut(index).stage = Stage::Landed { node, result, reached: false };
+            w.guest_mut(index).stage = Stage::Landed {
+                node,
+                result,
+                reached: false,
+            };
         }
         None => {
             note_done(w, index, job);
@@ -261,7 +280,10 @@ pub(crate) fn copied(w: &mut World, index: GuestIx, job: JobIx, failed: Option<E
 
 /// The filter remembers which clusters guests' writes have had copied (its second internal bitmap).
 fn note_done(w: &mut World, index: GuestIx, job: JobIx) {
-    let request = w.guest(index).request().expect("internal: a request is in flight");
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
     let copy = w.copy(job);
     let (start, end) = copy.clusters(&request.range());
     let range = start..end.min(copy.len);
@@ -273,7 +295,10 @@ fn note_done(w: &mut World, index: GuestIx, job: JobIx) {
 
 /// The request's own I/O starts.
 fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
-    let request = w.guest(index).request().expect("internal: a request is in flight");
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
     let range = request.range();
     let fault = match request {
         Request::Write { .. } => w.write_starts(node, &range),
@@ -292,7 +317,10 @@ fn lands(w: &mut World, index: GuestIx) {
     let Stage::InFlight { node, fault } = w.guest(index).stage else {
         panic!("internal: no I/O in flight");
     };
-    let request = w.guest(index).request().expect("internal: a request is in flight");
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
     if fault.is_none() {
         let chain = w.node(node).chain().to_vec();
         match request {
@@ -311,15 +339,27 @@ fn lands(w: &mut World, index: GuestIx) {
         }
     }
     let result = fault.map_or(Ok(()), Err);
-    w.guest_mut(index).stage = Stage::Landed { node, result, reached: true };
+    w.guest_mut(index).stage = Stage::Landed {
+        node,
+        result,
+        reached: true,
+    };
 }
 
 /// The request ends: the bitmaps record a write, whether it succeeded or failed.
 fn ends(w: &mut World, index: GuestIx) {
-    let Stage::Landed { node, result, reached } = w.guest(index).stage else {
+    let Stage::Landed {
+        node,
+        result,
+        reached,
+    } = w.guest(index).stage
+    else {
         panic!("internal: the I/O is still in flight");
     };
-    let request = w.guest(index).request().expect("internal: a request is in flight");
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
     if reached && request.changes_data() {
         w.mark_dirty(node, request.range());
         for filter in w.node(node).filters.clone() {
@@ -396,7 +436,9 @@ fn printed(request: Request, result: Result<(), Errno>) -> Vec<Arc<str>> {
         (Request::Flush, Err(errno)) => format!("flush failed: {}", errno.text()),
         (Request::Read { .. }, Ok(())) => format!("read {len}/{len} bytes at offset {offset}"),
         (Request::Read { .. }, Err(errno)) => format!("read failed: {}", errno.text()),
-        (Request::Discard { .. }, Ok(())) => format!("discard {len}/{len} bytes at offset {offset}"),
+        (Request::Discard { .. }, Ok(())) => {
+            format!("discard {len}/{len} bytes at offset {offset}")
+        }
         (Request::Discard { .. }, Err(errno)) => format!("discard failed: {}", errno.text()),
         (_, Ok(())) => format!("wrote {len}/{len} bytes at offset {offset}"),
         (_, Err(errno)) => format!("write failed: {}", errno.text()),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::backup::{self, Backup};
-use crate::error::{ErrorClass, Errno, QmpError, text};
+use crate::error::{Errno, ErrorClass, QmpError, text};
 use crate::event::{ErrorAction, Event, Operation};
 use crate::group;
 use crate::main_loop::{Bh, Frame};
@@ -45,8 +45,9 @@ use Status::{
 
 impl Status {
     /// Every status, in QEMU's order.
-    pub const ALL: [Status; 10] =
-        [Created, Running, Paused, Ready, Standby, Waiting, Pending, Aborting, Concluded, Null];
+    pub const ALL: [Status; 10] = [
+        Created, Running, Paused, Ready, Standby, Waiting, Pending, Aborting, Concluded, Null,
+    ];
 
     /// The word on the wire.
     pub fn name(self) -> &'static str {
@@ -250,7 +251,10 @@ pub(crate) fn set_status(w: &mut World, index: JobIx, status: Status) {
 /// Says `created`, the first thing heard of a job.
 pub(crate) fn announce(w: &mut World, index: JobIx) {
     let id = w.job(index).id.clone();
-    w.emit(Event::JobStatusChange { id, status: Created });
+    w.emit(Event::JobStatusChange {
+        id,
+        status: Created,
+    });
 }
 
 /// A cancelled job has failed, and a failed job has an error text and is aborting: `job_update_rc`.
@@ -270,7 +274,11 @@ pub(crate) fn update_result(w: &mut World, index: JobIx) {
 /// Starts a job that was created: `job_start`.
 pub(crate) fn start(w: &mut World, index: JobIx) {
     let job = w.job_mut(index);
-    assert!(job.status == Created && !job.started, "internal: job {} started twice", job.id);
+    assert!(
+        job.status == Created && !job.started,
+        "internal: job {} started twice",
+        job.id
+    );
     job.started = true;
     job.pause_count -= 1;
     job.busy = true;
@@ -328,7 +336,11 @@ pub(crate) fn pause(w: &mut World, index: JobIx) {
 /// One reason less: `job_resume`. At none, the job is entered.
 pub(crate) fn resume(w: &mut World, index: JobIx) {
     let Some(job) = w.try_job(index) else { return };
-    assert!(job.pause_count > 0, "internal: job {} resumed too often", job.id);
+    assert!(
+        job.pause_count > 0,
+        "internal: job {} resumed too often",
+        job.id
+    );
     let job = w.job_mut(index);
     job.pause_count -= 1;
     if job.pause_count == 0 {
@@ -346,7 +358,11 @@ pub(crate) fn error_action(
     let job = w.job(index);
     let action = job.backup.policy(operation).action(errno);
     let device = job.id.clone();
-    w.emit(Event::BlockJobError { device, operation, action });
+    w.emit(Event::BlockJobError {
+        device,
+        operation,
+        action,
+    });
     if action == ErrorAction::Stop {
         let job = w.job_mut(index);
         if !job.user_paused {
@@ -354,8 +370,11 @@ pub(crate) fn error_action(
             job.pause_count += 1;
         }
         if job.iostatus == IoStatus::Ok {
-            job.iostatus =
-                if errno == Errno::Enospc { IoStatus::Nospace } else { IoStatus::Failed };
+            job.iostatus = if errno == Errno::Enospc {
+                IoStatus::Nospace
+            } else {
+                IoStatus::Failed
+            };
         }
     }
     action
@@ -414,10 +433,18 @@ pub(crate) fn forget(w: &mut World, index: JobIx) {
 /// # Errors
 /// `Job not found`, or `Block job '…' not found`.
 pub(crate) fn find(w: &World, id: &str, block_job: bool) -> Result<JobIx, QmpError> {
-    let found = w.main().jobs.iter().copied().find(|&index| &*w.job(index).id == id);
+    let found = w
+        .main()
+        .jobs
+        .iter()
+        .copied()
+        .find(|&index| &*w.job(index).id == id);
     found.ok_or_else(|| {
         if block_job {
-            QmpError::new(ErrorClass::DeviceNotActive, format!("Block job '{id}' not found"))
+            QmpError::new(
+                ErrorClass::DeviceNotActive,
+                format!("Block job '{id}' not found"),
+            )
         } else {
             QmpError::generic("Job not found")
         }
@@ -487,7 +514,9 @@ pub(crate) fn user_cancel(
 pub(crate) fn user_complete(w: &World, index: JobIx) -> Result<(), QmpError> {
     apply_verb(w, index, Verb::Complete)?;
     let id = &w.job(index).id;
-    Err(QmpError::generic(format!("The active block job '{id}' cannot be completed")))
+    Err(QmpError::generic(format!(
+        "The active block job '{id}' cannot be completed"
+    )))
 }
 
 /// `block-job-set-speed`: `block_job_set_speed`.
@@ -512,7 +541,9 @@ pub(crate) fn negative_speed() -> QmpError {
 /// Malformed, or taken.
 pub(crate) fn check_id(w: &World, id: &str) -> Result<(), QmpError> {
     let mut chars = id.chars();
-    let well_formed = chars.next().is_some_and(|first| first.is_ascii_alphabetic())
+    let well_formed = chars
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic())
         && chars.all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     if !well_formed {
         return Err(QmpError::generic(format!("Invalid job ID '{id}'")));

@@ -198,7 +198,11 @@ pub(crate) fn run_bh(w: &mut World) {
         main.begin_pass();
         main.passes_since_return += u8::from(awaited);
     }
-    let bh = w.main_mut().current.pop().expect("internal: no bottom half queued");
+    let bh = w
+        .main_mut()
+        .current
+        .pop()
+        .expect("internal: no bottom half queued");
     let frame = match bh {
         Bh::JobExit(index) => job::exit(w, index),
     };
@@ -220,7 +224,11 @@ pub(crate) fn call(w: &mut World, frame: Frame) {
 
 /// The innermost nested event loop is over: its function goes on.
 pub(crate) fn resume(w: &mut World) {
-    let top = w.main_mut().stack.last_mut().expect("internal: nothing waits");
+    let top = w
+        .main_mut()
+        .stack
+        .last_mut()
+        .expect("internal: nothing waits");
     top.1 = None;
     go_on(w);
 }
@@ -238,12 +246,10 @@ fn is_over(w: &World, wait: Wait) -> bool {
         Wait::Nothing | Wait::Threads => true,
         Wait::Io => false,
         Wait::Quiet(nodes) => w.is_quiet(nodes),
-        Wait::JobCompleted(job) => {
-            w.try_job(job).is_none_or(|job| job.status.is_completed())
-        }
-        Wait::JobConcluded(job) => {
-            w.try_job(job).is_none_or(|job| job.status == Status::Concluded)
-        }
+        Wait::JobCompleted(job) => w.try_job(job).is_none_or(|job| job.status.is_completed()),
+        Wait::JobConcluded(job) => w
+            .try_job(job)
+            .is_none_or(|job| job.status == Status::Concluded),
         Wait::Request(guest) => w.guest(guest).is_idle(),
     }
 }
@@ -272,7 +278,11 @@ fn go_on(w: &mut World) {
 }
 
 fn set_top(w: &mut World, frame: Frame) {
-    w.main_mut().stack.last_mut().expect("internal: a frame runs on the stack").0 = frame;
+    w.main_mut()
+        .stack
+        .last_mut()
+        .expect("internal: a frame runs on the stack")
+        .0 = frame;
 }
 
 /// A function waits: unless what it waits for is true already, its nested loop begins a pass.
@@ -281,7 +291,10 @@ fn begin_wait(w: &mut World, wait: Wait) {
         return;
     }
     let main = w.main_mut();
-    main.stack.last_mut().expect("internal: a frame runs on the stack").1 = Some(wait);
+    main.stack
+        .last_mut()
+        .expect("internal: a frame runs on the stack")
+        .1 = Some(wait);
     if wait != Wait::Threads {
         main.begin_pass();
     }
@@ -308,7 +321,10 @@ fn finalize_next(_w: &mut World, mut members: Vec<JobIx>) -> Flow {
         return Flow::Done;
     }
     let job = members.remove(0);
-    let callee = Frame::Finalize { job, stage: FinalizeStage::Decide };
+    let callee = Frame::Finalize {
+        job,
+        stage: FinalizeStage::Decide,
+    };
     Flow::BecomeAndCall(Frame::FinalizeAll { members }, callee)
 }
 

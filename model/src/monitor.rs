@@ -17,8 +17,8 @@ use crate::job::{self, Verb};
 use crate::main_loop::{self, Bh, Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, NodeKind, Opener};
-use crate::query::{self, Query};
 use crate::process;
+use crate::query::{self, Query};
 use crate::transaction::{Action, Transaction};
 use crate::world::{NodeIx, World};
 use crate::{backup, group};
@@ -166,13 +166,19 @@ pub(crate) fn holds_main_loop(w: &World) -> bool {
 /// Is the next bottom half at least three passes away from the handler that returned? The exit of a job that the
 /// handler let go on is, if the job did two I/Os one after the other: each takes a pass.
 fn comes_later(w: &World) -> bool {
-    let Some(Bh::JobExit(job)) = w.main().next_bh() else { return false };
+    let Some(Bh::JobExit(job)) = w.main().next_bh() else {
+        return false;
+    };
     w.job(*job).exit_after_reply == Some(w.monitor().serial)
 }
 
 /// The next command's handler runs, to its end or to its first nested event loop.
 pub(crate) fn begin(w: &mut World) {
-    let (_, command) = w.monitor_mut().inbox.pop_front().expect("internal: no command came");
+    let (_, command) = w
+        .monitor_mut()
+        .inbox
+        .pop_front()
+        .expect("internal: no command came");
     let monitor = w.monitor_mut();
     monitor.handling = true;
     monitor.serial += 1;
@@ -196,7 +202,11 @@ pub(crate) fn returns(w: &mut World, reply: Reply) -> Flow {
 
 /// Writes the reply.
 pub(crate) fn reply(w: &mut World) {
-    let reply = w.monitor_mut().reply.take().expect("internal: no reply to write");
+    let reply = w
+        .monitor_mut()
+        .reply
+        .take()
+        .expect("internal: no reply to write");
     w.main_mut().passes_since_return = 0;
     w.say_reply(reply);
 }
@@ -219,12 +229,10 @@ fn done_after(w: &mut World, work: Option<Frame>) -> Frame {
 
 fn handle(w: &mut World, command: Command) -> Result<Frame, QmpError> {
     match command {
-        Command::Transaction { actions, grouped } => {
-            Ok(Frame::Transaction(Box::new(Transaction::new(actions, grouped))))
-        }
-        Command::Bitmap(actions) => {
-            Ok(Frame::Transaction(Box::new(Transaction::alone(actions))))
-        }
+        Command::Transaction { actions, grouped } => Ok(Frame::Transaction(Box::new(
+            Transaction::new(actions, grouped),
+        ))),
+        Command::Bitmap(actions) => Ok(Frame::Transaction(Box::new(Transaction::alone(actions)))),
         Command::Job { verb, id, by } => job_verb(w, verb, &id, by),
         Command::SetSpeed { id, speed } => {
             let job = job::find(w, &id, true)?;
@@ -235,11 +243,17 @@ fn handle(w: &mut World, command: Command) -> Result<Frame, QmpError> {
             let value = query::answer(w, query);
             Ok(Frame::Command(Box::new(Reply::Return(value))))
         }
-        Command::BlockdevAdd { node_name, file, blkdebug } => {
-            blockdev_add(w, node_name, &file, blkdebug)
-        }
+        Command::BlockdevAdd {
+            node_name,
+            file,
+            blkdebug,
+        } => blockdev_add(w, node_name, &file, blkdebug),
         Command::BlockdevDel { node_name } => blockdev_del(w, &node_name),
-        Command::Resize { device, node_name, size } => resize(w, device, node_name, size),
+        Command::Resize {
+            device,
+            node_name,
+            size,
+        } => resize(w, device, node_name, size),
         Command::QemuIo { drive, request } => match guest::qemu_io(w, &drive, request) {
             Ok(frame) => Ok(frame),
             Err(error) => {
@@ -279,7 +293,10 @@ fn job_verb(w: &mut World, verb: Verb, id: &str, by: ByName) -> Result<Frame, Qm
 
 /// Every running job feels a change of the block graph, where the release drains for it.
 fn after_graph_change(w: &mut World) -> Frame {
-    let work = w.dialect.graph_change_drains_all.then_some(Frame::GraphChange { drain: None });
+    let work = w
+        .dialect
+        .graph_change_drains_all
+        .then_some(Frame::GraphChange { drain: None });
     done_after(w, work)
 }
 
@@ -290,7 +307,9 @@ fn blockdev_add(
     blkdebug: Option<Blkdebug>,
 ) -> Result<Frame, QmpError> {
     if w.find_node(&node_name).is_some() {
-        return Err(QmpError::generic(format!("Duplicate nodes with node-name='{node_name}'")));
+        return Err(QmpError::generic(format!(
+            "Duplicate nodes with node-name='{node_name}'"
+        )));
     }
     let node = w.open_node(file, Some(node_name), Opener::BlockdevAdd)?;
     w.node_mut(node).blkdebug = blkdebug;
@@ -298,22 +317,33 @@ fn blockdev_add(
 }
 
 fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
-    let Some(node) = w.node_indices().find(|&index| w.node(index).name == *node_name) else {
-        return Err(QmpError::generic(format!("Failed to find node with node-name='{node_name}'")));
+    let Some(node) = w
+        .node_indices()
+        .find(|&index| w.node(index).name == *node_name)
+    else {
+        return Err(QmpError::generic(format!(
+            "Failed to find node with node-name='{node_name}'"
+        )));
     };
     let entry = w.node(node);
     let guests = w.guest_indices().map(|index| w.guest(index));
     if entry.drive.is_some()
-        || guests.into_iter().any(|guest| guest.drive == *node_name && !guest.is_finished())
+        || guests
+            .into_iter()
+            .any(|guest| guest.drive == *node_name && !guest.is_finished())
     {
         return Err(QmpError::generic(format!("Node {node_name} is in use")));
     }
     backup::check_not_blocked(w, node)?;
     if entry.opener != Opener::BlockdevAdd {
-        return Err(QmpError::generic(format!("Node {node_name} is not owned by the monitor")));
+        return Err(QmpError::generic(format!(
+            "Node {node_name} is not owned by the monitor"
+        )));
     }
     if !entry.filters.is_empty() {
-        return Err(QmpError::generic(format!("Block device {node_name} is in use")));
+        return Err(QmpError::generic(format!(
+            "Block device {node_name} is in use"
+        )));
     }
     w.close_node(node);
     Ok(after_graph_change(w))
@@ -325,13 +355,18 @@ fn resized_node(
     device: Option<&str>,
     node_name: Option<&str>,
 ) -> Result<NodeIx, QmpError> {
-    let by_device = device.and_then(|device| w.find_drive(device)).map(|node| w.top_of(node));
+    let by_device = device
+        .and_then(|device| w.find_drive(device))
+        .map(|node| w.top_of(node));
     let by_name = || {
-        w.node_indices().find(|&index| node_name == Some(&*w.node(index).name))
+        w.node_indices()
+            .find(|&index| node_name == Some(&*w.node(index).name))
     };
     by_device.or_else(by_name).ok_or_else(|| {
         let (device, node_name) = (device.unwrap_or(""), node_name.unwrap_or(""));
-        QmpError::generic(format!("Cannot find device='{device}' nor node-name='{node_name}'"))
+        QmpError::generic(format!(
+            "Cannot find device='{device}' nor node-name='{node_name}'"
+        ))
     })
 }
 
@@ -362,7 +397,11 @@ fn resize(
             entry.name
         )));
     }
-    let nodes = if w.dialect.graph_change_drains_all { ALL_NODES } else { 1 << node };
+    let nodes = if w.dialect.graph_change_drains_all {
+        ALL_NODES
+    } else {
+        1 << node
+    };
     let drain = w.drain_begin(nodes);
     main_loop::push(w, Frame::Resize { node, size, drain });
     Ok(Frame::WaitFor(Wait::Quiet(nodes)))
@@ -401,4 +440,3 @@ pub(crate) fn shut_down(w: &mut World) {
     let frame = process::begin(w);
     main_loop::call(w, frame);
 }
-

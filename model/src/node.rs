@@ -93,7 +93,8 @@ pub struct Node {
 impl Node {
     /// The bitmap of that name.
     pub fn bitmap(&self, name: &str) -> Option<&Bitmap> {
-        self.bitmaps().find(|bitmap| bitmap.name.as_deref() == Some(name))
+        self.bitmaps()
+            .find(|bitmap| bitmap.name.as_deref() == Some(name))
     }
 
     pub(crate) fn bitmap_mut(&mut self, name: &str) -> Option<&mut Bitmap> {
@@ -135,7 +136,9 @@ impl World {
     /// `Cannot find device='…' nor node-name='…'` (`bdrv_lookup_bs`).
     pub fn lookup(&self, name: &str) -> Result<NodeIx, QmpError> {
         self.find_node(name).ok_or_else(|| {
-            QmpError::generic(format!("Cannot find device='{name}' nor node-name='{name}'"))
+            QmpError::generic(format!(
+                "Cannot find device='{name}' nor node-name='{name}'"
+            ))
         })
     }
 
@@ -143,12 +146,16 @@ impl World {
     pub fn find_node(&self, name: &str) -> Option<NodeIx> {
         self.find_drive(name)
             .map(|node| self.top_of(node))
-            .or_else(|| self.node_indices().find(|&index| &*self.node(index).name == name))
+            .or_else(|| {
+                self.node_indices()
+                    .find(|&index| &*self.node(index).name == name)
+            })
     }
 
     /// The image node a drive is attached to, below any filter.
     pub fn find_drive(&self, drive: &str) -> Option<NodeIx> {
-        self.node_indices().find(|&index| self.node(index).drive.as_deref() == Some(drive))
+        self.node_indices()
+            .find(|&index| self.node(index).drive.as_deref() == Some(drive))
     }
 
     /// The highest filter above an image node, or the node itself.
@@ -195,7 +202,10 @@ impl World {
             name,
             drive: None,
             opener,
-            kind: NodeKind::Image { chain, file: file.clone() },
+            kind: NodeKind::Image {
+                chain,
+                file: file.clone(),
+            },
             listed: Vec::new(),
             filters: Vec::new(),
             blkdebug: None,
@@ -213,10 +223,12 @@ impl World {
     /// `Failed to get "write" lock`.
     pub(crate) fn check_not_open(&self, file: &Name) -> Result<(), QmpError> {
         let wanted = self.directory().find(file);
-        let writer = self.node_indices().any(|index| match &self.node(index).kind {
-            NodeKind::Image { chain: open, .. } => Some(open[0]) == wanted,
-            NodeKind::Filter { .. } => false,
-        });
+        let writer = self
+            .node_indices()
+            .any(|index| match &self.node(index).kind {
+                NodeKind::Image { chain: open, .. } => Some(open[0]) == wanted,
+                NodeKind::Filter { .. } => false,
+            });
         if writer {
             return Err(QmpError::generic("Failed to get \"write\" lock"));
         }
@@ -240,7 +252,10 @@ impl World {
 
     /// A read starts: `qcow2_co_preadv_part` announces it, the blkdebug layer may hit it.
     pub(crate) fn read_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
+        self.node(node)
+            .blkdebug
+            .as_ref()
+            .filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
         let event = match (image.format, image.allocation(range.start, range.end).0) {
             (Format::Raw, _) | (Format::Qcow2, Allocation::Data) => "read_aio",
@@ -257,10 +272,12 @@ impl World {
     /// A write starts: `qcow2_co_pwritev_part`, then the generic write on the blkdebug node.
     pub(crate) fn write_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
         // Rules never come and go: looking whether there are any is no more than an addition.
-        self.node_add(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
+        self.node_add(node)
+            .blkdebug
+            .as_ref()
+            .filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
-        let (format, allocation) =
-            (image.format, image.allocation(range.start, range.end).0);
+        let (format, allocation) = (image.format, image.allocation(range.start, range.end).0);
         if format == Format::Qcow2 && allocation != Allocation::Data {
             self.announce(node, "cluster_alloc");
         }
@@ -271,7 +288,10 @@ impl World {
 
     /// Zeroes are about to be written: metadata only for whole clusters of a qcow2, a real write otherwise.
     pub(crate) fn zero_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node_add(node).blkdebug.as_ref().filter(|_| !range.is_empty())?;
+        self.node_add(node)
+            .blkdebug
+            .as_ref()
+            .filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
         if image.format == Format::Raw {
             self.announce(node, "pwritev_zero");
@@ -306,7 +326,12 @@ impl World {
 
     fn announce(&mut self, node: NodeIx, event: &str) {
         // An event that no rule waits for changes nothing: looking is enough.
-        if self.node(node).blkdebug.as_ref().is_some_and(|layer| !layer.is_deaf_to(event)) {
+        if self
+            .node(node)
+            .blkdebug
+            .as_ref()
+            .is_some_and(|layer| !layer.is_deaf_to(event))
+        {
             let layer = self.node_mut(node).blkdebug.as_mut();
             layer.expect("internal: just seen").announce(event);
         }
@@ -335,7 +360,9 @@ impl World {
     /// The sync bitmap gets a successor, listed as the newest: `bdrv_dirty_bitmap_create_successor`.
     pub(crate) fn freeze_bitmap(&mut self, node: NodeIx, name: &Name) -> Result<(), QmpError> {
         let node = self.node_mut(node);
-        node.bitmap_mut(name).expect("internal: looked up before").create_successor()?;
+        node.bitmap_mut(name)
+            .expect("internal: looked up before")
+            .create_successor()?;
         node.listed.insert(0, Listed::Successor(name.clone()));
         Ok(())
     }
@@ -344,11 +371,15 @@ impl World {
     pub(crate) fn abdicate_bitmap(&mut self, node: NodeIx, name: &Name) {
         let node = self.node_mut(node);
         let at = |node: &Node, wanted: &dyn Fn(&Listed) -> bool| {
-            node.listed.iter().position(wanted).expect("internal: a frozen bitmap is listed twice")
+            node.listed
+                .iter()
+                .position(wanted)
+                .expect("internal: a frozen bitmap is listed twice")
         };
-        let parent = at(node, &|listed| {
-            matches!(listed, Listed::Bitmap(bitmap) if bitmap.name.as_deref() == Some(&**name))
-        });
+        let parent = at(
+            node,
+            &|listed| matches!(listed, Listed::Bitmap(bitmap) if bitmap.name.as_deref() == Some(&**name)),
+        );
         let Listed::Bitmap(mut bitmap) = node.listed.remove(parent) else {
             unreachable!("just matched");
         };
@@ -360,8 +391,11 @@ impl World {
     /// The successor is folded back: `bdrv_reclaim_dirty_bitmap`.
     pub(crate) fn reclaim_bitmap(&mut self, node: NodeIx, name: &Name) {
         let node = self.node_mut(node);
-        node.listed.retain(|listed| *listed != Listed::Successor(name.clone()));
-        node.bitmap_mut(name).expect("internal: a busy bitmap cannot be removed").reclaim();
+        node.listed
+            .retain(|listed| *listed != Listed::Successor(name.clone()));
+        node.bitmap_mut(name)
+            .expect("internal: a busy bitmap cannot be removed")
+            .reclaim();
     }
 
     // ---- drained sections
@@ -378,7 +412,11 @@ impl World {
         let main = self.main_mut();
         let id = main.next_drain;
         main.next_drain += 1;
-        main.drains.push(Drain { id, nodes, jobs: jobs.clone() });
+        main.drains.push(Drain {
+            id,
+            nodes,
+            jobs: jobs.clone(),
+        });
         for job in jobs {
             job::pause(self, job);
         }
@@ -389,7 +427,11 @@ impl World {
     /// QEMU: `bdrv_drained_end`.
     pub(crate) fn drain_end(&mut self, id: u32) {
         let main = self.main_mut();
-        let at = main.drains.iter().position(|drain| drain.id == id).expect("internal: no such drain");
+        let at = main
+            .drains
+            .iter()
+            .position(|drain| drain.id == id)
+            .expect("internal: no such drain");
         let drain = main.drains.remove(at);
         if main.drains.is_empty() {
             main.next_drain = 0;
@@ -406,12 +448,17 @@ impl World {
 
     /// The drained sections that a new node or job on `node` falls into.
     pub(crate) fn drains_over(&self, node: NodeIx) -> u8 {
-        self.main().drains.iter().filter(|drain| drain.nodes & (1 << node) != 0).count() as u8
+        self.main()
+            .drains
+            .iter()
+            .filter(|drain| drain.nodes & (1 << node) != 0)
+            .count() as u8
     }
 
     /// Nothing runs on those nodes: `bdrv_drain_poll`.
     pub(crate) fn is_quiet(&self, nodes: NodeSet) -> bool {
-        self.node_indices().all(|index| nodes & (1 << index) == 0 || self.node(index).requests == 0)
+        self.node_indices()
+            .all(|index| nodes & (1 << index) == 0 || self.node(index).requests == 0)
             && self.jobs_on(nodes).into_iter().all(|index| {
                 let job = self.job(index);
                 !job.busy || job.status.is_completed()
@@ -424,11 +471,15 @@ impl World {
             return Vec::new();
         }
         let jobs = self.main().jobs.iter().copied();
-        jobs.filter(|&index| self.job(index).nodes & nodes != 0).collect()
+        jobs.filter(|&index| self.job(index).nodes & nodes != 0)
+            .collect()
     }
 
     /// The bitmap a busy mark is on, for a command that removes it in a transaction.
     pub(crate) fn set_hold(&mut self, node: NodeIx, name: &str, hold: Hold) {
-        self.node_mut(node).bitmap_mut(name).expect("internal: looked up before").hold = hold;
+        self.node_mut(node)
+            .bitmap_mut(name)
+            .expect("internal: looked up before")
+            .hold = hold;
     }
 }

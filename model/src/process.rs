@@ -51,7 +51,10 @@ impl World {
             .context_indices()
             .find(|&index| self.context(index).name.as_ref() == Some(name));
         found.unwrap_or_else(|| {
-            self.add_context(Context { name: Some(name.clone()), hops: Vec::new() })
+            self.add_context(Context {
+                name: Some(name.clone()),
+                hops: Vec::new(),
+            })
         })
     }
 }

@@ -69,7 +69,10 @@ fn command(execute: &str, arguments: &Value) -> Parsed<Command> {
         "transaction" => transaction(&mut args)?,
         "drive-backup" | "blockdev-backup" => {
             let action = backup(execute == "drive-backup", &mut args)?;
-            Command::Transaction { actions: Arc::new(vec![action]), grouped: false }
+            Command::Transaction {
+                actions: Arc::new(vec![action]),
+                grouped: false,
+            }
         }
         "block-dirty-bitmap-add"
         | "block-dirty-bitmap-clear"
@@ -85,9 +88,10 @@ fn command(execute: &str, arguments: &Value) -> Parsed<Command> {
         | "block-job-finalize" | "block-job-dismiss" => {
             job(&execute["block-job-".len()..], true, &mut args)?
         }
-        "block-job-set-speed" => {
-            Command::SetSpeed { id: args.name("device")?, speed: args.int("speed")? }
-        }
+        "block-job-set-speed" => Command::SetSpeed {
+            id: args.name("device")?,
+            speed: args.int("speed")?,
+        },
         "query-jobs" => Command::Query(Query::Jobs),
         "query-block-jobs" => Command::Query(Query::BlockJobs),
         "query-block" => Command::Query(Query::Block),
@@ -96,7 +100,9 @@ fn command(execute: &str, arguments: &Value) -> Parsed<Command> {
             Command::Query(Query::NamedBlockNodes)
         }
         "blockdev-add" => blockdev_add(&mut args)?,
-        "blockdev-del" => Command::BlockdevDel { node_name: args.name("node-name")? },
+        "blockdev-del" => Command::BlockdevDel {
+            node_name: args.name("node-name")?,
+        },
         "block_resize" => Command::Resize {
             device: args.optional_name("device")?,
             node_name: args.optional_name("node-name")?,
@@ -124,8 +130,16 @@ fn job(verb: &str, block_job: bool, args: &mut Args) -> Parsed<Command> {
     let verb = verb.expect("internal: the caller lists the verbs");
     let by_device = block_job && !matches!(verb, Verb::Finalize | Verb::Dismiss);
     let id = args.name(if by_device { "device" } else { "id" })?;
-    let force = if block_job && verb == Verb::Cancel { args.flag("force", false)? } else { false };
-    Ok(Command::Job { verb, id, by: ByName { block_job, force } })
+    let force = if block_job && verb == Verb::Cancel {
+        args.flag("force", false)?
+    } else {
+        false
+    };
+    Ok(Command::Job {
+        verb,
+        id,
+        by: ByName { block_job, force },
+    })
 }
 
 fn transaction(args: &mut Args) -> Parsed<Command> {
@@ -148,13 +162,19 @@ fn transaction(args: &mut Args) -> Parsed<Command> {
         Some(properties) => {
             let mut properties = Args::new(&properties)?;
             let mode = properties
-                .choice("completion-mode", &[("individual", false), ("grouped", true)])?
+                .choice(
+                    "completion-mode",
+                    &[("individual", false), ("grouped", true)],
+                )?
                 .unwrap_or(false);
             properties.finish()?;
             mode
         }
     };
-    Ok(Command::Transaction { actions: Arc::new(parsed), grouped })
+    Ok(Command::Transaction {
+        actions: Arc::new(parsed),
+        grouped,
+    })
 }
 
 fn action(kind: &str, args: &mut Args) -> Parsed<Action> {
@@ -185,9 +205,10 @@ fn bitmap_action(kind: &str, args: &mut Args) -> Parsed<Action> {
         "block-dirty-bitmap-enable" => Action::BitmapEnable(bitmap),
         "block-dirty-bitmap-disable" => Action::BitmapDisable(bitmap),
         "block-dirty-bitmap-remove" => Action::BitmapRemove(bitmap),
-        "block-dirty-bitmap-merge" => {
-            Action::BitmapMerge { target: bitmap, sources: merge_sources(args)? }
-        }
+        "block-dirty-bitmap-merge" => Action::BitmapMerge {
+            target: bitmap,
+            sources: merge_sources(args)?,
+        },
         _ => return Err(invalid_value("type", kind)),
     })
 }
@@ -200,10 +221,16 @@ fn merge_sources(args: &mut Args) -> Parsed<Vec<BitmapName>> {
     let mut sources = Vec::new();
     for entry in entries {
         sources.push(match entry {
-            Value::String(name) => BitmapName { node: "".into(), name: name.into() },
+            Value::String(name) => BitmapName {
+                node: "".into(),
+                name: name.into(),
+            },
             entry => {
                 let mut entry = Args::new(&entry)?;
-                let source = BitmapName { node: entry.name("node")?, name: entry.name("name")? };
+                let source = BitmapName {
+                    node: entry.name("node")?,
+                    name: entry.name("name")?,
+                };
                 entry.finish()?;
                 source
             }
@@ -250,8 +277,12 @@ fn backup(drive: bool, args: &mut Args) -> Parsed<Action> {
         bitmap_mode: args.choice("bitmap-mode", &BITMAP_MODE)?,
         speed: args.optional_int("speed")?.unwrap_or(0),
         compress: args.flag("compress", false)?,
-        on_source_error: args.choice("on-source-error", &ON_ERROR)?.unwrap_or_default(),
-        on_target_error: args.choice("on-target-error", &ON_ERROR)?.unwrap_or_default(),
+        on_source_error: args
+            .choice("on-source-error", &ON_ERROR)?
+            .unwrap_or_default(),
+        on_target_error: args
+            .choice("on-target-error", &ON_ERROR)?
+            .unwrap_or_default(),
         auto_finalize: args.flag("auto-finalize", true)?,
         auto_dismiss: args.flag("auto-dismiss", true)?,
         filter_node_name: args.optional_name("filter-node-name")?,
@@ -305,7 +336,11 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
     for option in ["cache", "auto-read-only"] {
         args.optional(option)?;
     }
-    Ok(Command::BlockdevAdd { node_name, file, blkdebug })
+    Ok(Command::BlockdevAdd {
+        node_name,
+        file,
+        blkdebug,
+    })
 }
 
 fn protocol(file: &Value) -> Parsed<(Name, Option<Blkdebug>)> {
@@ -361,7 +396,10 @@ fn blkdebug(args: &mut Args) -> Parsed<Blkdebug> {
             event: rule.event()?,
             state: rule.optional_int("state")?.unwrap_or(0) as u32,
             errno: Errno::from_number(rule.optional_int("errno")?.unwrap_or(5) as i32),
-            at: rule.optional_int("sector")?.filter(|&s| s >= 0).map(|s| s as u64 * 512),
+            at: rule
+                .optional_int("sector")?
+                .filter(|&s| s >= 0)
+                .map(|s| s as u64 * 512),
             once: rule.flag("once", false)?,
             immediately: rule.flag("immediately", false)?,
             iotypes: rule.iotypes()?,
@@ -387,7 +425,9 @@ fn wrong_type(key: &str, expected: &str) -> Refusal {
 }
 
 fn invalid_value(key: &str, value: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!("Parameter '{key}' does not accept value '{value}'")))
+    Refusal::ByQemu(QmpError::generic(format!(
+        "Parameter '{key}' does not accept value '{value}'"
+    )))
 }
 
 impl Args {
@@ -435,7 +475,10 @@ impl Args {
     fn optional_int(&mut self, key: &str) -> Parsed<Option<i64>> {
         match self.optional(key)? {
             None => Ok(None),
-            Some(value) => value.as_i64().map(Some).ok_or_else(|| wrong_type(key, "integer")),
+            Some(value) => value
+                .as_i64()
+                .map(Some)
+                .ok_or_else(|| wrong_type(key, "integer")),
         }
     }
 
@@ -452,7 +495,9 @@ impl Args {
     }
 
     fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Parsed<Option<T>> {
-        let Some(name) = self.optional_name(key)? else { return Ok(None) };
+        let Some(name) = self.optional_name(key)? else {
+            return Ok(None);
+        };
         match choices.iter().find(|(choice, _)| *choice == &*name) {
             Some((_, value)) => Ok(Some(*value)),
             None => Err(invalid_value(key, &name)),

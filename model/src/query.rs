@@ -128,7 +128,9 @@ fn bitmaps_of(w: &World, index: NodeIx) -> Value {
         Listed::Bitmap(bitmap) => bitmap_entry(bitmap),
         Listed::Copy(job) => bitmap_entry(&w.copy(*job).dirty),
         Listed::Successor(name) => {
-            let parent = node.bitmap(name).expect("internal: a successor has a parent");
+            let parent = node
+                .bitmap(name)
+                .expect("internal: a successor has a parent");
             match &parent.hold {
                 Hold::Frozen { successor } => bitmap_entry(successor),
                 _ => panic!("internal: bitmap {name} has no successor"),
@@ -157,6 +159,8 @@ fn bitmap_entry(bitmap: &Bitmap) -> Value {
 
 /// What releases before 6.0 showed as a bitmap's `status`, by node and bitmap name: stories may still ask.
 pub fn bitmap_status(w: &World, node: &str, name: &str) -> Option<&'static str> {
-    let node = w.node_indices().find(|&index| &*w.node(index).name == node)?;
+    let node = w
+        .node_indices()
+        .find(|&index| &*w.node(index).name == node)?;
     Some(w.node(node).bitmap(name)?.status())
 }

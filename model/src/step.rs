@@ -164,7 +164,10 @@ impl World {
             Step::Enter(context) => {
                 let context = self.context(context);
                 let job = context.hops.first().map_or("", |&job| &*self.job(job).id);
-                format!("{} enter {job}", context.name.as_deref().unwrap_or("iothread"))
+                format!(
+                    "{} enter {job}",
+                    context.name.as_deref().unwrap_or("iothread")
+                )
             }
             Step::Scan(job) => format!("{} job scan", self.job(job).id),
             Step::Timer(job) => format!("{} job timer", self.job(job).id),
@@ -189,7 +192,9 @@ impl World {
 
     fn task_name(&self, job: JobIx, start: u64) -> String {
         let task = self.copy(job).tasks.iter().find(|task| task.start == start);
-        let Some(task) = task else { return format!("{} job task", self.job(job).id) };
+        let Some(task) = task else {
+            return format!("{} job task", self.job(job).id);
+        };
         let verb = match task.phase {
             Phase::Reading => "read",
             Phase::Writing(_) => "write",
@@ -199,7 +204,9 @@ impl World {
         let id = &self.job(job).id;
         match task.caller {
             Caller::Job => format!("{id} job {verb} {area}"),
-            Caller::Guest(guest) => format!("{id} cbw {verb} {area} for {}", self.guest(guest).name),
+            Caller::Guest(guest) => {
+                format!("{id} cbw {verb} {area} for {}", self.guest(guest).name)
+            }
         }
     }
 

@@ -157,12 +157,19 @@ impl Transaction {
 
     /// A bitmap action as a command of its own.
     pub fn alone(actions: Arc<Vec<Action>>) -> Transaction {
-        Transaction { alone: true, ..Transaction::new(actions, false) }
+        Transaction {
+            alone: true,
+            ..Transaction::new(actions, false)
+        }
     }
 
     /// The action at a place in commit and clean order.
     fn in_order(&self, w: &World, place: usize) -> usize {
-        if w.dialect.transaction_reversed { self.actions.len() - 1 - place } else { place }
+        if w.dialect.transaction_reversed {
+            self.actions.len() - 1 - place
+        } else {
+            place
+        }
     }
 
     fn at(mut self: Box<Self>, stage: Stage) -> Frame {
@@ -181,7 +188,14 @@ impl Transaction {
 /// a guest's request.
 fn meanwhile(w: &World, frame: Frame) -> Flow {
     let threads = w.context_indices().next().is_some();
-    Flow::Become(frame, if threads { Wait::Threads } else { Wait::Nothing })
+    Flow::Become(
+        frame,
+        if threads {
+            Wait::Threads
+        } else {
+            Wait::Nothing
+        },
+    )
 }
 
 fn then(frame: Frame) -> Flow {
@@ -276,14 +290,15 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
 }
 
 /// One action without a job: done at once.
-fn prepare_simple(
-    w: &mut World,
-    action: &Action,
-    prepared: &mut Prepared,
-) -> Result<(), QmpError> {
+fn prepare_simple(w: &mut World, action: &Action, prepared: &mut Prepared) -> Result<(), QmpError> {
     match action {
         Action::Backup(_) => unreachable!("backups are prepared in stages"),
-        Action::BitmapAdd { bitmap, granularity, persistent, disabled } => {
+        Action::BitmapAdd {
+            bitmap,
+            granularity,
+            persistent,
+            disabled,
+        } => {
             dirty_bitmap::add(w, bitmap, *granularity, *persistent, *disabled)?;
             *prepared = Prepared::Added;
         }
@@ -353,7 +368,11 @@ fn prepare_backup(
             }
             let nodes = 1 << w.image_under(source);
             let drain = w.drain_begin(nodes);
-            t.prepared[index] = Prepared::Backup { drain: Some(drain), target: None, job: None };
+            t.prepared[index] = Prepared::Backup {
+                drain: Some(drain),
+                target: None,
+                job: None,
+            };
             let next = t.at(Stage::Prepare(index, BackupStage::Drained));
             Flow::Become(next, Wait::Quiet(nodes))
         }
@@ -419,8 +438,15 @@ fn create_job(
 fn with_sync(w: &World, source: NodeIx, request: &BackupRequest) -> BackupRequest {
     let top = w.node(w.image_under(source)).chain()[0];
     let alone = request.drive && w.file(top).image.backing.is_none();
-    let sync = if alone && request.sync == Sync::Top { Sync::Full } else { request.sync };
-    BackupRequest { sync, ..request.clone() }
+    let sync = if alone && request.sync == Sync::Top {
+        Sync::Full
+    } else {
+        request.sync
+    };
+    BackupRequest {
+        sync,
+        ..request.clone()
+    }
 }
 
 /// What `drive-backup` does before its target is open: checks, and the new image file.
@@ -440,8 +466,14 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         _ => None,
     };
     let (format, length) = (request.format.unwrap_or(image.format), image.length);
-    w.create_image(&request.target, Some(length), format, None, backing.as_ref())
-        .map_err(QmpError::generic)
+    w.create_image(
+        &request.target,
+        Some(length),
+        format,
+        None,
+        backing.as_ref(),
+    )
+    .map_err(QmpError::generic)
 }
 
 fn open_target(w: &mut World, request: &BackupRequest) -> Result<Option<NodeIx>, QmpError> {
@@ -459,7 +491,9 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     }
     let index = t.in_order(w, place);
     match &t.prepared[index] {
-        Prepared::Backup { job: Some(index), .. } => job::start(w, *index),
+        Prepared::Backup {
+            job: Some(index), ..
+        } => job::start(w, *index),
         Prepared::Removing(node, name) if dirty_bitmap::is_gone(w, *node, name) => {
             return crate::process::dies(w);
         }
@@ -503,7 +537,10 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
                 unreachable!("only an add adds");
             };
             match dirty_bitmap::find(w, bitmap) {
-                Ok(node) if dirty_bitmap::check_removable(dirty_bitmap::named(w, node, bitmap)).is_ok() => {
+                Ok(node)
+                    if dirty_bitmap::check_removable(dirty_bitmap::named(w, node, bitmap))
+                        .is_ok() =>
+                {
                     dirty_bitmap::remove_now(w, node, &bitmap.name);
                 }
                 _ => return crate::process::aborts(w),
@@ -536,7 +573,10 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         return then(t.at(Stage::End));
     }
     let index = t.in_order(w, place);
-    if let Some(Prepared::Backup { drain: Some(drain), .. }) = t.prepared.get(index) {
+    if let Some(Prepared::Backup {
+        drain: Some(drain), ..
+    }) = t.prepared.get(index)
+    {
         w.drain_end(*drain);
     }
     meanwhile(w, t.at(Stage::Clean(place + 1)))
@@ -553,4 +593,3 @@ fn end(w: &mut World, t: &Transaction) -> Flow {
     };
     Flow::Instead(Frame::Command(Box::new(reply)))
 }
-

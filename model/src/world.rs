@@ -139,7 +139,10 @@ impl<T: Clone> Slots<T> {
     }
 
     fn free(&self) -> usize {
-        self.items.iter().position(Option::is_none).unwrap_or(self.items.len())
+        self.items
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.items.len())
     }
 
     fn put(&mut self, index: usize, item: T) {
@@ -157,7 +160,10 @@ impl<T: Clone> Slots<T> {
     }
 
     fn indices(&self) -> impl Iterator<Item = usize> + use<'_, T> {
-        self.items.iter().enumerate().filter_map(|(index, item)| item.as_ref().map(|_| index))
+        self.items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| item.as_ref().map(|_| index))
     }
 }
 
@@ -201,14 +207,18 @@ macro_rules! slot_accessors {
         #[inline]
         pub fn $get(&self, index: $index) -> &$type {
             self.note_read(Part::$kind(index));
-            self.$field.get(index).expect(concat!("internal: no such ", stringify!($get)))
+            self.$field
+                .get(index)
+                .expect(concat!("internal: no such ", stringify!($get)))
         }
 
         /// Writes the part.
         #[inline]
         pub(crate) fn $get_mut(&mut self, index: $index) -> &mut $type {
             self.note_write(Part::$kind(index));
-            self.$field.get_mut(index).expect(concat!("internal: no such ", stringify!($get)))
+            self.$field
+                .get_mut(index)
+                .expect(concat!("internal: no such ", stringify!($get)))
         }
 
         /// Adds to the part: a change that commutes with other additions. Each caller argues why it does, and
@@ -217,7 +227,9 @@ macro_rules! slot_accessors {
         #[allow(dead_code)]
         pub(crate) fn $add(&mut self, index: $index) -> &mut $type {
             Touched::note(&self.touched.adds, Part::$kind(index));
-            self.$field.get_mut(index).expect(concat!("internal: no such ", stringify!($get)))
+            self.$field
+                .get_mut(index)
+                .expect(concat!("internal: no such ", stringify!($get)))
         }
     };
 }
@@ -250,12 +262,30 @@ impl World {
     ) -> (
         &str,
         (&Monitor, &Main, &Directory, &Slots<Node>, &Slots<File>),
-        (&Slots<BlockCopy>, &Slots<Job>, &Slots<Group>, &Slots<Guest>, &Slots<Context>),
+        (
+            &Slots<BlockCopy>,
+            &Slots<Job>,
+            &Slots<Group>,
+            &Slots<Guest>,
+            &Slots<Context>,
+        ),
     ) {
         (
             self.dialect.name,
-            (&self.monitor, &self.main, &self.directory, &self.nodes, &self.files),
-            (&self.copies, &self.jobs, &self.groups, &self.guests, &self.contexts),
+            (
+                &self.monitor,
+                &self.main,
+                &self.directory,
+                &self.nodes,
+                &self.files,
+            ),
+            (
+                &self.copies,
+                &self.jobs,
+                &self.groups,
+                &self.guests,
+                &self.contexts,
+            ),
         )
     }
 
@@ -356,11 +386,22 @@ impl World {
     slot_accessors!(Job, jobs, Job, job, job_mut, job_add, JobIx);
     slot_accessors!(Group, groups, Group, group, group_mut, group_add, GroupIx);
     slot_accessors!(Guest, guests, Guest, guest, guest_mut, guest_add, GuestIx);
-    slot_accessors!(Context, contexts, Context, context, context_mut, context_add, ContextIx);
+    slot_accessors!(
+        Context,
+        contexts,
+        Context,
+        context,
+        context_mut,
+        context_add,
+        ContextIx
+    );
 
     /// The top file of an image node. Which file that is never changes, so looking is no access.
     pub(crate) fn top_file(&self, node: NodeIx) -> FileIx {
-        self.nodes.get(node).expect("internal: no such node").chain()[0]
+        self.nodes
+            .get(node)
+            .expect("internal: no such node")
+            .chain()[0]
     }
 
     /// The nodes there are, by index.
@@ -467,11 +508,21 @@ impl World {
         }
         *self.monitor_mut() = Monitor::default();
         *self.main_mut() = Main::default();
-        self.nodes.indices().for_each(|index| self.note_write(Part::Node(index)));
-        self.jobs.indices().for_each(|index| self.note_write(Part::Job(index)));
-        self.copies.indices().for_each(|index| self.note_write(Part::Copy(index)));
-        self.groups.indices().for_each(|index| self.note_write(Part::Group(index)));
-        self.contexts.indices().for_each(|index| self.note_write(Part::Context(index)));
+        self.nodes
+            .indices()
+            .for_each(|index| self.note_write(Part::Node(index)));
+        self.jobs
+            .indices()
+            .for_each(|index| self.note_write(Part::Job(index)));
+        self.copies
+            .indices()
+            .for_each(|index| self.note_write(Part::Copy(index)));
+        self.groups
+            .indices()
+            .for_each(|index| self.note_write(Part::Group(index)));
+        self.contexts
+            .indices()
+            .for_each(|index| self.note_write(Part::Context(index)));
         self.nodes = Slots::default();
         self.jobs = Slots::default();
         self.copies = Slots::default();

@@ -41,7 +41,9 @@ pub struct Client {
 impl Client {
     /// The line and the sentence of the first expectation that was not met.
     pub fn failure(&self) -> Option<(u32, &str)> {
-        self.failed.as_ref().map(|(line, what)| (*line, what.as_str()))
+        self.failed
+            .as_ref()
+            .map(|(line, what)| (*line, what.as_str()))
     }
 
     /// It has done everything in its script.
@@ -164,14 +166,18 @@ impl Client {
             _ => None,
         };
         match (asked.map(|sent| (&sent.shown, &sent.command)), reply) {
-            (Some((Shown::Hmp(line), _)), Reply::Printed(output)) => {
-                Line::Hmp { line: line.clone(), output }
-            }
+            (Some((Shown::Hmp(line), _)), Reply::Printed(output)) => Line::Hmp {
+                line: line.clone(),
+                output,
+            },
             (Some((Shown::Bitmaps, _)), Reply::Return(nodes)) => {
                 Line::Bitmaps(self.with_made_up_names(nodes))
             }
             (Some((_, Command::Query(Query::Block | Query::NamedBlockNodes))), reply) => {
-                Line::Reply { reply, whole: false }
+                Line::Reply {
+                    reply,
+                    whole: false,
+                }
             }
             (_, reply) => Line::Reply { reply, whole: true },
         }
@@ -179,15 +185,20 @@ impl Client {
 
     /// The last command of a recording that was sent before the act the client is at.
     fn recorded_question<'s>(&self, script: &'s Script) -> Option<&'s Sent> {
-        script.acts[..self.at].iter().rev().find_map(|act| match &act.kind {
-            Kind::Send(sent) | Kind::Offer(sent) => Some(sent),
-            _ => None,
-        })
+        script.acts[..self.at]
+            .iter()
+            .rev()
+            .find_map(|act| match &act.kind {
+                Kind::Send(sent) | Kind::Offer(sent) => Some(sent),
+                _ => None,
+            })
     }
 
     /// Names that QEMU made up become `$NODE0`, `$NODE1`, … in the order in which they are shown.
     fn with_made_up_names(&mut self, nodes: Value) -> Value {
-        let Value::Object(nodes) = nodes else { return nodes };
+        let Value::Object(nodes) = nodes else {
+            return nodes;
+        };
         let mut renamed = Map::new();
         for (name, bitmaps) in nodes {
             if !name.starts_with("#block") {
@@ -272,9 +283,10 @@ impl Client {
         }
         match self.read(script, seen) {
             None => false,
-            Some(Line::Exit(code)) => {
-                self.fail(act, format!("QEMU died (exit {code}) instead of {}", wait.event))
-            }
+            Some(Line::Exit(code)) => self.fail(
+                act,
+                format!("QEMU died (exit {code}) instead of {}", wait.event),
+            ),
             Some(_) => true,
         }
     }
@@ -284,7 +296,10 @@ impl Client {
         seen.push(Line::Pending(count));
         if expected.is_some_and(|expected| expected != count) {
             let names: Vec<_> = self.received.iter().map(Event::name).collect();
-            let what = format!("{count} events that nobody waited for: {}", names.join(", "));
+            let what = format!(
+                "{count} events that nobody waited for: {}",
+                names.join(", ")
+            );
             return self.fail(act, what);
         }
         self.received.clear();
@@ -328,10 +343,11 @@ impl Client {
         if !script.offers {
             return None;
         }
-        let (index, act) =
-            script.acts[..self.at].iter().enumerate().rev().find(|(_, act)| {
-                matches!(act.kind, Kind::Offer(_) | Kind::Send(_))
-            })?;
+        let (index, act) = script.acts[..self.at]
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(_, act)| matches!(act.kind, Kind::Offer(_) | Kind::Send(_)))?;
         match &act.kind {
             Kind::Offer(sent) if self.offered != Some(index) => Some((index, sent)),
             _ => None,
@@ -356,7 +372,11 @@ impl Client {
         }
         let act = self.act(script).expect("internal: the client has a step");
         match &act.kind {
-            Kind::Img { command, shown, expected } => {
+            Kind::Img {
+                command,
+                shown,
+                expected,
+            } => {
                 let result = match command {
                     Some(command) => world.qemu_img(command),
                     None => Ok("*".into()),
@@ -392,7 +412,10 @@ impl Client {
             return format!("client sends {}", sent.word);
         }
         match self.act(script).map(|act| &act.kind) {
-            Some(Kind::Img { command: Some(command), .. }) => {
+            Some(Kind::Img {
+                command: Some(command),
+                ..
+            }) => {
                 format!("client img {} {}", command.word(), command.file())
             }
             Some(Kind::Img { .. }) => "client img".into(),
@@ -467,7 +490,10 @@ fn unexpected_event(wait: &format::Wait, event: &Event) -> Option<String> {
         return None;
     }
     let data = event.data();
-    let present = wait.absent.iter().find(|key| data.get(key.as_str()).is_some());
+    let present = wait
+        .absent
+        .iter()
+        .find(|key| data.get(key.as_str()).is_some());
     if let Some(key) = present {
         return Some(format!("it has the key {key}: {data}"));
     }
@@ -476,27 +502,60 @@ fn unexpected_event(wait: &format::Wait, event: &Event) -> Option<String> {
 
 fn unexpected(expected: &Expected, line: &Line, world: &World) -> Option<String> {
     match (expected, line) {
-        (Expected::Return(None), Line::Reply { reply: Reply::Done | Reply::Return(_), .. })
+        (
+            Expected::Return(None),
+            Line::Reply {
+                reply: Reply::Done | Reply::Return(_),
+                ..
+            },
+        )
         | (Expected::Output(None), Line::Hmp { .. }) => None,
-        (Expected::Return(Some(expected)), Line::Reply { reply: Reply::Return(value), .. }) => {
-            format::mismatch(expected, value)
-        }
-        (Expected::Return(Some(expected)), Line::Reply { reply: Reply::Done, .. }) => {
-            format::mismatch(expected, &Value::Object(Map::new()))
-        }
-        (Expected::Error(expected), Line::Reply { reply: Reply::Error(error), .. }) => {
+        (
+            Expected::Return(Some(expected)),
+            Line::Reply {
+                reply: Reply::Return(value),
+                ..
+            },
+        ) => format::mismatch(expected, value),
+        (
+            Expected::Return(Some(expected)),
+            Line::Reply {
+                reply: Reply::Done, ..
+            },
+        ) => format::mismatch(expected, &Value::Object(Map::new())),
+        (
+            Expected::Error(expected),
+            Line::Reply {
+                reply: Reply::Error(error),
+                ..
+            },
+        ) => {
             let same = expected.class.name() == error.class.to_string()
-                && expected.desc.as_deref().is_none_or(|desc| *desc == *error.desc);
+                && expected
+                    .desc
+                    .as_deref()
+                    .is_none_or(|desc| *desc == *error.desc);
             (!same).then(|| format!("another error came: {error}"))
         }
-        (_, Line::Reply { reply: Reply::Error(error), .. }) => Some(format!("it failed: {error}")),
+        (
+            _,
+            Line::Reply {
+                reply: Reply::Error(error),
+                ..
+            },
+        ) => Some(format!("it failed: {error}")),
         (Expected::Error(_), _) => Some("it was to fail and did not".into()),
         (Expected::Output(Some(expected)), Line::Hmp { output, .. }) => {
-            let same = expected.iter().map(String::as_str).eq(output.iter().map(|line| &**line));
+            let same = expected
+                .iter()
+                .map(String::as_str)
+                .eq(output.iter().map(|line| &**line));
             (!same).then(|| format!("it printed {output:?}"))
         }
         (Expected::Bitmaps(expected), Line::Bitmaps(listed)) => {
-            bitmaps_mismatch(expected, listed, |node, name| query::bitmap_status(world, node, name))
+            bitmaps_mismatch(expected, listed, |node, name| {
+                query::bitmap_status(world, node, name)
+            })
         }
         (_, line) => Some(format!("an answer of another kind came: {line}")),
     }

@@ -72,7 +72,8 @@ pub fn conform(recording: &Recording, exactness: Exactness) -> Result<Verdict, R
     let verdict = follow(&recording, exactness, None)?;
     if let Verdict::Rejected(rejection) = &verdict
         && recording.has_early_command(rejection.line)
-        && let again @ Verdict::Accepted { .. } = follow(&recording, exactness, Some(rejection.line))?
+        && let again @ Verdict::Accepted { .. } =
+            follow(&recording, exactness, Some(rejection.line))?
     {
         return Ok(again);
     }
@@ -86,7 +87,10 @@ fn follow(
     early: Option<u32>,
 ) -> Result<Verdict, RecordingError> {
     let scene = Scene::new(recording.script(exactness == Exactness::Normal, early)?);
-    let options = Options { worlds_max: WORLDS_MAX, ..Options::default() };
+    let options = Options {
+        worlds_max: WORLDS_MAX,
+        ..Options::default()
+    };
     let mut membership = Membership::with_options(&scene, options);
     let mut worlds_max = 1;
     for (index, (number, recorded)) in recording.lines.iter().enumerate() {
@@ -107,7 +111,10 @@ fn follow(
             }
             Advance::TooManyWorlds(limit) => {
                 let worlds_max = limit.worlds_max;
-                return Ok(Verdict::TooManyWorlds { line: *number, worlds_max });
+                return Ok(Verdict::TooManyWorlds {
+                    line: *number,
+                    worlds_max,
+                });
             }
         }
     }
@@ -121,12 +128,17 @@ pub fn matches(recorded: &Value, line: &Line, exactness: Exactness) -> bool {
         Line::Bitmaps(_) if exactness == Exactness::Normal => {
             same(&named_only(recorded), &named_only(&shown))
         }
-        Line::Reply { reply: Reply::Return(_), whole: false } => covers(recorded, &shown),
+        Line::Reply {
+            reply: Reply::Return(_),
+            whole: false,
+        } => covers(recorded, &shown),
         // What the client had waited for is not recorded, so neither is which events were left: at most those read.
         Line::Pending(most) => {
             recorded["t"] == "pending"
                 && (recorded["count"] == "*"
-                    || recorded["count"].as_u64().is_some_and(|count| count <= *most))
+                    || recorded["count"]
+                        .as_u64()
+                        .is_some_and(|count| count <= *most))
         }
         Line::Img(_, result) if **result == *"*" => recorded["t"] == "img",
         Line::Exit(code) if *code < 0 => recorded["t"] == "exit" && recorded["code"] == *code,
@@ -146,7 +158,10 @@ fn same(recorded: &Value, shown: &Value) -> bool {
         }
         (Value::Array(recorded), Value::Array(shown)) => {
             recorded.len() == shown.len()
-                && recorded.iter().zip(shown).all(|(value, other)| same(value, other))
+                && recorded
+                    .iter()
+                    .zip(shown)
+                    .all(|(value, other)| same(value, other))
         }
         _ => recorded == shown,
     }
@@ -161,7 +176,10 @@ fn covers(recorded: &Value, shown: &Value) -> bool {
             .all(|(key, value)| recorded.get(key).is_some_and(|other| covers(other, value))),
         (Value::Array(recorded), Value::Array(shown)) => {
             recorded.len() == shown.len()
-                && recorded.iter().zip(shown).all(|(value, other)| covers(value, other))
+                && recorded
+                    .iter()
+                    .zip(shown)
+                    .all(|(value, other)| covers(value, other))
         }
         _ => recorded == shown,
     }

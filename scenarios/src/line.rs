@@ -23,7 +23,9 @@ impl Fixed {
     /// Fixes a value.
     pub fn new(value: Value) -> Fixed {
         let hash = fingerprint_of(&value.to_string());
-        Fixed { shared: Arc::new((value, hash)) }
+        Fixed {
+            shared: Arc::new((value, hash)),
+        }
     }
 }
 
@@ -96,15 +98,26 @@ impl Line {
         match self {
             Line::Launch(launch) => tagged("launch", launch),
             Line::Cmd(command) => tagged("cmd", command),
-            Line::Reply { reply: Reply::Done, .. } => json!({"t": "reply", "return": {}}),
-            Line::Reply { reply: Reply::Return(value), .. } => {
+            Line::Reply {
+                reply: Reply::Done, ..
+            } => json!({"t": "reply", "return": {}}),
+            Line::Reply {
+                reply: Reply::Return(value),
+                ..
+            } => {
                 json!({"t": "reply", "return": value})
             }
-            Line::Reply { reply: Reply::Error(error), .. } => {
+            Line::Reply {
+                reply: Reply::Error(error),
+                ..
+            } => {
                 let error = json!({"class": error.class.to_string(), "desc": &*error.desc});
                 json!({"t": "reply", "error": error})
             }
-            Line::Reply { reply: Reply::Printed(lines), .. } => {
+            Line::Reply {
+                reply: Reply::Printed(lines),
+                ..
+            } => {
                 json!({"t": "reply", "return": strings(lines)})
             }
             Line::Event(event) => {
@@ -133,7 +146,11 @@ fn tagged(tag: &str, fields: &Value) -> Value {
     let mut line = Map::new();
     line.insert("t".into(), json!(tag));
     if let Value::Object(fields) = fields {
-        line.extend(fields.iter().map(|(key, value)| (key.clone(), value.clone())));
+        line.extend(
+            fields
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
     }
     Value::Object(line)
 }

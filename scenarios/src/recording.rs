@@ -63,7 +63,11 @@ impl Recording {
     /// # Errors
     /// A line that is not JSON, has no kind, or a first line that is not a header.
     pub fn parse(file: &str, text: &str) -> Result<Recording, RecordingError> {
-        let error = |line: u32, what: String| RecordingError { file: file.into(), line, what };
+        let error = |line: u32, what: String| RecordingError {
+            file: file.into(),
+            line,
+            what,
+        };
         let mut lines = Vec::new();
         for (index, text) in text.lines().enumerate() {
             let number = index as u32 + 1;
@@ -71,7 +75,10 @@ impl Recording {
                 continue;
             }
             let value: Value = serde_json::from_str(text).map_err(|cause| {
-                error(number, format!("this is not JSON ({cause}); a recording has one object a line"))
+                error(
+                    number,
+                    format!("this is not JSON ({cause}); a recording has one object a line"),
+                )
             })?;
             let kind = value.get("t").and_then(Value::as_str).unwrap_or_default();
             if !KINDS.contains(&kind) {
@@ -91,10 +98,18 @@ impl Recording {
         }
         let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
         let Some(version) = text("qemu") else {
-            return Err(error(number, "the header does not say which qemu was recorded".into()));
+            return Err(error(
+                number,
+                "the header does not say which qemu was recorded".into(),
+            ));
         };
         let scenario = text("scenario").unwrap_or_else(|| "?".into());
-        Ok(Recording { file: file.into(), scenario, version, lines })
+        Ok(Recording {
+            file: file.into(),
+            scenario,
+            version,
+            lines,
+        })
     }
 
     /// The dialect of the QEMU that was recorded.
@@ -102,7 +117,11 @@ impl Recording {
     /// # Errors
     /// A version without a dialect.
     pub fn dialect(&self) -> Result<&'static Dialect, RecordingError> {
-        self.version.parse().map_err(|what| RecordingError { file: self.file.clone(), line: 1, what })
+        self.version.parse().map_err(|what| RecordingError {
+            file: self.file.clone(),
+            line: 1,
+            what,
+        })
     }
 
     /// Leaves out adjacent `paused`, `running` of one running job: how many of these pairs drains cause is noise.
@@ -111,9 +130,15 @@ impl Recording {
         let before = self.lines.len();
         let mut kept: Vec<(u32, Value)> = Vec::with_capacity(before);
         for line in self.lines.drain(..) {
-            let paused = kept.last().and_then(|(_, last)| status_of(last)).filter(|(_, now)| *now == "paused");
+            let paused = kept
+                .last()
+                .and_then(|(_, last)| status_of(last))
+                .filter(|(_, now)| *now == "paused");
             let is_pair = paused.is_some_and(|(job, _)| {
-                let told = kept[..kept.len() - 1].iter().rev().filter_map(|(_, line)| status_of(line));
+                let told = kept[..kept.len() - 1]
+                    .iter()
+                    .rev()
+                    .filter_map(|(_, line)| status_of(line));
                 let was = told.into_iter().find(|(other, _)| *other == job);
                 status_of(&line.1) == Some((job, "running")) && was == Some((job, "running"))
             });
@@ -139,17 +164,37 @@ impl Recording {
         // The act after the last line that is no event, and that line's number.
         let (mut quiet_since, mut quiet_line) = (0, 0);
         for (number, line) in &self.lines {
-            let error = |what| RecordingError { file: self.file.clone(), line: *number, what };
+            let error = |what| RecordingError {
+                file: self.file.clone(),
+                line: *number,
+                what,
+            };
             match act_of(line).map_err(error)? {
-                Recorded::Act(kind) => acts.push(Act { line: *number, kind }),
+                Recorded::Act(kind) => acts.push(Act {
+                    line: *number,
+                    kind,
+                }),
                 Recorded::Reply(sent) => {
-                    let any_moment = early.is_some_and(|early| quiet_line < early && early <= *number);
+                    let any_moment =
+                        early.is_some_and(|early| quiet_line < early && early <= *number);
                     if any_moment {
-                        acts.insert(quiet_since, Act { line: *number, kind: Kind::Offer(sent) });
+                        acts.insert(
+                            quiet_since,
+                            Act {
+                                line: *number,
+                                kind: Kind::Offer(sent),
+                            },
+                        );
                     } else {
-                        acts.push(Act { line: *number, kind: Kind::Send(sent) });
+                        acts.push(Act {
+                            line: *number,
+                            kind: Kind::Send(sent),
+                        });
                     }
-                    acts.push(Act { line: *number, kind: Kind::Read });
+                    acts.push(Act {
+                        line: *number,
+                        kind: Kind::Read,
+                    });
                 }
             }
             if line["t"] != "event" {
@@ -170,17 +215,19 @@ impl Recording {
     pub fn has_early_command(&self, line: u32) -> bool {
         let after = self.lines.iter().filter(|(number, _)| *number >= line);
         let mut run = after.skip_while(|(_, value)| value["t"] == "event");
-        run.next().is_some_and(|(_, value)| value["t"] == "hmp" || value["t"] == "bitmaps")
-            && self
-                .lines
-                .iter()
-                .any(|(number, value)| *number + 1 >= line && *number <= line && value["t"] == "event")
+        run.next()
+            .is_some_and(|(_, value)| value["t"] == "hmp" || value["t"] == "bitmaps")
+            && self.lines.iter().any(|(number, value)| {
+                *number + 1 >= line && *number <= line && value["t"] == "event"
+            })
     }
 }
 
 /// The job and its status, of a line that tells one.
 fn status_of(line: &Value) -> Option<(&str, &str)> {
-    let data = line.get("data").filter(|_| line["event"] == "JOB_STATUS_CHANGE")?;
+    let data = line
+        .get("data")
+        .filter(|_| line["event"] == "JOB_STATUS_CHANGE")?;
     Some((data["id"].as_str()?, data["status"].as_str()?))
 }
 
@@ -194,14 +241,22 @@ enum Recorded {
 
 fn act_of(line: &Value) -> Result<Recorded, String> {
     let number = |key: &str| {
-        line.get(key).and_then(Value::as_u64).ok_or_else(|| format!("field {key} is not a number"))
+        line.get(key)
+            .and_then(Value::as_u64)
+            .ok_or_else(|| format!("field {key} is not a number"))
     };
     let kind = match line["t"].as_str().unwrap_or_default() {
         "launch" => launch(line)?,
         "cmd" => {
-            let execute = line.get("execute").and_then(Value::as_str).ok_or("no field execute")?;
+            let execute = line
+                .get("execute")
+                .and_then(Value::as_str)
+                .ok_or("no field execute")?;
             let empty = Value::Object(Map::new());
-            Kind::Send(script::qmp_sent(execute, line.get("arguments").unwrap_or(&empty))?)
+            Kind::Send(script::qmp_sent(
+                execute,
+                line.get("arguments").unwrap_or(&empty),
+            )?)
         }
         "reply" => {
             if line.get("return").is_none() && line.get("error").is_none() {
@@ -210,7 +265,9 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
             Kind::Read
         }
         "event" => {
-            line.get("event").and_then(Value::as_str).ok_or("no field event")?;
+            line.get("event")
+                .and_then(Value::as_str)
+                .ok_or("no field event")?;
             Kind::Read
         }
         "exit" => Kind::Read,
@@ -245,38 +302,58 @@ fn without(line: &Value, keys: &[&str]) -> Value {
 
 fn launch(line: &Value) -> Result<Kind, String> {
     let args: Vec<String> = match line.get("args") {
-        Some(Value::Array(args)) => {
-            args.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        }
+        Some(Value::Array(args)) => args
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         _ => Vec::new(),
     };
     let Some(Value::Array(entries)) = line.get("drives") else {
         return Err("field drives is not a list".into());
     };
-    let drives = entries.iter().map(|entry| script::drive(entry, &args)).collect::<Result<_, _>>()?;
-    Ok(Kind::Launch { drives, shown: Fixed::new(without(line, &["t"])) })
+    let drives = entries
+        .iter()
+        .map(|entry| script::drive(entry, &args))
+        .collect::<Result<_, _>>()?;
+    Ok(Kind::Launch {
+        drives,
+        shown: Fixed::new(without(line, &["t"])),
+    })
 }
 
 /// `qemu-io DRIVE "LINE"`
 fn hmp(line: &Value) -> Result<Sent, String> {
-    let text = line.get("line").and_then(Value::as_str).ok_or("no field line")?;
-    let parsed = text.strip_prefix("qemu-io ").and_then(|rest| rest.split_once(' '));
+    let text = line
+        .get("line")
+        .and_then(Value::as_str)
+        .ok_or("no field line")?;
+    let parsed = text
+        .strip_prefix("qemu-io ")
+        .and_then(|rest| rest.split_once(' '));
     let Some((drive, quoted)) = parsed else {
-        return Err(format!("the human monitor's command is not qemu-io: {text}"));
+        return Err(format!(
+            "the human monitor's command is not qemu-io: {text}"
+        ));
     };
     let inner = quoted.trim().trim_matches('"');
-    let command: HmpCommand =
-        inner.parse().map_err(|mistake: crate::format::Mistake| mistake.to_string())?;
+    let command: HmpCommand = inner
+        .parse()
+        .map_err(|mistake: crate::format::Mistake| mistake.to_string())?;
     script::hmp_sent(drive, inner, &command)
 }
 
 fn img(line: &Value) -> Result<Kind, String> {
     let text = |key: &str| line.get(key).and_then(Value::as_str);
     let name = |key: &str| -> Result<Name, String> {
-        text(key).map(Name::from).ok_or_else(|| format!("no field {key}"))
+        text(key)
+            .map(Name::from)
+            .ok_or_else(|| format!("no field {key}"))
     };
     let number = |key: &str| {
-        line.get(key).and_then(Value::as_u64).ok_or_else(|| format!("field {key} is not a number"))
+        line.get(key)
+            .and_then(Value::as_u64)
+            .ok_or_else(|| format!("field {key} is not a number"))
     };
     let fill = || -> Result<Fill, String> {
         let pattern: Pattern = text("pattern")
@@ -288,9 +365,17 @@ fn img(line: &Value) -> Result<Kind, String> {
     let command = match text("cmd").unwrap_or_default() {
         "create" => {
             let empty = Map::new();
-            let options = line.get("opts").and_then(Value::as_object).unwrap_or(&empty);
+            let options = line
+                .get("opts")
+                .and_then(Value::as_object)
+                .unwrap_or(&empty);
             let size = line.get("size").and_then(Value::as_u64);
-            Some(script::create(&name("img")?, size, text("backing").map(Name::from), options)?)
+            Some(script::create(
+                &name("img")?,
+                size,
+                text("backing").map(Name::from),
+                options,
+            )?)
         }
         "write" => Some(ImageCommand::Write {
             name: name("img")?,
@@ -304,15 +389,25 @@ fn img(line: &Value) -> Result<Kind, String> {
             len: number("len")?,
             fill: text("pattern").map(|_| fill()).transpose()?,
         }),
-        "copy" => Some(ImageCommand::Copy { name: name("img")?, to: name("to")? }),
+        "copy" => Some(ImageCommand::Copy {
+            name: name("img")?,
+            to: name("to")?,
+        }),
         "rebase" => Some(ImageCommand::Rebase {
             name: name("img")?,
             backing: text("backing").map(Name::from),
         }),
-        "compare" => Some(ImageCommand::Compare { a: name("a")?, b: name("b")? }),
+        "compare" => Some(ImageCommand::Compare {
+            a: name("a")?,
+            b: name("b")?,
+        }),
         "remove" => Some(ImageCommand::Remove { name: name("img")? }),
         "map" | "bitmaps" => None,
         other => return Err(format!("no image command {other}")),
     };
-    Ok(Kind::Img { command, shown: Fixed::new(without(line, &["t", "result"])), expected: None })
+    Ok(Kind::Img {
+        command,
+        shown: Fixed::new(without(line, &["t", "result"])),
+        expected: None,
+    })
 }

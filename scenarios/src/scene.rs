@@ -59,7 +59,10 @@ impl Scene {
             None => Ok(()),
             Some((line, what)) => {
                 let message = format!("{}:{line}: {what}", self.script.file);
-                Err(Breach { property: "expectation", message })
+                Err(Breach {
+                    property: "expectation",
+                    message,
+                })
             }
         }
     }
@@ -71,13 +74,20 @@ impl System for Scene {
     type Observation = Line;
 
     fn initial(&self) -> Moment {
-        Moment { world: self.script.world.clone(), client: Client::default() }
+        Moment {
+            world: self.script.world.clone(),
+            client: Client::default(),
+        }
     }
 
     fn enabled(&self, moment: &Moment, steps: &mut Vec<Step>) {
         steps.clear();
         moment.world.enabled_as(steps, Step::World);
-        let idle = || steps.iter().all(|step| matches!(step, Step::World(WorldStep::Timer(_))));
+        let idle = || {
+            steps
+                .iter()
+                .all(|step| matches!(step, Step::World(WorldStep::Timer(_))))
+        };
         if moment.client.has_step(&self.script, idle) {
             steps.insert(0, Step::Client);
         }
@@ -112,9 +122,7 @@ impl System for Scene {
     }
 
     fn judge(&self, moment: &Moment, resting: bool) -> Result<(), Breach> {
-        if moment.client.failure().is_none()
-            && (!resting || moment.client.is_done(&self.script))
-        {
+        if moment.client.failure().is_none() && (!resting || moment.client.is_done(&self.script)) {
             return Ok(());
         }
         self.verdict(moment, resting)

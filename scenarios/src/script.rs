@@ -167,19 +167,33 @@ impl Script {
         }
         let mut acts = Vec::new();
         for item in &story.script {
-            let kinds = of_verb(story, &item.verb, &guests)
-                .map_err(|what| ScriptError { line: item.line, what })?;
-            acts.extend(kinds.into_iter().map(|kind| Act { line: item.line, kind }));
+            let kinds = of_verb(story, &item.verb, &guests).map_err(|what| ScriptError {
+                line: item.line,
+                what,
+            })?;
+            acts.extend(kinds.into_iter().map(|kind| Act {
+                line: item.line,
+                kind,
+            }));
         }
         let name = story.name.clone();
-        Ok(Script { name, file: file.into(), acts, world, collapse: false, offers: false })
+        Ok(Script {
+            name,
+            file: file.into(),
+            acts,
+            world,
+            collapse: false,
+            offers: false,
+        })
     }
 }
 
 fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec<Kind>, String> {
     let index_of = |name: &String| {
         let found = guests.iter().find(|(guest, _)| guest == name);
-        found.map(|(_, index)| *index).ok_or_else(|| format!("there is no guest {name}"))
+        found
+            .map(|(_, index)| *index)
+            .ok_or_else(|| format!("there is no guest {name}"))
     };
     Ok(vec![match verb {
         Verb::Img(img) => image_act(img)?,
@@ -196,9 +210,10 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
             expected: Expected::Output(hmp.output.clone()),
         },
         Verb::Wait(wait) => Kind::Wait(wait.clone()),
-        Verb::Bitmaps(bitmaps) => {
-            Kind::Ask { sent: bitmaps_sent(), expected: Expected::Bitmaps(bitmaps.clone()) }
-        }
+        Verb::Bitmaps(bitmaps) => Kind::Ask {
+            sent: bitmaps_sent(),
+            expected: Expected::Bitmaps(bitmaps.clone()),
+        },
         Verb::Pending(count) => Kind::Pending(Some(*count)),
         Verb::Forget => Kind::Forget,
         Verb::Settle { ms } => Kind::Settle(*ms),
@@ -224,8 +239,14 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
 /// What is not modelled.
 pub fn qmp_sent(execute: &str, arguments: &Value) -> Result<Sent, String> {
     let command = qmp::parse(execute, arguments).map_err(|error| error.to_string())?;
-    let shown = Shown::Cmd(Fixed::new(json!({"execute": execute, "arguments": arguments})));
-    Ok(Sent { word: execute.into(), command, shown })
+    let shown = Shown::Cmd(Fixed::new(
+        json!({"execute": execute, "arguments": arguments}),
+    ));
+    Ok(Sent {
+        word: execute.into(),
+        command,
+        shown,
+    })
 }
 
 /// A `qemu-io` line as the human monitor gets it.
@@ -238,8 +259,13 @@ pub fn hmp_sent(drive: &str, line: &str, command: &format::HmpCommand) -> Result
     };
     let request = request(wanted);
     Ok(Sent {
-        word: format!("qemu-io {drive} {}", request.word()).as_str().into(),
-        command: Command::QemuIo { drive: drive.into(), request },
+        word: format!("qemu-io {drive} {}", request.word())
+            .as_str()
+            .into(),
+        command: Command::QemuIo {
+            drive: drive.into(),
+            request,
+        },
         shown: Shown::Hmp(hmp_line(drive, line)),
     })
 }
@@ -264,19 +290,22 @@ fn request(request: &format::Request) -> Request {
             len: len.bytes(),
             fill: Fill(pattern.0.into()),
         },
-        format::Fill::Zeroes => {
-            Request::WriteZeroes { offset: offset.bytes(), len: len.bytes() }
-        }
+        format::Fill::Zeroes => Request::WriteZeroes {
+            offset: offset.bytes(),
+            len: len.bytes(),
+        },
     };
     match request {
         format::Request::Write { offset, len, fill }
         | format::Request::AioWrite { offset, len, fill } => write(offset, len, fill),
-        format::Request::Read { offset, len, .. } => {
-            Request::Read { offset: offset.bytes(), len: len.bytes() }
-        }
-        format::Request::Discard { offset, len } => {
-            Request::Discard { offset: offset.bytes(), len: len.bytes() }
-        }
+        format::Request::Read { offset, len, .. } => Request::Read {
+            offset: offset.bytes(),
+            len: len.bytes(),
+        },
+        format::Request::Discard { offset, len } => Request::Discard {
+            offset: offset.bytes(),
+            len: len.bytes(),
+        },
         format::Request::Flush => Request::Flush,
     }
 }
@@ -288,32 +317,59 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
     let fill = |pattern: &format::Pattern| Fill(pattern.0.into());
     let mut expected = Some("ok");
     let command = match img {
-        format::Img::Create { img, size, backing, opts } => {
-            let options: Map<String, Value> =
-                opts.iter().map(|(key, value)| (key.clone(), json!(value.to_string()))).collect();
-            Some(create(img.as_str(), Some(size.bytes()), backing.as_ref().map(name), &options)?)
+        format::Img::Create {
+            img,
+            size,
+            backing,
+            opts,
+        } => {
+            let options: Map<String, Value> = opts
+                .iter()
+                .map(|(key, value)| (key.clone(), json!(value.to_string())))
+                .collect();
+            Some(create(
+                img.as_str(),
+                Some(size.bytes()),
+                backing.as_ref().map(name),
+                &options,
+            )?)
         }
-        format::Img::Write { img, pattern, offset, len } => Some(ImageCommand::Write {
+        format::Img::Write {
+            img,
+            pattern,
+            offset,
+            len,
+        } => Some(ImageCommand::Write {
             name: name(img),
             offset: offset.bytes(),
             len: len.bytes(),
             fill: fill(pattern),
         }),
-        format::Img::Read { img, pattern, offset, len } => Some(ImageCommand::Read {
+        format::Img::Read {
+            img,
+            pattern,
+            offset,
+            len,
+        } => Some(ImageCommand::Read {
             name: name(img),
             offset: offset.bytes(),
             len: len.bytes(),
             fill: Some(fill(pattern)),
         }),
-        format::Img::Copy { img, to } => {
-            Some(ImageCommand::Copy { name: name(img), to: name(to) })
-        }
-        format::Img::Rebase { img, backing } => {
-            Some(ImageCommand::Rebase { name: name(img), backing: Some(name(backing)) })
-        }
+        format::Img::Copy { img, to } => Some(ImageCommand::Copy {
+            name: name(img),
+            to: name(to),
+        }),
+        format::Img::Rebase { img, backing } => Some(ImageCommand::Rebase {
+            name: name(img),
+            backing: Some(name(backing)),
+        }),
         format::Img::Compare { a, b, result } => {
             expected = result.map(Comparison::name);
-            Some(ImageCommand::Compare { a: name(a), b: name(b) })
+            Some(ImageCommand::Compare {
+                a: name(a),
+                b: name(b),
+            })
         }
         format::Img::Remove { img } => Some(ImageCommand::Remove { name: name(img) }),
         format::Img::Map { .. } => return Err("img map is not modelled".into()),
@@ -322,7 +378,11 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
         }
     };
     let shown = command.as_ref().map_or(Value::Null, shown_image_command);
-    Ok(Kind::Img { command, shown: Fixed::new(shown), expected })
+    Ok(Kind::Img {
+        command,
+        shown: Fixed::new(shown),
+        expected,
+    })
 }
 
 /// A `create`, with the options of qemu-img as a map.
@@ -343,7 +403,9 @@ pub fn create(
         };
         match key.as_str() {
             "cluster_size" => {
-                let size: Size = text.parse().map_err(|_| format!("bad cluster_size {text}"))?;
+                let size: Size = text
+                    .parse()
+                    .map_err(|_| format!("bad cluster_size {text}"))?;
                 cluster_size = Some(size.bytes());
             }
             "format" => format = text.parse().map_err(|_| format!("unknown format {text}"))?,
@@ -352,20 +414,33 @@ pub fn create(
             _ => return Err(format!("the image option {key} is not modelled")),
         }
     }
-    Ok(ImageCommand::Create { name: name.into(), size, format, cluster_size, backing })
+    Ok(ImageCommand::Create {
+        name: name.into(),
+        size,
+        format,
+        cluster_size,
+        backing,
+    })
 }
 
 /// An image command as a trace shows it.
 pub fn shown_image_command(command: &ImageCommand) -> Value {
     let pattern = |fill: &Fill| format!("{:#04x}", fill.0);
     match command {
-        ImageCommand::Create { name, size, cluster_size, backing, .. } => {
+        ImageCommand::Create {
+            name,
+            size,
+            cluster_size,
+            backing,
+            ..
+        } => {
             let mut shown = json!({"cmd": "create", "img": &**name});
             if let Some(size) = size {
                 shown["size"] = json!(size);
             }
             if let Some(cluster_size) = cluster_size {
-                let size = Size::of(*cluster_size).map_or_else(String::new, |size| size.to_string());
+                let size =
+                    Size::of(*cluster_size).map_or_else(String::new, |size| size.to_string());
                 shown["opts"] = json!({"cluster_size": size});
             }
             if let Some(backing) = backing {
@@ -373,10 +448,20 @@ pub fn shown_image_command(command: &ImageCommand) -> Value {
             }
             shown
         }
-        ImageCommand::Write { name, offset, len, fill } => json!({
+        ImageCommand::Write {
+            name,
+            offset,
+            len,
+            fill,
+        } => json!({
             "cmd": "write", "img": &**name, "pattern": pattern(fill), "offset": offset, "len": len,
         }),
-        ImageCommand::Read { name, offset, len, fill } => {
+        ImageCommand::Read {
+            name,
+            offset,
+            len,
+            fill,
+        } => {
             let mut shown = json!({"cmd": "read", "img": &**name, "offset": offset, "len": len});
             if let Some(fill) = fill {
                 shown["pattern"] = json!(pattern(fill));
@@ -439,9 +524,16 @@ pub fn drive(entry: &Value, args: &[String]) -> Result<Drive, String> {
 }
 
 fn iothread_of(arg: &str, drive: &str) -> Option<Name> {
-    let mut options = arg.split(',').skip(1).filter_map(|option| option.split_once('='));
-    let of_drive = options.clone().any(|(key, value)| key == "drive" && value == drive);
-    let found = options.find(|(key, _)| *key == "iothread").filter(|_| of_drive)?;
+    let mut options = arg
+        .split(',')
+        .skip(1)
+        .filter_map(|option| option.split_once('='));
+    let of_drive = options
+        .clone()
+        .any(|(key, value)| key == "drive" && value == drive);
+    let found = options
+        .find(|(key, _)| *key == "iothread")
+        .filter(|_| of_drive)?;
     Some(found.1.into())
 }
 
@@ -491,7 +583,10 @@ pub fn bitmaps_mismatch(
     for (node, bitmaps) in expected {
         let entries = listed.get(node).and_then(Value::as_array);
         for (name, state) in bitmaps {
-            let found = entries.into_iter().flatten().find(|entry| entry["name"] == json!(name));
+            let found = entries
+                .into_iter()
+                .flatten()
+                .find(|entry| entry["name"] == json!(name));
             let Some(Value::Object(found)) = found else {
                 return Some(format!("node {node} has no bitmap {name}"));
             };

@@ -66,8 +66,15 @@ fn seeds_mean_what_they_meant() {
         let report = campaign(stage, 2, RUNS);
         let Stage { story, dialect, .. } = stage;
         assert_eq!(report.runs, RUNS, "{story} {dialect}");
-        assert_eq!(report.unrested, 0, "{story} {dialect}: {STEPS_MAX} steps are not enough");
-        assert_eq!(report.failures, 0, "{story} {dialect}: {:?}", report.first_failure);
+        assert_eq!(
+            report.unrested, 0,
+            "{story} {dialect}: {STEPS_MAX} steps are not enough"
+        );
+        assert_eq!(
+            report.failures, 0,
+            "{story} {dialect}: {:?}",
+            report.first_failure
+        );
         text += &format!(
             "{story:40} {dialect:>7} {RUNS:>6} {:>10}  {:032x}  {schedules:032x}\n",
             report.steps, report.digest
@@ -86,6 +93,12 @@ fn seeds_mean_what_they_meant() {
 fn the_number_of_workers_changes_nothing() {
     for stage in shipped().iter().step_by(5) {
         let alone = campaign(stage, 1, 70);
-        assert_eq!(campaign(stage, 5, 70), alone, "{} {}", stage.story, stage.dialect);
+        assert_eq!(
+            campaign(stage, 5, 70),
+            alone,
+            "{} {}",
+            stage.story,
+            stage.dialect
+        );
     }
 }

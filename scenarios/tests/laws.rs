@@ -29,7 +29,10 @@ const ROOT: u64 = 124;
 const MIDDLES: &[(&str, &str)] = &[
     ("nothing", ""),
     ("query", r#"  - qmp: {"execute": "query-block-jobs"}"#),
-    ("cancel", r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job0"}}"#),
+    (
+        "cancel",
+        r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job0"}}"#,
+    ),
     (
         "pause",
         r#"  - qmp: {"execute": "job-pause", "arguments": {"id": "job0"}}
@@ -75,25 +78,50 @@ struct Crowd {
 
 impl Crowd {
     fn name(&self) -> String {
-        let Crowd { sync, workers, chunk, .. } = self;
-        let place = if self.iothread { "iothread" } else { "main-loop" };
+        let Crowd {
+            sync,
+            workers,
+            chunk,
+            ..
+        } = self;
+        let place = if self.iothread {
+            "iothread"
+        } else {
+            "main-loop"
+        };
         let faults = match self.faults {
             Faults::None => "",
             Faults::Source => "-source-fault",
             Faults::Target => "-target-fault",
         };
-        format!("crowd-{sync}-{place}-{workers}x{chunk}{faults}-{}", self.middle.0)
+        format!(
+            "crowd-{sync}-{place}-{workers}x{chunk}{faults}-{}",
+            self.middle.0
+        )
     }
 
     fn text(&self) -> String {
-        let Crowd { sync, workers, chunk, .. } = self;
+        let Crowd {
+            sync,
+            workers,
+            chunk,
+            ..
+        } = self;
         let args = if self.iothread {
             r#", args: ["-object", "iothread,id=io0", "-device", "virtio-blk-pci,drive=drive0,iothread=io0"]"#
         } else {
             ""
         };
-        let bitmap = if *sync == "incremental" { r#", "bitmap": "bitmap0""# } else { "" };
-        let policy = if self.faults == Faults::Source { r#", "on-source-error": "ignore""# } else { "" };
+        let bitmap = if *sync == "incremental" {
+            r#", "bitmap": "bitmap0""#
+        } else {
+            ""
+        };
+        let policy = if self.faults == Faults::Source {
+            r#", "on-source-error": "ignore""#
+        } else {
+            ""
+        };
         let source_faults = if self.faults == Faults::Source {
             "faults:
   drive0:
@@ -161,13 +189,27 @@ fn crowds() -> Vec<Stage> {
         for iothread in [false, true] {
             for &middle in MIDDLES {
                 for (workers, chunk) in [(2, 65536), (64, 131_072)] {
-                    add(&Crowd { sync, iothread, faults: Faults::None, workers, chunk, middle });
+                    add(&Crowd {
+                        sync,
+                        iothread,
+                        faults: Faults::None,
+                        workers,
+                        chunk,
+                        middle,
+                    });
                 }
             }
             for faults in [Faults::Source, Faults::Target] {
                 for (workers, chunk) in [(2, 65536), (64, 131_072)] {
                     for middle in [MIDDLES[0], MIDDLES[2], MIDDLES[3]] {
-                        add(&Crowd { sync, iothread, faults, workers, chunk, middle });
+                        add(&Crowd {
+                            sync,
+                            iothread,
+                            faults,
+                            workers,
+                            chunk,
+                            middle,
+                        });
                     }
                 }
             }
@@ -181,20 +223,37 @@ fn crowds() -> Vec<Stage> {
 fn pairs() -> Vec<Stage> {
     let places = [
         ("main-loop", ""),
-        ("two-iothreads", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
-                  "-device", "virtio-blk-pci,drive=drive1,iothread=io1""#),
-        ("one-iothread", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
-                  "-device", "virtio-blk-pci,drive=drive1,iothread=io0""#),
+        (
+            "two-iothreads",
+            r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
+                  "-device", "virtio-blk-pci,drive=drive1,iothread=io1""#,
+        ),
+        (
+            "one-iothread",
+            r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0",
+                  "-device", "virtio-blk-pci,drive=drive1,iothread=io0""#,
+        ),
     ];
-    let cancel = ("cancel", r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job1"}}"#);
+    let cancel = (
+        "cancel",
+        r#"  - qmp: {"execute": "job-cancel", "arguments": {"id": "job1"}}"#,
+    );
     let middles = [MIDDLES[0], MIDDLES[1], cancel];
     let mut stages = Vec::new();
     for (place, args) in places {
         for mode in ["grouped", "individual"] {
             for (middle, commands) in middles {
-                let end = if middle == "cancel" { "BLOCK_JOB_CANCELLED" } else { "BLOCK_JOB_COMPLETED" };
+                let end = if middle == "cancel" {
+                    "BLOCK_JOB_CANCELLED"
+                } else {
+                    "BLOCK_JOB_COMPLETED"
+                };
                 let (join, too_late) = ("  - guests: {join: [one, two]}", "");
-                let (before, after) = if mode == "grouped" { (too_late, join) } else { (join, too_late) };
+                let (before, after) = if mode == "grouped" {
+                    (too_late, join)
+                } else {
+                    (join, too_late)
+                };
                 let text = format!(
                     r#"title: A pair
 guests:
@@ -238,7 +297,10 @@ fn tiny() -> Vec<Stage> {
     let mut stages = Vec::new();
     for (place, args) in [
         ("main-loop", ""),
-        ("iothread", r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0""#),
+        (
+            "iothread",
+            r#""-device", "virtio-blk-pci,drive=drive0,iothread=io0""#,
+        ),
     ] {
         for (middle, commands) in [MIDDLES[0], MIDDLES[2], MIDDLES[3]] {
             let text = format!(
@@ -344,7 +406,8 @@ impl Inspector {
         scene.enabled(moment, &mut enabled);
         self.offers(scene, moment, &enabled);
         self.states += 1;
-        if enabled.len() > 1 && (enabled.len() <= 8 || self.states.is_multiple_of(self.audit_every)) {
+        if enabled.len() > 1 && (enabled.len() <= 8 || self.states.is_multiple_of(self.audit_every))
+        {
             self.audits += 1;
             self.count(scene, moment, &enabled);
             if let Err(breach) = audit(scene, moment) {
@@ -360,28 +423,48 @@ impl Inspector {
                 self.broken.push(format!("{law}: {enabled:?}"));
             }
         };
-        check(enabled.is_sorted_by(|one, next| one < next), "enabled steps ascend, none twice");
+        check(
+            enabled.is_sorted_by(|one, next| one < next),
+            "enabled steps ascend, none twice",
+        );
         let mut again = vec![Step::Client; 3];
         scene.enabled(moment, &mut again);
-        check(again == enabled, "enabled steps are the same when asked twice, whatever the buffer held");
+        check(
+            again == enabled,
+            "enabled steps are the same when asked twice, whatever the buffer held",
+        );
         let copy = moment.clone();
         scene.enabled(&copy, &mut again);
         check(again == enabled, "enabled steps of a copy are the same");
-        let names: Vec<String> = enabled.iter().map(|step| scene.name(moment, *step)).collect();
+        let names: Vec<String> = enabled
+            .iter()
+            .map(|step| scene.name(moment, *step))
+            .collect();
         let distinct: BTreeSet<&String> = names.iter().collect();
-        check(distinct.len() == names.len(), &format!("names are distinct: {names:?}"));
+        check(
+            distinct.len() == names.len(),
+            &format!("names are distinct: {names:?}"),
+        );
         for (step, name) in enabled.iter().zip(&names) {
-            check(is_step_name(name), &format!("`{name}` can stand in a schedule"));
+            check(
+                is_step_name(name),
+                &format!("`{name}` can stand in a schedule"),
+            );
             let parsed = scene.parse(moment, enabled, name);
             check(parsed == Some(*step), &format!("`{name}` parses back"));
         }
-        check(scene.parse(moment, enabled, "no such step").is_none(), "no other name parses");
+        check(
+            scene.parse(moment, enabled, "no such step").is_none(),
+            "no other name parses",
+        );
     }
 
     fn count(&mut self, scene: &Scene, moment: &Moment, enabled: &[Step]) {
         let footprint = |step: &Step| scene.apply(&mut moment.clone(), *step, &mut Vec::new());
-        let each: Vec<(Option<u32>, Footprint)> =
-            enabled.iter().map(|step| (scene.crew(moment, *step), footprint(step))).collect();
+        let each: Vec<(Option<u32>, Footprint)> = enabled
+            .iter()
+            .map(|step| (scene.crew(moment, *step), footprint(step)))
+            .collect();
         for (index, (crew, one)) in each.iter().enumerate() {
             for (other_crew, other) in &each[index + 1..] {
                 let crew = crew.is_some() && crew == other_crew;
@@ -418,7 +501,10 @@ impl Findings {
                 Runner::new(&stage.scene).run(&mut Random::default(), seed, &mut inspector);
             });
             inspector.broken.extend(panic);
-            findings.take(inspector, &format!("{} {} seed {seed:#x}", stage.story, stage.dialect));
+            findings.take(
+                inspector,
+                &format!("{} {} seed {seed:#x}", stage.story, stage.dialect),
+            );
         }
         findings
     }
@@ -455,8 +541,16 @@ impl Findings {
         for (kind, (times, place)) in &self.broken {
             println!("{times} times: {kind}\n      first: {place}");
         }
-        assert!(self.broken.is_empty(), "{} laws are broken, see above", self.broken.len());
-        assert!(self.pairs >= pairs_min, "only {} pairs were tried", self.pairs);
+        assert!(
+            self.broken.is_empty(),
+            "{} laws are broken, see above",
+            self.broken.len()
+        );
+        assert!(
+            self.pairs >= pairs_min,
+            "only {} pairs were tried",
+            self.pairs
+        );
     }
 }
 
@@ -464,7 +558,11 @@ impl Findings {
 fn panic_of(work: impl FnOnce()) -> Option<String> {
     let payload = catch_unwind(AssertUnwindSafe(work)).err()?;
     let said = payload.downcast_ref::<String>().map(String::as_str);
-    Some(format!("panic: {}", said.or(payload.downcast_ref::<&str>().copied()).unwrap_or("?")))
+    Some(format!(
+        "panic: {}",
+        said.or(payload.downcast_ref::<&str>().copied())
+            .unwrap_or("?")
+    ))
 }
 
 /// A message without its numbers, so that what is one finding is one line.
@@ -553,13 +651,21 @@ type Told = (String, Vec<Line>, Outcome);
 fn told(scene: &Scene, strategy: &mut dyn Strategy, seed: u64) -> Told {
     let mut recorder = Recorder::new();
     let outcome = Runner::new(scene).run(strategy, seed, &mut recorder);
-    (recorder.schedule.to_string(), recorder.observations, outcome)
+    (
+        recorder.schedule.to_string(),
+        recorder.observations,
+        outcome,
+    )
 }
 
 /// A seed gives the same steps and the same lines every time, and so does the schedule it gave, read from text.
 #[test]
 fn a_seed_tells_one_story() {
-    let stages: Vec<Stage> = shipped().into_iter().chain(crowds()).chain(pairs()).collect();
+    let stages: Vec<Stage> = shipped()
+        .into_iter()
+        .chain(crowds())
+        .chain(pairs())
+        .collect();
     on_two_threads(&stages, |stage| {
         for index in 0..3 {
             let seed = run_seed(ROOT, index);
@@ -567,7 +673,8 @@ fn a_seed_tells_one_story() {
             let once = told(&stage.scene, &mut Random::default(), seed);
             let again = told(&stage.scene, &mut Random::default(), seed);
             assert!(once == again, "{place}: two runs differ");
-            let schedule = Schedule::parse(&once.0).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let schedule =
+                Schedule::parse(&once.0).unwrap_or_else(|error| panic!("{place}: {error}"));
             let replayed = told(&stage.scene, &mut Replay::new(schedule), seed);
             assert_eq!(replayed.0, once.0, "{place}: replayed otherwise");
             assert!(replayed == once, "{place}: the replay shows something else");
@@ -578,7 +685,11 @@ fn a_seed_tells_one_story() {
 /// A state and its copy go on alike, wherever the copy was made: nothing is shared that one of them could change.
 #[test]
 fn a_copy_lives_on_its_own() {
-    let stages: Vec<Stage> = shipped().into_iter().chain(crowds()).chain(pairs()).collect();
+    let stages: Vec<Stage> = shipped()
+        .into_iter()
+        .chain(crowds())
+        .chain(pairs())
+        .collect();
     on_two_threads(&stages, |stage| {
         let scene = &stage.scene;
         let place = format!("{} {}", stage.story, stage.dialect);
@@ -597,17 +708,25 @@ fn a_copy_lives_on_its_own() {
             let mut seen = Vec::new();
             scene.apply(&mut one, step, &mut seen);
             let mark = fingerprint_of(&(scene.fingerprint(&one), seen));
-            copies.iter_mut().for_each(|(_, done)| done.push((step, mark)));
+            copies
+                .iter_mut()
+                .for_each(|(_, done)| done.push((step, mark)));
         }
         // The original has lived on; what happened to it must not have touched its copies.
         for (mut copy, done) in copies {
             for (step, mark) in done {
                 scene.enabled(&copy, &mut enabled);
-                assert!(enabled.contains(&step), "{place}: the copy cannot do {step:?}");
+                assert!(
+                    enabled.contains(&step),
+                    "{place}: the copy cannot do {step:?}"
+                );
                 let mut seen = Vec::new();
                 scene.apply(&mut copy, step, &mut seen);
                 let here = fingerprint_of(&(scene.fingerprint(&copy), seen));
-                assert!(here == mark, "{place}: the copy lives another life after {step:?}");
+                assert!(
+                    here == mark,
+                    "{place}: the copy lives another life after {step:?}"
+                );
             }
             assert!(copy == one, "{place}: the copy ends elsewhere");
         }
@@ -631,7 +750,11 @@ fn a_lie_is_found() {
         fn apply(&self, moment: &mut Moment, step: Step, seen: &mut Vec<Line>) -> Footprint {
             // The node's part is left out: guests and tasks seem to have nothing to do with each other.
             let footprint = self.0.apply(moment, step, seen);
-            Footprint { reads: 0, writes: footprint.writes & !(0xfff << 4), adds: 0 }
+            Footprint {
+                reads: 0,
+                writes: footprint.writes & !(0xfff << 4),
+                adds: 0,
+            }
         }
         fn judge(&self, moment: &Moment, resting: bool) -> Result<(), Breach> {
             self.0.judge(moment, resting)

@@ -58,41 +58,96 @@ fn accepted(lines: &[&str], exactness: Exactness) -> bool {
 #[test]
 fn each_kind_is_accepted_where_it_is_right_and_rejected_where_not() {
     let pair = concat!(
-        "\n", r#"{"t":"event","event":"JOB_STATUS_CHANGE","data":{"status":"paused","id":"d"}}"#,
-        "\n", r#"{"t":"event","event":"JOB_STATUS_CHANGE","data":{"status":"running","id":"d"}}"#,
+        "\n",
+        r#"{"t":"event","event":"JOB_STATUS_CHANGE","data":{"status":"paused","id":"d"}}"#,
+        "\n",
+        r#"{"t":"event","event":"JOB_STATUS_CHANGE","data":{"status":"running","id":"d"}}"#,
     );
     let any = BACKUP_ENDS.replace(r#""offset":1048576"#, r#""offset":"*""#);
     let wrong = BACKUP_ENDS.replace(r#""offset":1048576"#, r#""offset":65536"#);
     let quit = concat!(
-        "\n", r#"{"t":"cmd","execute":"quit","arguments":{}}"#,
-        "\n", r#"{"t":"event","event":"SHUTDOWN","data":{"guest":false,"reason":"host-qmp-quit"}}"#,
-        "\n", r#"{"t":"reply","return":{}}"#, "\n", r#"{"t":"exit","code":0}"#,
+        "\n",
+        r#"{"t":"cmd","execute":"quit","arguments":{}}"#,
+        "\n",
+        r#"{"t":"event","event":"SHUTDOWN","data":{"guest":false,"reason":"host-qmp-quit"}}"#,
+        "\n",
+        r#"{"t":"reply","return":{}}"#,
+        "\n",
+        r#"{"t":"exit","code":0}"#,
     );
     let settled = "\n{\"t\":\"settled\",\"ms\":500}";
     let slept = "\n{\"t\":\"slept\",\"ms\":100}";
     let timeout = "\n{\"t\":\"timeout\",\"event\":\"BLOCK_JOB_READY\",\"match\":{}}";
-    let map = "\n{\"t\":\"img\",\"cmd\":\"map\",\"img\":\"$DIR/t.qcow2\",\"result\":[{\"start\":0}]}";
+    let map =
+        "\n{\"t\":\"img\",\"cmd\":\"map\",\"img\":\"$DIR/t.qcow2\",\"result\":[{\"start\":0}]}";
     let write = "\n{\"t\":\"hmp\",\"line\":\"qemu-io d \\\"write -P0x22 0 64k\\\"\",\"output\":[\"wrote 65536/65536 bytes at offset 0\"]}";
-    let refused = write.replace("wrote 65536/65536 bytes at offset 0", "write failed: Input/output error");
+    let refused = write.replace(
+        "wrote 65536/65536 bytes at offset 0",
+        "write failed: Input/output error",
+    );
     let check = |name: &str, lines: &[&str], expected: bool| {
         assert_eq!(accepted(lines, Exactness::Normal), expected, "{name}");
     };
     check("exit", &[DRIVE, BACKUP, BACKUP_ENDS, quit], true);
-    check("another exit code", &[DRIVE, BACKUP, BACKUP_ENDS, &quit.replace("\"code\":0", "\"code\":1")], false);
+    check(
+        "another exit code",
+        &[
+            DRIVE,
+            BACKUP,
+            BACKUP_ENDS,
+            &quit.replace("\"code\":0", "\"code\":1"),
+        ],
+        false,
+    );
     check("anything", &[DRIVE, BACKUP, &any], true);
     check("another offset", &[DRIVE, BACKUP, &wrong], false);
-    check("settled after the end", &[DRIVE, BACKUP, BACKUP_ENDS, settled], true);
-    check("settled while a job runs at full speed", &[DRIVE, BACKUP, settled, BACKUP_ENDS], false);
+    check(
+        "settled after the end",
+        &[DRIVE, BACKUP, BACKUP_ENDS, settled],
+        true,
+    );
+    check(
+        "settled while a job runs at full speed",
+        &[DRIVE, BACKUP, settled, BACKUP_ENDS],
+        false,
+    );
     check("slept", &[DRIVE, BACKUP, slept, BACKUP_ENDS, slept], true);
     check("timeout", &[DRIVE, BACKUP, BACKUP_ENDS, timeout], true);
-    check("timeout while a job runs at full speed", &[DRIVE, BACKUP, timeout, BACKUP_ENDS], false);
+    check(
+        "timeout while a job runs at full speed",
+        &[DRIVE, BACKUP, timeout, BACKUP_ENDS],
+        false,
+    );
     check("hang", &[DRIVE, HANGS], true);
-    check("hang where a reply must come", &[DRIVE, BACKUP.trim_end_matches("\n{\"t\":\"reply\",\"return\":{}}"), "\n{\"t\":\"hang\"}"], false);
+    check(
+        "hang where a reply must come",
+        &[
+            DRIVE,
+            BACKUP.trim_end_matches("\n{\"t\":\"reply\",\"return\":{}}"),
+            "\n{\"t\":\"hang\"}",
+        ],
+        false,
+    );
     check("death", &[DRIVE, DIES], true);
     check("another death", &[DRIVE, &DIES.replace("-11", "-6")], false);
     check("map", &[DRIVE, BACKUP, BACKUP_ENDS, map], true);
-    check("a write sent before the events above its line", &[DRIVE, BACKUP, BACKUP_ENDS, write], true);
-    check("a write that fails for no reason", &[DRIVE, BACKUP, BACKUP_ENDS, &refused], false);
-    check("a pair that a drain may cause", &[DRIVE, BACKUP, pair, BACKUP_ENDS], true);
-    assert!(!accepted(&[DRIVE, BACKUP, pair, BACKUP_ENDS], Exactness::Strict), "nothing drains here");
+    check(
+        "a write sent before the events above its line",
+        &[DRIVE, BACKUP, BACKUP_ENDS, write],
+        true,
+    );
+    check(
+        "a write that fails for no reason",
+        &[DRIVE, BACKUP, BACKUP_ENDS, &refused],
+        false,
+    );
+    check(
+        "a pair that a drain may cause",
+        &[DRIVE, BACKUP, pair, BACKUP_ENDS],
+        true,
+    );
+    assert!(
+        !accepted(&[DRIVE, BACKUP, pair, BACKUP_ENDS], Exactness::Strict),
+        "nothing drains here"
+    );
 }

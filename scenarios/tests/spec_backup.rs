@@ -19,14 +19,21 @@ fn one(lines: &str) -> String {
 
 /// A row that says what is always so.
 fn row(spec: &'static str, story: String, always: &'static [&'static str]) -> Row {
-    Row { spec, story, always, ..Row::default() }
+    Row {
+        spec,
+        story,
+        always,
+        ..Row::default()
+    }
 }
 
 #[test]
 fn parameters_are_checked_in_their_order() {
     // Each line has the mistakes of all the lines below it too, as far as they go together.
     let refused = |rows: &[(&str, &str)]| -> String {
-        rows.iter().map(|(command, error)| format!("{command} ! {error}\n")).collect()
+        rows.iter()
+            .map(|(command, error)| format!("{command} ! {error}\n"))
+            .collect()
     };
     check(&[
         row(
@@ -134,8 +141,10 @@ fn parameters_are_checked_in_their_order() {
 #[test]
 fn clusters_are_the_targets_if_those_are_larger() {
     let story = |target: &str, dirty: &str| {
-        format!("disk d0 512k 0x41@0+512k\ndisk t0 512k {target}\nlaunch d0\nnode t0\nadd n0/b\nadd n0/f {{granularity: 512}}\n{dirty}\n\
-            backup j0 d0 t0 {{sync: incremental, bitmap: f}}")
+        format!(
+            "disk d0 512k 0x41@0+512k\ndisk t0 512k {target}\nlaunch d0\nnode t0\nadd n0/b\nadd n0/f {{granularity: 512}}\n{dirty}\n\
+            backup j0 d0 t0 {{sync: incremental, bitmap: f}}"
+        )
     };
     check(&[
         row("backup 3: 64k at least", story("cluster=4k", "io d0 write 1k 1k"), &["COMPLETED j0 65536/65536"]),
@@ -190,34 +199,79 @@ fn clusters_are_the_targets_if_those_are_larger() {
 #[test]
 fn the_policy_decides_about_an_error() {
     let read = |policy: &str, errno: u32| {
-        format!("faults d0 {{inject-error: [{{event: read_aio, once: true, errno: {errno}}}]}}\n{}",
-            one(&format!("backup j0 d0 t0 {{sync: full, on-source-error: {policy}, on-target-error: ignore}}")))
+        format!(
+            "faults d0 {{inject-error: [{{event: read_aio, once: true, errno: {errno}}}]}}\n{}",
+            one(&format!(
+                "backup j0 d0 t0 {{sync: full, on-source-error: {policy}, on-target-error: ignore}}"
+            ))
+        )
     };
     let write = |policy: &str, errno: u32| {
-        format!("faults t0 {{inject-error: [{{event: write_aio, once: true, errno: {errno}}}]}}\n{}",
-            one(&format!("backup j0 d0 t0 {{sync: full, on-target-error: {policy}, on-source-error: ignore}}")))
+        format!(
+            "faults t0 {{inject-error: [{{event: write_aio, once: true, errno: {errno}}}]}}\n{}",
+            one(&format!(
+                "backup j0 d0 t0 {{sync: full, on-target-error: {policy}, on-source-error: ignore}}"
+            ))
+        )
     };
     let rows: &[(&'static str, &str, u32, &str, &str)] = &[
-        ("backup 6: report", "report", 5, "report", "Input/output error"),
-        ("backup 6: report, ENOSPC", "report", 28, "report", "No space left on device"),
+        (
+            "backup 6: report",
+            "report",
+            5,
+            "report",
+            "Input/output error",
+        ),
+        (
+            "backup 6: report, ENOSPC",
+            "report",
+            28,
+            "report",
+            "No space left on device",
+        ),
         ("backup 6: ignore", "ignore", 5, "ignore", ""),
         ("backup 6: stop", "stop", 5, "stop", ""),
         ("backup 6: stop, ENOSPC", "stop", 28, "stop", ""),
-        ("backup 6: enospc, EIO", "enospc", 5, "report", "Input/output error"),
+        (
+            "backup 6: enospc, EIO",
+            "enospc",
+            5,
+            "report",
+            "Input/output error",
+        ),
         ("backup 6: enospc, ENOSPC", "enospc", 28, "stop", ""),
-        ("backup 6: auto, EIO", "auto", 5, "report", "Input/output error"),
+        (
+            "backup 6: auto, EIO",
+            "auto",
+            5,
+            "report",
+            "Input/output error",
+        ),
         ("backup 6: auto, ENOSPC", "auto", 28, "stop", ""),
     ];
     for &(spec, policy, errno, action, text) in rows {
-        for (half, story) in [("read", read(policy, errno)), ("write", write(policy, errno))] {
+        for (half, story) in [
+            ("read", read(policy, errno)),
+            ("write", write(policy, errno)),
+        ] {
             let error = format!("ERROR j0 {half} {action}");
             let end = match action {
-                "report" => format!("{error}; ..; aborting j0; COMPLETED j0 0/262144 {text}; concluded j0; null j0"),
-                "ignore" => format!("{error}; ..; waiting j0; pending j0; COMPLETED j0 262144/262144; concluded j0; null j0"),
+                "report" => format!(
+                    "{error}; ..; aborting j0; COMPLETED j0 0/262144 {text}; concluded j0; null j0"
+                ),
+                "ignore" => format!(
+                    "{error}; ..; waiting j0; pending j0; COMPLETED j0 262144/262144; concluded j0; null j0"
+                ),
                 _ => format!("{error}; paused j0; ..; left j0 paused; $"),
             };
             let always: &'static [&'static str] = vec![&*end.leak()].leak();
-            check(&[Row { spec, story, always, never: &["ERROR*; ..; ERROR*"], ..Row::default() }]);
+            check(&[Row {
+                spec,
+                story,
+                always,
+                never: &["ERROR*; ..; ERROR*"],
+                ..Row::default()
+            }]);
         }
     }
 }
@@ -228,18 +282,28 @@ fn guests_raise_the_progress_and_speed_limits_it() {
     check(&[
         row(
             "backup 8: sync=none: writes in scope, each cluster once",
-            progress("backup j0 d0 t0 {sync: none}", "io d0 write 0 1k\nio d0 write 1k 1k\nio d0 write 60k 8k\nquery-jobs\njob-cancel j0"),
-            &["R *\"current-progress\":131072,*\"total-progress\":262144,*; ..; CANCELLED j0 131072/262144"],
+            progress(
+                "backup j0 d0 t0 {sync: none}",
+                "io d0 write 0 1k\nio d0 write 1k 1k\nio d0 write 60k 8k\nquery-jobs\njob-cancel j0",
+            ),
+            &[
+                "R *\"current-progress\":131072,*\"total-progress\":262144,*; ..; CANCELLED j0 131072/262144",
+            ],
         ),
         row(
             "backup 8: even while the job is paused",
-            progress("backup j0 d0 t0 {sync: none}", "io d0 write 0 128k\njob-pause j0\nuntil paused j0\nio d0 write 128k 64k\nquery-jobs"),
+            progress(
+                "backup j0 d0 t0 {sync: none}",
+                "io d0 write 0 128k\njob-pause j0\nuntil paused j0\nio d0 write 128k 64k\nquery-jobs",
+            ),
             &["R *\"current-progress\":196608,*; left j0 paused; $"],
         ),
         row(
             "backup 8: not out of scope",
-            progress("io d0 write 0 64k\nbackup j0 d0 t0 {sync: incremental, bitmap: b, auto-finalize: false}\nuntil PENDING j0",
-                "io d0 write 128k 64k\nquery-jobs"),
+            progress(
+                "io d0 write 0 64k\nbackup j0 d0 t0 {sync: incremental, bitmap: b, auto-finalize: false}\nuntil PENDING j0",
+                "io d0 write 128k 64k\nquery-jobs",
+            ),
             &["R *\"current-progress\":65536,*\"total-progress\":65536,*; left j0 pending; $"],
         ),
         row(
@@ -249,8 +313,13 @@ fn guests_raise_the_progress_and_speed_limits_it() {
         ),
         Row {
             spec: "backup 9: with max-chunk it goes in steps; set-speed wakes the sleeper",
-            story: progress("backup j0 d0 t0 {sync: full, speed: 1, x-perf: {max-chunk: 65536}}", "& set-speed j0 0\nuntil null j0"),
-            sometimes: &["R; waiting j0; pending j0; COMPLETED j0 262144/262144; concluded j0; null j0; $"],
+            story: progress(
+                "backup j0 d0 t0 {sync: full, speed: 1, x-perf: {max-chunk: 65536}}",
+                "& set-speed j0 0\nuntil null j0",
+            ),
+            sometimes: &[
+                "R; waiting j0; pending j0; COMPLETED j0 262144/262144; concluded j0; null j0; $",
+            ],
             always: &["COMPLETED j0 262144/262144; concluded j0; null j0"],
             ..Row::default()
         },
@@ -261,10 +330,22 @@ fn guests_raise_the_progress_and_speed_limits_it() {
 fn the_sync_bitmap_ends_by_how_the_job_ends() {
     // Two granules are dirty, the job copies one area and then fails, or copies all; one more is written meanwhile.
     let story = |sync: &str, mode: &str, end: &str| {
-        let mode = if mode.is_empty() { String::new() } else { format!(", bitmap-mode: {mode}") };
+        let mode = if mode.is_empty() {
+            String::new()
+        } else {
+            format!(", bitmap-mode: {mode}")
+        };
         let (faults, options, rest) = match end {
-            "success" => ("", "auto-finalize: false", "until PENDING j0\nio d0 write 128k 64k\njob-finalize j0"),
-            "cancel" => ("", "auto-finalize: false", "until PENDING j0\nio d0 write 128k 64k\njob-cancel j0"),
+            "success" => (
+                "",
+                "auto-finalize: false",
+                "until PENDING j0\nio d0 write 128k 64k\njob-finalize j0",
+            ),
+            "cancel" => (
+                "",
+                "auto-finalize: false",
+                "until PENDING j0\nio d0 write 128k 64k\njob-cancel j0",
+            ),
             _ => (
                 "faults d0 {set-state: [{event: read_aio, state: 1, new_state: 2}], \
                  inject-error: [{event: read_aio, state: 2, once: true}]}\n",
@@ -272,8 +353,12 @@ fn the_sync_bitmap_ends_by_how_the_job_ends() {
                 "until null j0",
             ),
         };
-        format!("{faults}{}", one(&format!(
-            "io d0 write 0 128k\nbackup j0 d0 t0 {{sync: {sync}, bitmap: b{mode}, {options}}}\n{rest}\nbitmaps")))
+        format!(
+            "{faults}{}",
+            one(&format!(
+                "io d0 write 0 128k\nbackup j0 d0 t0 {{sync: {sync}, bitmap: b{mode}, {options}}}\n{rest}\nbitmaps"
+            ))
+        )
     };
     // What is written meanwhile is 64k more where the job ends with all copied.
     let rows: &[(&str, &str, &str, u64)] = &[
@@ -305,6 +390,11 @@ fn the_sync_bitmap_ends_by_how_the_job_ends() {
         let expected: &'static str = format!("bitmaps n0/b={count}; $").leak();
         let always: &'static [&'static str] = vec![expected].leak();
         let spec: &'static str = format!("backup 10: {sync} {mode} {end}").leak();
-        check(&[Row { spec, story: story(sync, mode, end), always, ..Row::default() }]);
+        check(&[Row {
+            spec,
+            story: story(sync, mode, end),
+            always,
+            ..Row::default()
+        }]);
     }
 }

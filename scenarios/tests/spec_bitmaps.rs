@@ -18,7 +18,12 @@ fn one(lines: &str) -> String {
 
 /// A row that says what is always so.
 fn row(spec: &'static str, story: String, always: &'static [&'static str]) -> Row {
-    Row { spec, story, always, ..Row::default() }
+    Row {
+        spec,
+        story,
+        always,
+        ..Row::default()
+    }
 }
 
 #[test]
@@ -54,7 +59,10 @@ fn granularity_has_a_default_and_limits() {
 #[test]
 fn writes_are_recorded_when_they_end_well_or_not() {
     let faulty = |lines: &str| {
-        format!("faults d0 {{inject-error: [{{event: write_aio, once: true}}]}}\n{}", one(lines))
+        format!(
+            "faults d0 {{inject-error: [{{event: write_aio, once: true}}]}}\n{}",
+            one(lines)
+        )
     };
     check(&[
         row(
@@ -62,10 +70,16 @@ fn writes_are_recorded_when_they_end_well_or_not() {
             one("add n0/b\nadd n0/f {granularity: 512}\nio d0 write 65535 2\nbitmaps"),
             &["bitmaps n0/f=1024 n0/b=131072; $"],
         ),
-        row("bitmaps 3: zeroes", one("add n0/b\nio d0 write -z 0 64k\nbitmaps"), &["bitmaps n0/b=65536; $"]),
+        row(
+            "bitmaps 3: zeroes",
+            one("add n0/b\nio d0 write -z 0 64k\nbitmaps"),
+            &["bitmaps n0/b=65536; $"],
+        ),
         row(
             "bitmaps 3: not: reads, flushes, discards that are ignored, nothing at all",
-            one("add n0/b\nio d0 read 0 64k\nio d0 flush\nio d0 discard 0 64k\nio d0 write 0 0\nbitmaps"),
+            one(
+                "add n0/b\nio d0 read 0 64k\nio d0 flush\nio d0 discard 0 64k\nio d0 write 0 0\nbitmaps",
+            ),
             &["bitmaps n0/b=0; $"],
         ),
         row(
@@ -73,16 +87,29 @@ fn writes_are_recorded_when_they_end_well_or_not() {
             faulty("add n0/b\nio d0 write 0 64k = write failed: Input/output error\nbitmaps"),
             &["bitmaps n0/b=65536; $"],
         ),
-        row("bitmaps 3: not when disabled", one("add n0/b {disabled: true}\nio d0 write 0 64k\nbitmaps"), &["bitmaps n0/b=0,disabled; $"]),
+        row(
+            "bitmaps 3: not when disabled",
+            one("add n0/b {disabled: true}\nio d0 write 0 64k\nbitmaps"),
+            &["bitmaps n0/b=0,disabled; $"],
+        ),
         row(
             "bitmaps 6: enable and disable, twice",
-            one("add n0/b\ndisable n0/b\ndisable n0/b\nio d0 write 0 64k\nenable n0/b\nenable n0/b\nio d0 write 64k 64k\nbitmaps"),
+            one(
+                "add n0/b\ndisable n0/b\ndisable n0/b\nio d0 write 0 64k\nenable n0/b\nenable n0/b\nio d0 write 64k 64k\nbitmaps",
+            ),
             &["bitmaps n0/b=65536; $"],
         ),
         Row {
             spec: "bitmaps 3, concurrency 6: a write in flight when the bitmap is added or cleared may be marked, all the same",
-            story: format!("guest g0 d0: write 0 64k\n{}", one("add n0/b\nstart g0\nclear n0/b\nadd n0/late\njoin g0\nbitmaps")),
-            sometimes: &["bitmaps n0/late=0 n0/b=65536; ..; $", "bitmaps n0/late=0 n0/b=0; ..; $", "bitmaps n0/late=65536 n0/b=65536; ..; $"],
+            story: format!(
+                "guest g0 d0: write 0 64k\n{}",
+                one("add n0/b\nstart g0\nclear n0/b\nadd n0/late\njoin g0\nbitmaps")
+            ),
+            sometimes: &[
+                "bitmaps n0/late=0 n0/b=65536; ..; $",
+                "bitmaps n0/late=0 n0/b=0; ..; $",
+                "bitmaps n0/late=65536 n0/b=65536; ..; $",
+            ],
             never: &["bitmaps n0/late=65536 n0/b=0; ..; $"],
             ..Row::default()
         },
@@ -115,20 +142,48 @@ fn a_successor_records_while_the_bitmap_stands_still() {
             never: &["bitmaps *n0/-=0,disabled n0/-=196608*"],
             ..Row::default()
         },
-        row("bitmaps 4: on-success, ok", example("", "incremental", "job-finalize j0\nbitmaps"), &["bitmaps n0/b=196608; $"]),
-        row("bitmaps 4: never, ok", example(", bitmap-mode: never", "bitmap", "job-finalize j0\nbitmaps"), &["bitmaps n0/b=1114112; $"]),
-        row("bitmaps 4: always, ok", example(", bitmap-mode: always", "bitmap", "job-finalize j0\nbitmaps"), &["bitmaps n0/b=196608; $"]),
-        row("bitmaps 4: on-success, cancelled", example("", "incremental", "job-cancel j0\nbitmaps"), &["bitmaps n0/b=1114112; $"]),
-        row("bitmaps 4: never, cancelled", example(", bitmap-mode: never", "bitmap", "job-cancel j0\nbitmaps"), &["bitmaps n0/b=1114112; $"]),
+        row(
+            "bitmaps 4: on-success, ok",
+            example("", "incremental", "job-finalize j0\nbitmaps"),
+            &["bitmaps n0/b=196608; $"],
+        ),
+        row(
+            "bitmaps 4: never, ok",
+            example(", bitmap-mode: never", "bitmap", "job-finalize j0\nbitmaps"),
+            &["bitmaps n0/b=1114112; $"],
+        ),
+        row(
+            "bitmaps 4: always, ok",
+            example(
+                ", bitmap-mode: always",
+                "bitmap",
+                "job-finalize j0\nbitmaps",
+            ),
+            &["bitmaps n0/b=196608; $"],
+        ),
+        row(
+            "bitmaps 4: on-success, cancelled",
+            example("", "incremental", "job-cancel j0\nbitmaps"),
+            &["bitmaps n0/b=1114112; $"],
+        ),
+        row(
+            "bitmaps 4: never, cancelled",
+            example(", bitmap-mode: never", "bitmap", "job-cancel j0\nbitmaps"),
+            &["bitmaps n0/b=1114112; $"],
+        ),
         row(
             "bitmaps 4: a disabled bitmap: clear and still disabled after success",
-            one("add n0/b\nio d0 write 0 64k\ndisable n0/b\nbackup j0 d0 t0 {sync: incremental, bitmap: b, auto-finalize: false}\n\
-                until PENDING j0\nio d0 write 64k 64k\njob-finalize j0\nbitmaps"),
+            one(
+                "add n0/b\nio d0 write 0 64k\ndisable n0/b\nbackup j0 d0 t0 {sync: incremental, bitmap: b, auto-finalize: false}\n\
+                until PENDING j0\nio d0 write 64k 64k\njob-finalize j0\nbitmaps",
+            ),
             &["bitmaps n0/b=0,disabled; $"],
         ),
         row(
             "bitmaps 4: persistence follows the name",
-            one("add n0/b {persistent: true}\nio d0 write 0 64k\nbackup j0 d0 t0 {sync: incremental, bitmap: b}\nuntil null j0\nbitmaps"),
+            one(
+                "add n0/b {persistent: true}\nio d0 write 0 64k\nbackup j0 d0 t0 {sync: incremental, bitmap: b}\nuntil null j0\nbitmaps",
+            ),
             &["bitmaps n0/b=0,persistent; $"],
         ),
     ]);
@@ -265,12 +320,16 @@ fn resizing_takes_the_bitmaps_along() {
     check(&[
         row(
             "bitmaps 9: grow: no new dirt, and the new area is recorded",
-            one("add n0/b\nio d0 write 192k 64k\nresize d0 512k\nbitmaps\nio d0 write 448k 64k\nbitmaps"),
+            one(
+                "add n0/b\nio d0 write 192k 64k\nresize d0 512k\nbitmaps\nio d0 write 448k 64k\nbitmaps",
+            ),
             &["bitmaps n0/b=65536; io *; bitmaps n0/b=131072; $"],
         ),
         row(
             "bitmaps 9, bugs D1: what is past the old end is found by an incremental",
-            one("add n0/b\nresize n0 512k\nio d0 write 448k 64k\ndisk t1 512k\nnode t1\nbackup j0 d0 t1 {sync: incremental, bitmap: b}\nuntil null j0\nbitmaps"),
+            one(
+                "add n0/b\nresize n0 512k\nio d0 write 448k 64k\ndisk t1 512k\nnode t1\nbackup j0 d0 t1 {sync: incremental, bitmap: b}\nuntil null j0\nbitmaps",
+            ),
             &["COMPLETED j0 65536/65536; ..; bitmaps n0/b=0; $"],
         ),
         row(
@@ -280,25 +339,31 @@ fn resizing_takes_the_bitmaps_along() {
         ),
         row(
             "bitmaps 9: the order of checks",
-            one("resize dx -1 ! Cannot find device='dx' nor node-name=''\nresize x -1 ! Cannot find device='' nor node-name='x'\n\
-                resize d0 -1 ! Parameter 'size' expects a >0 size\nresize d0 1000 ! The new size must be a multiple of 512"),
+            one(
+                "resize dx -1 ! Cannot find device='dx' nor node-name=''\nresize x -1 ! Cannot find device='' nor node-name='x'\n\
+                resize d0 -1 ! Parameter 'size' expects a >0 size\nresize d0 1000 ! The new size must be a multiple of 512",
+            ),
             &["E The new size must be a multiple of 512; $"],
         ),
         Row {
             spec: "bitmaps 9: during a backup, 7.2",
             dialect: "7.2",
-            story: one(&format!("backup j0 d0 t0 {{sync: none, filter-node-name: f}}\nmark\nresize d0 -1 ! Parameter 'size' expects a >0 size\n\
+            story: one(&format!(
+                "backup j0 d0 t0 {{sync: none, filter-node-name: f}}\nmark\nresize d0 -1 ! Parameter 'size' expects a >0 size\n\
                 resize d0 512k ! Device 'd0' is in use\nresize t0 512k ! Device '(null)' is in use\nresize f 512k ! Device '(null)' is in use\n\
-                resize n0 512k ! {CONFLICT}")),
+                resize n0 512k ! {CONFLICT}"
+            )),
             always: &["E Permission*; left j0 running; $"],
             ..Row::default()
         },
         Row {
             spec: "bitmaps 9: during a backup, 10.0",
             dialect: "10.0",
-            story: one(&format!("backup j0 d0 t0 {{sync: none, filter-node-name: f}}\nmark\n\
+            story: one(&format!(
+                "backup j0 d0 t0 {{sync: none, filter-node-name: f}}\nmark\n\
                 resize d0 512k ! Node 'f' is busy: block device is in use by block job: backup\n\
-                resize t0 512k ! Node 't0' is busy: block device is in use by block job: backup\nresize n0 512k ! {CONFLICT}")),
+                resize t0 512k ! Node 't0' is busy: block device is in use by block job: backup\nresize n0 512k ! {CONFLICT}"
+            )),
             always: &["E Permission*; left j0 running; $"],
             ..Row::default()
         },

@@ -5,11 +5,18 @@ mod support;
 use support::{Row, check};
 
 fn story(rules: &str, lines: &str) -> String {
-    format!("faults d0 {{{rules}}}\ndisk d0 256k 0x41@0+256k\ndisk t0 256k\nlaunch d0\nnode t0\nadd n0/b\nmark\n{lines}")
+    format!(
+        "faults d0 {{{rules}}}\ndisk d0 256k 0x41@0+256k\ndisk t0 256k\nlaunch d0\nnode t0\nadd n0/b\nmark\n{lines}"
+    )
 }
 
 fn row(spec: &'static str, story: String, always: &'static [&'static str]) -> Row {
-    Row { spec, story, always, ..Row::default() }
+    Row {
+        spec,
+        story,
+        always,
+        ..Row::default()
+    }
 }
 
 const READ: &str = "io d0 read 0 64k\n";
@@ -81,8 +88,10 @@ fn a_rule_is_armed_by_its_event_and_hits_an_io_after_it() {
 fn the_seeds_script_fails_one_read_after_an_effective_flush() {
     let seeds = |more: &str, inject_state: u32, lines: &str| {
         story(
-            &format!("set-state: [{{event: flush_to_disk, state: 1, new_state: 2}}{more}], \
-                inject-error: [{{event: read_aio, errno: 5, state: {inject_state}, immediately: false, once: true}}]"),
+            &format!(
+                "set-state: [{{event: flush_to_disk, state: 1, new_state: 2}}{more}], \
+                inject-error: [{{event: read_aio, errno: 5, state: {inject_state}, immediately: false, once: true}}]"
+            ),
             lines,
         )
     };
@@ -90,8 +99,14 @@ fn the_seeds_script_fails_one_read_after_an_effective_flush() {
     check(&[
         row(
             "faults 5: nothing fails before; one job fails after; a re-run succeeds; the bits are kept",
-            seeds("", 2, &format!("io d0 flush\nbackup j9 d0 t0 {{sync: full}}\nuntil null j9\nio d0 write 0 64k\nio d0 write 128k 64k\nio d0 flush\n\
-                {backup}bitmaps\n{backup}bitmaps")),
+            seeds(
+                "",
+                2,
+                &format!(
+                    "io d0 flush\nbackup j9 d0 t0 {{sync: full}}\nuntil null j9\nio d0 write 0 64k\nio d0 write 128k 64k\nio d0 flush\n\
+                {backup}bitmaps\n{backup}bitmaps"
+                ),
+            ),
             &[
                 "COMPLETED j9 262144/262144",
                 "ERROR j0 read report; ..; COMPLETED j0 65536/131072 Input/output error; concluded j0; null j0; ..; bitmaps n0/b=131072; \
@@ -100,34 +115,57 @@ fn the_seeds_script_fails_one_read_after_an_effective_flush() {
         ),
         row(
             "faults 5: whoever reads first is hit: here a guest",
-            seeds("", 2, &format!("io d0 write 0 64k\nio d0 flush\nio d0 read 0 512\n{backup}")),
-            &["io read failed: Input/output error; ..; COMPLETED j0 65536/65536; concluded j0; null j0"],
+            seeds(
+                "",
+                2,
+                &format!("io d0 write 0 64k\nio d0 flush\nio d0 read 0 512\n{backup}"),
+            ),
+            &[
+                "io read failed: Input/output error; ..; COMPLETED j0 65536/65536; concluded j0; null j0",
+            ],
         ),
         row(
             "faults 5: or a copy-before-write, which no policy sees",
-            seeds("", 2, "io d0 write 0 64k\nio d0 flush\nbackup j0 d0 t0 {sync: none}\nio d0 write 64k 64k\nio d0 write 64k 64k"),
+            seeds(
+                "",
+                2,
+                "io d0 write 0 64k\nio d0 flush\nbackup j0 d0 t0 {sync: none}\nio d0 write 64k 64k\nio d0 write 64k 64k",
+            ),
             &["io write failed: Input/output error; io wrote *; left j0 running; $"],
         ),
         row(
             "faults 5, 257-style: the first read passes, the second fails",
-            seeds(", {event: read_aio, state: 2, new_state: 3}", 3, &format!("io d0 write 0 64k\nio d0 write 128k 64k\nio d0 flush\n{backup}")),
+            seeds(
+                ", {event: read_aio, state: 2, new_state: 3}",
+                3,
+                &format!("io d0 write 0 64k\nio d0 write 128k 64k\nio d0 flush\n{backup}"),
+            ),
             &["ERROR j0 read report; ..; COMPLETED j0 65536/131072 Input/output error"],
         ),
         row(
             "faults 5, 257-style: with one read there is none to fail",
-            seeds(", {event: read_aio, state: 2, new_state: 3}", 3, &format!("io d0 write 0 64k\nio d0 flush\n{backup}bitmaps")),
+            seeds(
+                ", {event: read_aio, state: 2, new_state: 3}",
+                3,
+                &format!("io d0 write 0 64k\nio d0 flush\n{backup}bitmaps"),
+            ),
             &["COMPLETED j0 65536/65536; concluded j0; null j0; ..; bitmaps n0/b=0; $"],
         ),
         Row {
             spec: "faults 3.2 step 3: a failure that comes a hop later lets the siblings go on; one that comes at once does not let them begin",
-            story: story("inject-error: [{event: read_aio, once: true, immediately: true}]",
-                "backup j0 d0 t0 {sync: full, x-perf: {max-chunk: 65536}}"),
+            story: story(
+                "inject-error: [{event: read_aio, once: true, immediately: true}]",
+                "backup j0 d0 t0 {sync: full, x-perf: {max-chunk: 65536}}",
+            ),
             always: &["ERROR j0 read report; ..; COMPLETED j0 0/262144 Input/output error"],
             ..Row::default()
         },
         Row {
             spec: "faults 5: siblings usually complete",
-            story: story("inject-error: [{event: read_aio, once: true}]", "backup j0 d0 t0 {sync: full, x-perf: {max-chunk: 65536}}"),
+            story: story(
+                "inject-error: [{event: read_aio, once: true}]",
+                "backup j0 d0 t0 {sync: full, x-perf: {max-chunk: 65536}}",
+            ),
             always: &["ERROR j0 read report; ..; COMPLETED j0 196608/262144 Input/output error"],
             ..Row::default()
         },

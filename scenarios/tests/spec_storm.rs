@@ -43,23 +43,53 @@ fn story(number: u64) -> String {
         lines.push(format!("disk {disk} 256k {writes}"));
     }
     for disk in ["t0", "t1", "t2"] {
-        lines.push(format!("disk {disk} 256k {}", d.one(&["", "", "cluster=128k", "format=raw"])));
+        lines.push(format!(
+            "disk {disk} 256k {}",
+            d.one(&["", "", "cluster=128k", "format=raw"])
+        ));
     }
     for disk in ["d0", "d1", "t0", "t1"] {
         if d.often(25) {
-            let event = if disk.starts_with('d') { "read_aio" } else { "write_aio" };
-            let (errno, once, immediately) = (d.one(&["5", "28"]), d.one(&["true", "true", "false"]), d.one(&["true", "false"]));
+            let event = if disk.starts_with('d') {
+                "read_aio"
+            } else {
+                "write_aio"
+            };
+            let (errno, once, immediately) = (
+                d.one(&["5", "28"]),
+                d.one(&["true", "true", "false"]),
+                d.one(&["true", "false"]),
+            );
             lines.push(format!(
                 "faults {disk} {{inject-error: [{{event: {event}, errno: {errno}, once: {once}, immediately: {immediately}}}]}}"
             ));
         }
     }
-    let threads = d.one(&["d0 d1", "d0 d1", "d0:io0 d1", "d0:io0 d1:io0", "d0:io0 d1:io1"]);
+    let threads = d.one(&[
+        "d0 d1",
+        "d0 d1",
+        "d0:io0 d1",
+        "d0:io0 d1:io0",
+        "d0:io0 d1:io1",
+    ]);
     lines.push(format!("launch {threads}"));
-    lines.extend(["node t0", "node t1", "node t2", "add n0/b0", "add n1/b0", "add n0/b1"].map(String::from));
+    lines.extend(
+        [
+            "node t0",
+            "node t1",
+            "node t2",
+            "add n0/b0",
+            "add n1/b0",
+            "add n0/b1",
+        ]
+        .map(String::from),
+    );
     for bitmap in ["n0", "n1"] {
         if d.often(60) {
-            lines.push(format!("io {bitmap} write -P7 {} 1k", d.one(&["0", "64k", "128k"])));
+            lines.push(format!(
+                "io {bitmap} write -P7 {} 1k",
+                d.one(&["0", "64k", "128k"])
+            ));
         }
     }
     for guest in ["g0", "g1"] {
@@ -74,7 +104,15 @@ fn story(number: u64) -> String {
     for _ in 0..3 + d.below(10) {
         lines.push(format!("& {}", command(d)));
         if d.often(10) {
-            lines.push(format!("& {}", d.one(&["query-jobs", "query-block-jobs", "query-named-block-nodes", "query-block"])));
+            lines.push(format!(
+                "& {}",
+                d.one(&[
+                    "query-jobs",
+                    "query-block-jobs",
+                    "query-named-block-nodes",
+                    "query-block"
+                ])
+            ));
         }
     }
     if d.often(40) {
@@ -84,7 +122,10 @@ fn story(number: u64) -> String {
 }
 
 fn request(d: &mut Dice) -> String {
-    let (offset, length) = (d.one(&["0", "64k", "127k", "192k"]), d.one(&["1k", "64k", "0"]));
+    let (offset, length) = (
+        d.one(&["0", "64k", "127k", "192k"]),
+        d.one(&["1k", "64k", "0"]),
+    );
     match d.below(8) {
         0 => "flush".into(),
         1 => format!("read {offset} {length}"),
@@ -100,14 +141,18 @@ fn command(d: &mut Dice) -> String {
     match d.below(20) {
         0..=2 => backup(d),
         3..=6 => {
-            let actions: Vec<_> = (0..1 + d.below(3)).map(|_| if d.often(75) { backup(d) } else { bitmap(d) }).collect();
+            let actions: Vec<_> = (0..1 + d.below(3))
+                .map(|_| if d.often(75) { backup(d) } else { bitmap(d) })
+                .collect();
             format!("{} {}", d.one(&["group", "each"]), actions.join("; "))
         }
         7 => {
             let actions: Vec<_> = (0..1 + d.below(4)).map(|_| bitmap(d)).collect();
             format!("each {}", actions.join("; "))
         }
-        8 => Some(bitmap(d)).filter(|action| action != "abort").unwrap_or("each abort".into()),
+        8 => Some(bitmap(d))
+            .filter(|action| action != "abort")
+            .unwrap_or("each abort".into()),
         9 | 10 => format!("{family}-cancel {job}"),
         11 => format!("block-job-cancel {job} {{force: true}}"),
         12 | 13 => format!("{family}-pause {job}"),
@@ -115,7 +160,16 @@ fn command(d: &mut Dice) -> String {
         16 => format!("{family}-finalize {job}"),
         17 => format!("{family}-dismiss {job}"),
         18 => format!("set-speed {job} {}", d.one(&["0", "1", "65536", "-1"])),
-        _ => d.one(&["resize d0 512k", "resize n0 128k", "resize n0 320k", "blockdev-del {node-name: t0}", "node t0", "resize t1 256k"]).into(),
+        _ => d
+            .one(&[
+                "resize d0 512k",
+                "resize n0 128k",
+                "resize n0 320k",
+                "blockdev-del {node-name: t0}",
+                "node t0",
+                "resize t1 256k",
+            ])
+            .into(),
     }
 }
 
@@ -163,18 +217,36 @@ fn backup(d: &mut Dice) -> String {
         }
     }
     let verb = if drive { "drive-backup" } else { "backup" };
-    format!("{verb} {job} {source}{number} {target} {{{}}}", options.join(", "))
+    format!(
+        "{verb} {job} {source}{number} {target} {{{}}}",
+        options.join(", ")
+    )
 }
 
 fn bitmap(d: &mut Dice) -> String {
-    let name = format!("{}/{}", d.one(&["n0", "n0", "n1", "d0"]), d.one(&["b0", "b0", "b1", "x"]));
+    let name = format!(
+        "{}/{}",
+        d.one(&["n0", "n0", "n1", "d0"]),
+        d.one(&["b0", "b0", "b1", "x"])
+    );
     match d.below(8) {
-        0 => format!("add {name} {}", d.one(&["{}", "{disabled: true}", "{persistent: true}", "{granularity: 512}"])),
+        0 => format!(
+            "add {name} {}",
+            d.one(&[
+                "{}",
+                "{disabled: true}",
+                "{persistent: true}",
+                "{granularity: 512}"
+            ])
+        ),
         1 => format!("clear {name}"),
         2 => format!("enable {name}"),
         3 => format!("disable {name}"),
         4 => format!("remove {name}"),
-        5 => format!("merge {name} {}", d.one(&["[b0]", "[b1]", "[b0, b1]", "[x]", "[{node: n1, name: b0}]"])),
+        5 => format!(
+            "merge {name} {}",
+            d.one(&["[b0]", "[b1]", "[b0, b1]", "[x]", "[{node: n1, name: b0}]"])
+        ),
         6 => "abort".into(),
         _ => format!("clear {name}"),
     }
@@ -187,9 +259,14 @@ fn judge(story: &str, trace: &[String]) -> Result<(), String> {
     }
     let commands = story.lines().filter(|line| line.starts_with("& ")).count();
     let replies = trace.iter().filter(|line| is_reply(line)).count();
-    let dead = trace.iter().any(|line| line == "exit -11" || line == "exit -6");
-    let hung = trace.iter().any(|line| line.starts_with("left ") && line.ends_with(" created"));
-    let ignores_for_ever = story.contains("ignore") && trace.last().is_some_and(|line| line == "endless");
+    let dead = trace
+        .iter()
+        .any(|line| line == "exit -11" || line == "exit -6");
+    let hung = trace
+        .iter()
+        .any(|line| line.starts_with("left ") && line.ends_with(" created"));
+    let ignores_for_ever =
+        story.contains("ignore") && trace.last().is_some_and(|line| line == "endless");
     let quit = story.contains("& quit");
     if !dead && !hung && !ignores_for_ever && replies != commands {
         return Err(format!("{replies} replies to {commands} commands"));
@@ -203,21 +280,49 @@ fn judge(story: &str, trace: &[String]) -> Result<(), String> {
         let (word, id) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         if word == "left" {
             let status = words.next().unwrap_or("");
-            let lives = jobs.get(id).and_then(|life| life.last()).copied().unwrap_or("");
-            if lives != status && lives != "PENDING" && lives != "COMPLETED" && !lives.starts_with("ERROR") {
+            let lives = jobs
+                .get(id)
+                .and_then(|life| life.last())
+                .copied()
+                .unwrap_or("");
+            if lives != status
+                && lives != "PENDING"
+                && lives != "COMPLETED"
+                && !lives.starts_with("ERROR")
+            {
                 return Err(format!("{id} is left {status} after {lives}"));
             }
-            let waits = ["paused", "running", "pending", "waiting", "concluded", "created"].contains(&status);
+            let waits = [
+                "paused",
+                "running",
+                "pending",
+                "waiting",
+                "concluded",
+                "created",
+            ]
+            .contains(&status);
             if !waits {
                 return Err(format!("{id} is left {status}"));
             }
             continue;
         }
         const WORDS: [&str; 12] = [
-            "created", "running", "paused", "waiting", "pending", "aborting", "concluded", "null", "COMPLETED",
-            "CANCELLED", "ERROR", "PENDING",
+            "created",
+            "running",
+            "paused",
+            "waiting",
+            "pending",
+            "aborting",
+            "concluded",
+            "null",
+            "COMPLETED",
+            "CANCELLED",
+            "ERROR",
+            "PENDING",
         ];
-        let Some(word) = WORDS.iter().find(|known| **known == word) else { continue };
+        let Some(word) = WORDS.iter().find(|known| **known == word) else {
+            continue;
+        };
         let life = jobs.entry(id).or_default();
         let before = life.last().copied().unwrap_or("null");
         let started = life.contains(&"running");
@@ -229,10 +334,19 @@ fn judge(story: &str, trace: &[String]) -> Result<(), String> {
             "waiting" => before == "running" || before == "ERROR",
             "pending" => before == "waiting",
             "PENDING" => before == "pending",
-            "aborting" => ["created", "running", "ERROR", "waiting", "pending", "PENDING"].contains(&before),
+            "aborting" => [
+                "created", "running", "ERROR", "waiting", "pending", "PENDING",
+            ]
+            .contains(&before),
             "COMPLETED" => started && ["pending", "PENDING", "aborting"].contains(&before),
             "CANCELLED" => started && before == "aborting",
-            "concluded" => if started { before == "COMPLETED" || before == "CANCELLED" } else { before == "aborting" },
+            "concluded" => {
+                if started {
+                    before == "COMPLETED" || before == "CANCELLED"
+                } else {
+                    before == "aborting"
+                }
+            }
             _ => before == "concluded" || before == "created",
         };
         if !may {
@@ -252,18 +366,32 @@ fn is_reply(line: &str) -> bool {
 
 #[test]
 fn no_storm_breaks_an_assertion_or_an_order() {
-    let from: u64 = std::env::var("STORM_FROM").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let count: u64 = std::env::var("STORM_COUNT").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let from: u64 = std::env::var("STORM_FROM")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let count: u64 = std::env::var("STORM_COUNT")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(300);
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut faults: BTreeMap<String, String> = BTreeMap::new();
     for number in from..from + count {
-        if std::env::var("STORM_SHOW").is_ok() { eprintln!("storm {number}"); }
+        if std::env::var("STORM_SHOW").is_ok() {
+            eprintln!("storm {number}");
+        }
         let story = story(number);
         for dialect in DIALECTS {
             for trace in play(&story, dialect, 4) {
                 if let Err(what) = judge(&story, &trace) {
-                    let shown = format!("storm {number} ({dialect}): {what}\n{story}\n\n  {}\n", trace.join("\n  "));
-                    let kind: String = what.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+                    let shown = format!(
+                        "storm {number} ({dialect}): {what}\n{story}\n\n  {}\n",
+                        trace.join("\n  ")
+                    );
+                    let kind: String = what
+                        .chars()
+                        .map(|c| if c.is_ascii_digit() { '#' } else { c })
+                        .collect();
                     faults.entry(kind).or_insert(shown);
                     continue;
                 }
@@ -279,7 +407,15 @@ fn no_storm_breaks_an_assertion_or_an_order() {
         println!("==== {kind}\n{shown}");
     }
     assert!(faults.is_empty(), "{} kinds of faults", faults.len());
-    for word in ["CANCELLED", "COMPLETED", "ERROR", "PENDING", "paused", "aborting", "exit"] {
+    for word in [
+        "CANCELLED",
+        "COMPLETED",
+        "ERROR",
+        "PENDING",
+        "paused",
+        "aborting",
+        "exit",
+    ] {
         assert!(seen.contains_key(word), "no storm ever shows {word}");
     }
 }

@@ -30,38 +30,84 @@ fn what_failed_is_undone_and_what_did_not_is_done() {
         ..Row::default()
     };
     check(&[
-        row("transactions 1: nothing", "", &["^; > transaction; R; bitmaps n0/bm=131072; $"]),
+        row(
+            "transactions 1: nothing",
+            "",
+            &["^; > transaction; R; bitmaps n0/bm=131072; $"],
+        ),
         row(
             "transactions 5: clear, add, merge, disable, remove, abort",
-            &format!("clear n0/bm; add n0/b2; merge n0/b2 [bm]; disable n0/bm; remove n0/bm; abort {ABORTED}"),
+            &format!(
+                "clear n0/bm; add n0/b2; merge n0/b2 [bm]; disable n0/bm; remove n0/bm; abort {ABORTED}"
+            ),
             &["bitmaps n0/bm=131072; $"],
         ),
-        row("transactions 5: remove, clear", &format!("remove n0/bm; clear n0/bm {BUSY}"), &["bitmaps n0/bm=131072; $"]),
-        row("transactions 5: remove, add", "remove n0/bm; add n0/bm ! Bitmap already exists: bm", &["bitmaps n0/bm=131072; $"]),
-        row("transactions 5: add, remove", "add n0/x; remove n0/x", &["bitmaps n0/bm=131072; $"]),
-        row("transactions 5: add, remove, abort", &format!("add n0/x; remove n0/x; abort {ABORTED}"), &["bitmaps n0/bm=131072; $"]),
+        row(
+            "transactions 5: remove, clear",
+            &format!("remove n0/bm; clear n0/bm {BUSY}"),
+            &["bitmaps n0/bm=131072; $"],
+        ),
+        row(
+            "transactions 5: remove, add",
+            "remove n0/bm; add n0/bm ! Bitmap already exists: bm",
+            &["bitmaps n0/bm=131072; $"],
+        ),
+        row(
+            "transactions 5: add, remove",
+            "add n0/x; remove n0/x",
+            &["bitmaps n0/bm=131072; $"],
+        ),
+        row(
+            "transactions 5: add, remove, abort",
+            &format!("add n0/x; remove n0/x; abort {ABORTED}"),
+            &["bitmaps n0/bm=131072; $"],
+        ),
         row(
             "transactions 5: add persistent, remove, abort",
             &format!("add n0/p {{persistent: true}}; remove n0/p; abort {ABORTED}"),
             &["bitmaps n0/bm=131072; $"],
         ),
-        row("transactions 5: clear, remove", "clear n0/bm; remove n0/bm", &["R; bitmaps; $"]),
+        row(
+            "transactions 5: clear, remove",
+            "clear n0/bm; remove n0/bm",
+            &["R; bitmaps; $"],
+        ),
         row(
             "transactions 5: backup, clear",
             &format!("backup j0 d0 t0 {{sync: incremental, bitmap: bm}}; clear n0/bm {BUSY}"),
-            &["^; > transaction; created j0; aborting j0; concluded j0; null j0; \
-               E Bitmap 'bm' is currently in use by another operation and cannot be used; bitmaps n0/bm=131072; $"],
+            &[
+                "^; > transaction; created j0; aborting j0; concluded j0; null j0; \
+               E Bitmap 'bm' is currently in use by another operation and cannot be used; bitmaps n0/bm=131072; $",
+            ],
         ),
         row(
             "transactions 5: backup, abort",
             &format!("backup j0 d0 t0 {{sync: incremental, bitmap: bm}}; abort {ABORTED}"),
-            &["^; > transaction; created j0; aborting j0; concluded j0; null j0; \
-               E Transaction aborted using Abort action; bitmaps n0/bm=131072; $"],
+            &[
+                "^; > transaction; created j0; aborting j0; concluded j0; null j0; \
+               E Transaction aborted using Abort action; bitmaps n0/bm=131072; $",
+            ],
         ),
-        row("transactions 5: add, add", "add n0/x; add n0/x ! Bitmap already exists: x", &["bitmaps n0/bm=131072; $"]),
-        row("transactions 2: disable, abort", &format!("disable n0/bm; abort {ABORTED}"), &["bitmaps n0/bm=131072; $"]),
-        row("transactions 2: enable, abort", &format!("enable n0/bm; abort {ABORTED}"), &["bitmaps n0/bm=131072; $"]),
-        row("transactions 2: disable, enable", "disable n0/bm; enable n0/bm", &["bitmaps n0/bm=131072; $"]),
+        row(
+            "transactions 5: add, add",
+            "add n0/x; add n0/x ! Bitmap already exists: x",
+            &["bitmaps n0/bm=131072; $"],
+        ),
+        row(
+            "transactions 2: disable, abort",
+            &format!("disable n0/bm; abort {ABORTED}"),
+            &["bitmaps n0/bm=131072; $"],
+        ),
+        row(
+            "transactions 2: enable, abort",
+            &format!("enable n0/bm; abort {ABORTED}"),
+            &["bitmaps n0/bm=131072; $"],
+        ),
+        row(
+            "transactions 2: disable, enable",
+            "disable n0/bm; enable n0/bm",
+            &["bitmaps n0/bm=131072; $"],
+        ),
         row(
             "transactions 2: clear, backup: one instant",
             "clear n0/bm; backup j0 d0 t0 {sync: incremental, bitmap: bm}",
@@ -92,16 +138,22 @@ fn grouped_mode_suits_only_backups() {
         Row {
             spec: "transactions 4: 7.2 refuses at the action, and rolls back",
             dialect: "7.2",
-            story: two("backup j0 d0 t0 {sync: incremental, bitmap: bm}; clear n0/bm \
-                ! Action 'block-dirty-bitmap-clear' does not support Transaction property completion-mode = grouped"),
-            always: &["^; > transaction; created j0; aborting j0; concluded j0; null j0; E Action*; bitmaps n0/bm=131072; $"],
+            story: two(
+                "backup j0 d0 t0 {sync: incremental, bitmap: bm}; clear n0/bm \
+                ! Action 'block-dirty-bitmap-clear' does not support Transaction property completion-mode = grouped",
+            ),
+            always: &[
+                "^; > transaction; created j0; aborting j0; concluded j0; null j0; E Action*; bitmaps n0/bm=131072; $",
+            ],
             ..Row::default()
         },
         Row {
             spec: "transactions 4: 10.0 refuses before anything",
             dialect: "10.0",
-            story: two("backup j0 d0 t0 {sync: incremental, bitmap: bm}; clear n0/bm \
-                ! Action 'block-dirty-bitmap-clear' does not support transaction property completion-mode = grouped"),
+            story: two(
+                "backup j0 d0 t0 {sync: incremental, bitmap: bm}; clear n0/bm \
+                ! Action 'block-dirty-bitmap-clear' does not support transaction property completion-mode = grouped",
+            ),
             always: &["^; > transaction; E Action*; bitmaps n0/bm=131072; $"],
             ..Row::default()
         },
@@ -115,7 +167,9 @@ fn grouped_mode_suits_only_backups() {
         Row {
             spec: "transactions 4: 10.0: abort is refused as the others",
             dialect: "10.0",
-            story: two("abort ! Action 'abort' does not support transaction property completion-mode = grouped"),
+            story: two(
+                "abort ! Action 'abort' does not support transaction property completion-mode = grouped",
+            ),
             always: &["^; > transaction; E Action*; bitmaps *"],
             ..Row::default()
         },
@@ -129,8 +183,10 @@ fn grouped_mode_suits_only_backups() {
         Row {
             spec: "transactions 4: 7.2: a disable has none either, and does not need it",
             dialect: "7.2",
-            story: two("disable n0/bm ! Action 'block-dirty-bitmap-disable' does not support Transaction property \
-                completion-mode = grouped"),
+            story: two(
+                "disable n0/bm ! Action 'block-dirty-bitmap-disable' does not support Transaction property \
+                completion-mode = grouped",
+            ),
             always: &["bitmaps n0/bm=131072; $"],
             ..Row::default()
         },
@@ -152,9 +208,21 @@ fn live_defects_behave_as_they_do() {
         ..Row::default()
     };
     check(&[
-        row("bugs A2: enable of a missing bitmap", "each enable n0/none", &["^; > transaction; exit -11; $"]),
-        row("bugs A2: enable on a missing node", "each enable nothing/bm", &["^; > transaction; exit -11; $"]),
-        row("bugs A2: disable is safe", "each disable n0/none ! Dirty bitmap 'none' not found", &["bitmaps n0/bm=131072; $"]),
+        row(
+            "bugs A2: enable of a missing bitmap",
+            "each enable n0/none",
+            &["^; > transaction; exit -11; $"],
+        ),
+        row(
+            "bugs A2: enable on a missing node",
+            "each enable nothing/bm",
+            &["^; > transaction; exit -11; $"],
+        ),
+        row(
+            "bugs A2: disable is safe",
+            "each disable n0/none ! Dirty bitmap 'none' not found",
+            &["bitmaps n0/bm=131072; $"],
+        ),
         row(
             "bugs A2: the command by itself is safe",
             "enable n0/none ! Dirty bitmap 'none' not found",
@@ -166,8 +234,16 @@ fn live_defects_behave_as_they_do() {
              io d0 write 192k 64k",
             &["bitmaps n0/bm=131072,disabled; $"],
         ),
-        row("bugs A4: merge of nothing, in a transaction", "each merge n0/bm []", &["^; > transaction; exit -11; $"]),
-        row("bugs A4: merge of nothing, by itself", "merge n0/bm []", &["^; > block-dirty-bitmap-merge; exit -11; $"]),
+        row(
+            "bugs A4: merge of nothing, in a transaction",
+            "each merge n0/bm []",
+            &["^; > transaction; exit -11; $"],
+        ),
+        row(
+            "bugs A4: merge of nothing, by itself",
+            "merge n0/bm []",
+            &["^; > block-dirty-bitmap-merge; exit -11; $"],
+        ),
         row(
             "bugs A4: a merge of nothing that is not committed harms nobody",
             "each merge n0/bm []; abort ! Transaction aborted using Abort action",
@@ -180,7 +256,10 @@ fn live_defects_behave_as_they_do() {
         ),
         Row {
             spec: "bugs A2: a guest's request in flight dies with the process",
-            story: format!("disk d1 256k\nguest g0 d0: write 0 64k, write 0 64k\n{}", one("start g0\n& each enable n0/none")),
+            story: format!(
+                "disk d1 256k\nguest g0 d0: write 0 64k, write 0 64k\n{}",
+                one("start g0\n& each enable n0/none")
+            ),
             always: &["exit -11; ..; $"],
             sometimes: &["exit -11; g0 idle; $", "exit -11; g0 ok; $"],
             ..Row::default()
@@ -199,7 +278,9 @@ fn every_transaction_drains_and_a_job_shows_it() {
         },
         Row {
             spec: "transactions 3 step 2: one that fails, too",
-            story: one("backup j0 d0 t0 {sync: none}\nmark\neach abort ! Transaction aborted using Abort action"),
+            story: one(
+                "backup j0 d0 t0 {sync: none}\nmark\neach abort ! Transaction aborted using Abort action",
+            ),
             always: &["^; > transaction; paused j0; running j0; E*"],
             ..Row::default()
         },
@@ -227,14 +308,23 @@ fn a_guest_may_write_between_two_bitmap_actions_only_in_an_iothread() {
         Row {
             spec: "transactions 3: in the main loop no request is between two actions",
             story: story(""),
-            sometimes: &["bitmaps n0/y=0 n0/x=0 n0/bm=0; ..; $", "bitmaps n0/y=65536 n0/x=65536 n0/bm=65536; ..; $"],
-            never: &["bitmaps n0/y=0 n0/x=65536 n0/bm=*; ..; $", "bitmaps n0/y=65536 n0/x=65536 n0/bm=0; ..; $"],
+            sometimes: &[
+                "bitmaps n0/y=0 n0/x=0 n0/bm=0; ..; $",
+                "bitmaps n0/y=65536 n0/x=65536 n0/bm=65536; ..; $",
+            ],
+            never: &[
+                "bitmaps n0/y=0 n0/x=65536 n0/bm=*; ..; $",
+                "bitmaps n0/y=65536 n0/x=65536 n0/bm=0; ..; $",
+            ],
             ..Row::default()
         },
         Row {
             spec: "transactions 3: in an iothread it may be",
             story: story(":io0"),
-            sometimes: &["bitmaps n0/y=0 n0/x=65536 n0/bm=0; ..; $", "bitmaps n0/y=65536 n0/x=65536 n0/bm=0; ..; $"],
+            sometimes: &[
+                "bitmaps n0/y=0 n0/x=65536 n0/bm=0; ..; $",
+                "bitmaps n0/y=65536 n0/x=65536 n0/bm=0; ..; $",
+            ],
             never: &["bitmaps n0/y=65536 n0/x=0 *"],
             ..Row::default()
         },

@@ -27,7 +27,11 @@ pub fn stage(name: &str, text: &str, dialect: &'static Dialect) -> Stage {
     let script = Script::of_story(&story, name, dialect)
         .unwrap_or_else(|error| panic!("{name}:{}: {}", error.line, error.what));
     let scene = Scene::new(script);
-    Stage { story: story.name.clone(), dialect: dialect.name, scene }
+    Stage {
+        story: story.name.clone(),
+        dialect: dialect.name,
+        scene,
+    }
 }
 
 /// Every shipped story on the stage of every dialect.
@@ -39,7 +43,11 @@ pub fn shipped() -> Vec<Stage> {
 /// Does `work` on every item, by two threads, and returns what came of each, in the order of the items.
 pub fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = Mutex::new(0..items.len());
-    let take = || next.lock().expect("no thread panics while it takes its next item").next();
+    let take = || {
+        next.lock()
+            .expect("no thread panics while it takes its next item")
+            .next()
+    };
     let thread = || {
         let mut done = Vec::new();
         while let Some(index) = take() {
@@ -50,7 +58,9 @@ pub fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sy
     let mut done: Vec<(usize, R)> = thread::scope(|scope| {
         let threads = [scope.spawn(thread), scope.spawn(thread)];
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         threads.into_iter().flat_map(join).collect()
     });

@@ -48,6 +48,7 @@ pub const SEEDS: u64 = 200;
 const STEPS_MAX: u64 = 2_000;
 
 /// One row of a test: a story, and what its traces are like.
+#[derive(Default)]
 pub struct Row {
     /// The section of the behaviour it stands for.
     pub spec: &'static str,
@@ -63,12 +64,6 @@ pub struct Row {
     pub never: &'static [&'static str],
 }
 
-impl Default for Row {
-    fn default() -> Row {
-        Row { spec: "", dialect: "", story: String::new(), always: &[], sometimes: &[], never: &[] }
-    }
-}
-
 /// Plays each row under [`SEEDS`] seeds and holds its traces against its patterns.
 pub fn check(rows: &[Row]) {
     let faults: Vec<String> = rows.iter().flat_map(check_row).collect();
@@ -76,15 +71,24 @@ pub fn check(rows: &[Row]) {
 }
 
 fn check_row(row: &Row) -> Vec<String> {
-    assert!(!row.spec.is_empty(), "a row names the section it stands for");
-    assert!(row.never.is_empty() || !row.sometimes.is_empty() || !row.always.is_empty(), "a never needs a sometimes");
+    assert!(
+        !row.spec.is_empty(),
+        "a row names the section it stands for"
+    );
+    assert!(
+        row.never.is_empty() || !row.sometimes.is_empty() || !row.always.is_empty(),
+        "a never needs a sometimes"
+    );
     let wanted = |dialect: &&&Dialect| row.dialect.is_empty() || dialect.name == row.dialect;
     let mut faults = Vec::new();
     for dialect in DIALECTS.iter().filter(wanted) {
         let traces = play(&row.story, dialect, SEEDS);
         let mut complain = |what: &str, pattern: &str, seed: usize| {
             let trace = traces[seed].join("\n    ");
-            faults.push(format!("{} ({dialect}), {what}: {pattern}\n  seed {seed}:\n    {trace}", row.spec));
+            faults.push(format!(
+                "{} ({dialect}), {what}: {pattern}\n  seed {seed}:\n    {trace}",
+                row.spec
+            ));
         };
         if let Some(seed) = traces.iter().position(|trace| matches("PANIC *", trace)) {
             complain("an assertion is broken", "", seed);
@@ -114,10 +118,17 @@ pub fn play(story: &str, dialect: &'static Dialect, seeds: u64) -> Vec<Vec<Strin
     let mut runner = Runner::new(&scene);
     runner.steps_max = STEPS_MAX;
     let mut random = Random::default();
-    (0..seeds).map(|seed| play_one(&scene, &mut runner, &mut random, seed)).collect()
+    (0..seeds)
+        .map(|seed| play_one(&scene, &mut runner, &mut random, seed))
+        .collect()
 }
 
-fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy, seed: u64) -> Vec<String> {
+fn play_one(
+    scene: &Scene,
+    runner: &mut Runner<Scene>,
+    random: &mut dyn Strategy,
+    seed: u64,
+) -> Vec<String> {
     let mut recorder = Recorder::new();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         runner.run(random, seed, &mut recorder)
@@ -127,9 +138,14 @@ fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy
         Ok(outcome) => outcome,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("?");
+            let text = text
+                .or(panic.downcast_ref::<&str>().copied())
+                .unwrap_or("?");
             let steps: Vec<&str> = recorder.schedule.names().collect();
-            trace.push(format!("PANIC {text}, after the steps {}", steps.join(" | ")));
+            trace.push(format!(
+                "PANIC {text}, after the steps {}",
+                steps.join(" | ")
+            ));
             return trace;
         }
     };
@@ -139,14 +155,22 @@ fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy
     match outcome.end {
         End::Breached(breach) if breach.message.contains("the process never ends") => {}
         End::Breached(breach) if breach.message.contains("QEMU died") => {}
-        End::Breached(breach) if breach.message.contains("the reply to") => trace.push("hang".into()),
-        End::Breached(breach) if breach.message.contains(" ever comes") => trace.push("no event".into()),
+        End::Breached(breach) if breach.message.contains("the reply to") => {
+            trace.push("hang".into())
+        }
+        End::Breached(breach) if breach.message.contains(" ever comes") => {
+            trace.push("no event".into())
+        }
         End::Rested => {}
         End::StepLimit => {
             trace.push("endless".into());
             return trace;
         }
-        end => panic!("seed {seed}: {end:?} in {}\n{}", scene.script.name, trace.join("\n")),
+        end => panic!(
+            "seed {seed}: {end:?} in {}\n{}",
+            scene.script.name,
+            trace.join("\n")
+        ),
     }
     let world = &runner.state().world;
     for guest in world.guest_indices().skip(1) {
@@ -159,7 +183,11 @@ fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy
         });
     }
     for &job in &world.main().jobs {
-        trace.push(format!("left {} {}", world.job(job).id, world.job(job).status.name()));
+        trace.push(format!(
+            "left {} {}",
+            world.job(job).id,
+            world.job(job).status.name()
+        ));
     }
     trace
 }
@@ -170,16 +198,29 @@ fn play_one(scene: &Scene, runner: &mut Runner<Scene>, random: &mut dyn Strategy
 pub fn shown(line: &Line) -> Option<String> {
     Some(match line {
         Line::Launch(_) => return None,
-        Line::Img(command, result) if command["cmd"] == json!("compare") => format!("compare {result}"),
+        Line::Img(command, result) if command["cmd"] == json!("compare") => {
+            format!("compare {result}")
+        }
         Line::Img(..) => return None,
         Line::Cmd(command) => format!("> {}", command["execute"].as_str()?),
-        Line::Reply { reply: Reply::Done, .. } => "R".into(),
-        Line::Reply { reply: Reply::Return(value), .. } => format!("R {value}"),
-        Line::Reply { reply: Reply::Error(error), .. } => match error.class {
+        Line::Reply {
+            reply: Reply::Done, ..
+        } => "R".into(),
+        Line::Reply {
+            reply: Reply::Return(value),
+            ..
+        } => format!("R {value}"),
+        Line::Reply {
+            reply: Reply::Error(error),
+            ..
+        } => match error.class {
             model::error::ErrorClass::GenericError => format!("E {}", error.desc),
             class => format!("E {class}: {}", error.desc),
         },
-        Line::Reply { reply: Reply::Printed(lines), .. } => format!("io {}", lines.join(" ")),
+        Line::Reply {
+            reply: Reply::Printed(lines),
+            ..
+        } => format!("io {}", lines.join(" ")),
         Line::Hmp { output, .. } => format!("io {}", output.join(" ")),
         Line::Event(event) => event_shown(event),
         Line::Bitmaps(nodes) => bitmaps_shown(nodes),
@@ -193,11 +234,19 @@ fn event_shown(event: &Event) -> String {
     match event {
         Event::JobStatusChange { id, status } => format!("{} {id}", status.name()),
         Event::BlockJobCompleted { end, error } => {
-            let error = error.as_ref().map_or(String::new(), |error| format!(" {error}"));
+            let error = error
+                .as_ref()
+                .map_or(String::new(), |error| format!(" {error}"));
             format!("COMPLETED {} {}/{}{error}", end.device, end.offset, end.len)
         }
-        Event::BlockJobCancelled { end } => format!("CANCELLED {} {}/{}", end.device, end.offset, end.len),
-        Event::BlockJobError { device, operation, action } => {
+        Event::BlockJobCancelled { end } => {
+            format!("CANCELLED {} {}/{}", end.device, end.offset, end.len)
+        }
+        Event::BlockJobError {
+            device,
+            operation,
+            action,
+        } => {
             format!("ERROR {device} {} {}", operation.name(), action.name())
         }
         Event::BlockJobPending { id } => format!("PENDING {id}"),
@@ -214,7 +263,15 @@ fn bitmaps_shown(nodes: &Value) -> String {
             text += &format!(" {node}/{name}={}", bitmap["count"]);
             for (key, usual) in [("busy", false), ("recording", true), ("persistent", false)] {
                 if bitmap[key] != json!(usual) {
-                    text += if key == "recording" { ",disabled" } else { if key == "busy" { ",busy" } else { ",persistent" } };
+                    text += if key == "recording" {
+                        ",disabled"
+                    } else {
+                        if key == "busy" {
+                            ",busy"
+                        } else {
+                            ",persistent"
+                        }
+                    };
                 }
             }
         }
@@ -234,13 +291,17 @@ pub fn matches(pattern: &str, trace: &[String]) -> bool {
         items.pop();
     }
     let starts = if from_begin { 0..=0 } else { 0..=trace.len() };
-    starts.into_iter().any(|start| items_match(&items, &trace[start..], to_end))
+    starts
+        .into_iter()
+        .any(|start| items_match(&items, &trace[start..], to_end))
 }
 
 fn items_match(items: &[&str], trace: &[String], to_end: bool) -> bool {
     match items.split_first() {
         None => !to_end || trace.is_empty(),
-        Some((&"..", rest)) => (0..=trace.len()).any(|skip| items_match(rest, &trace[skip..], to_end)),
+        Some((&"..", rest)) => {
+            (0..=trace.len()).any(|skip| items_match(rest, &trace[skip..], to_end))
+        }
         Some((item, rest)) => {
             trace.first().is_some_and(|line| text_matches(item, line))
                 && items_match(rest, &trace[1..], to_end)
@@ -298,12 +359,20 @@ impl Build {
             guests: BTreeMap::new(),
             script: Vec::new(),
         };
-        let empty = Script::of_story(&empty, "story", self.world.dialect).expect("nothing is wrong with nothing");
-        Script { acts: self.acts, world: self.world, ..empty }
+        let empty = Script::of_story(&empty, "story", self.world.dialect)
+            .expect("nothing is wrong with nothing");
+        Script {
+            acts: self.acts,
+            world: self.world,
+            ..empty
+        }
     }
 
     fn act(&mut self, kind: Kind) {
-        self.acts.push(Act { line: self.line, kind });
+        self.acts.push(Act {
+            line: self.line,
+            kind,
+        });
     }
 
     fn item(&mut self, line: &str) {
@@ -318,20 +387,32 @@ impl Build {
             "guest" => self.guest(rest),
             "start" | "join" => {
                 let guests: Vec<_> = rest.split(' ').map(|name| self.guests[name]).collect();
-                self.act(if word == "start" { Kind::Start(guests) } else { Kind::Join(guests) });
+                self.act(if word == "start" {
+                    Kind::Start(guests)
+                } else {
+                    Kind::Join(guests)
+                });
             }
             "io" => {
                 let (drive, line) = rest.split_once(' ').expect("a drive and a request");
-                let (line, expected) = line.split_once(" = ").map_or((line, None), |(line, output)| {
-                    (line, Some(vec![output.to_owned()]))
-                });
+                let (line, expected) = line
+                    .split_once(" = ")
+                    .map_or((line, None), |(line, output)| {
+                        (line, Some(vec![output.to_owned()]))
+                    });
                 let request: HmpCommand = HmpCommand::Request(line.parse().expect("a request"));
                 let sent = script::hmp_sent(drive, line, &request).expect("a request");
-                self.act(Kind::Ask { sent, expected: Expected::Output(expected) });
+                self.act(Kind::Ask {
+                    sent,
+                    expected: Expected::Output(expected),
+                });
             }
             "bitmaps" => {
                 let expected = Expected::Bitmaps(Default::default());
-                self.act(Kind::Ask { sent: script::bitmaps_sent(), expected });
+                self.act(Kind::Ask {
+                    sent: script::bitmaps_sent(),
+                    expected,
+                });
             }
             "until" => self.until(rest),
             "mark" => {
@@ -364,9 +445,13 @@ impl Build {
         let name = words.next().expect("a name");
         let file = path(name);
         let size = bytes(words.next().expect("a size"));
-        let (mut cluster_size, mut backing, mut image_format, mut writes) = (None, None, Format::Qcow2, Vec::new());
+        let (mut cluster_size, mut backing, mut image_format, mut writes) =
+            (None, None, Format::Qcow2, Vec::new());
         for word in words.filter(|word| !word.is_empty()) {
-            match word.split_once(['=', '@']).expect("KEY=VALUE or FILL@OFFSET+LENGTH") {
+            match word
+                .split_once(['=', '@'])
+                .expect("KEY=VALUE or FILL@OFFSET+LENGTH")
+            {
                 ("cluster", size) => cluster_size = Some(bytes(size)),
                 ("backing", name) => backing = Some(path(name).as_str().into()),
                 ("format", name) => image_format = name.parse().expect("a format"),
@@ -374,13 +459,31 @@ impl Build {
                     let (offset, len) = range.split_once('+').expect("OFFSET+LENGTH");
                     let fill = Fill(fill.parse::<format::Pattern>().expect("a byte").0.into());
                     let (offset, len) = (bytes(offset), bytes(len));
-                    writes.push(ImageCommand::Write { name: file.as_str().into(), offset, len, fill });
+                    writes.push(ImageCommand::Write {
+                        name: file.as_str().into(),
+                        offset,
+                        len,
+                        fill,
+                    });
                 }
             }
         }
-        self.formats.insert(name.into(), if image_format == Format::Raw { "raw" } else { "qcow2" });
+        self.formats.insert(
+            name.into(),
+            if image_format == Format::Raw {
+                "raw"
+            } else {
+                "qcow2"
+            },
+        );
         let name = file.as_str().into();
-        let create = ImageCommand::Create { name, size: Some(size), format: image_format, cluster_size, backing };
+        let create = ImageCommand::Create {
+            name,
+            size: Some(size),
+            format: image_format,
+            cluster_size,
+            backing,
+        };
         for command in std::iter::once(create).chain(writes) {
             self.image(command, Some("ok"));
         }
@@ -388,16 +491,27 @@ impl Build {
 
     fn image(&mut self, command: ImageCommand, expected: Option<&'static str>) {
         let shown = Fixed::new(script::shown_image_command(&command));
-        self.act(Kind::Img { command: Some(command), shown, expected });
+        self.act(Kind::Img {
+            command: Some(command),
+            shown,
+            expected,
+        });
     }
 
     fn image_pair(&mut self, word: &str, rest: &str) {
         let (a, b) = rest.split_once(' ').expect("two images");
-        let (a, b): (model::name::Name, model::name::Name) = (path(a).as_str().into(), path(b).as_str().into());
+        let (a, b): (model::name::Name, model::name::Name) =
+            (path(a).as_str().into(), path(b).as_str().into());
         match word {
             "compare" => self.image(ImageCommand::Compare { a, b }, None),
             "copy" => self.image(ImageCommand::Copy { name: a, to: b }, Some("ok")),
-            _ => self.image(ImageCommand::Rebase { name: a, backing: Some(b) }, Some("ok")),
+            _ => self.image(
+                ImageCommand::Rebase {
+                    name: a,
+                    backing: Some(b),
+                },
+                Some("ok"),
+            ),
         }
     }
 
@@ -414,31 +528,48 @@ impl Build {
             }
             entries.push(entry);
         }
-        let drives = entries.iter().map(|entry| script::drive(entry, &args).expect("a drive")).collect();
-        self.act(Kind::Launch { drives, shown: Fixed::new(json!({"drives": entries})) });
+        let drives = entries
+            .iter()
+            .map(|entry| script::drive(entry, &args).expect("a drive"))
+            .collect();
+        self.act(Kind::Launch {
+            drives,
+            shown: Fixed::new(json!({"drives": entries})),
+        });
     }
 
     fn guest(&mut self, rest: &str) {
         let (head, requests) = rest.split_once(": ").expect("NAME DRIVE: REQUESTS");
         let (name, drive) = head.split_once(' ').expect("NAME DRIVE");
-        let requests: Vec<_> = requests.split(", ").map(|line| {
-            let request = HmpCommand::Request(line.parse().unwrap_or_else(|_| panic!("request {line}")));
-            let sent = script::hmp_sent(drive, line, &request).expect("a request");
-            match sent.command {
-                model::monitor::Command::QemuIo { request, .. } => request,
-                _ => unreachable!("qemu-io"),
-            }
-        }).collect();
-        let index = self.world.add_guest(Guest::new(name.into(), drive.into(), requests));
+        let requests: Vec<_> = requests
+            .split(", ")
+            .map(|line| {
+                let request =
+                    HmpCommand::Request(line.parse().unwrap_or_else(|_| panic!("request {line}")));
+                let sent = script::hmp_sent(drive, line, &request).expect("a request");
+                match sent.command {
+                    model::monitor::Command::QemuIo { request, .. } => request,
+                    _ => unreachable!("qemu-io"),
+                }
+            })
+            .collect();
+        let index = self
+            .world
+            .add_guest(Guest::new(name.into(), drive.into(), requests));
         self.guests.insert(name.into(), index);
     }
 
     fn until(&mut self, rest: &str) {
         let (event, job) = rest.split_once(' ').expect("EVENT JOB");
         let (event, matching) = match event {
-            "COMPLETED" | "CANCELLED" | "ERROR" => (format!("BLOCK_JOB_{event}"), json!({"device": job})),
+            "COMPLETED" | "CANCELLED" | "ERROR" => {
+                (format!("BLOCK_JOB_{event}"), json!({"device": job}))
+            }
             "PENDING" => ("BLOCK_JOB_PENDING".to_owned(), json!({"id": job})),
-            status => ("JOB_STATUS_CHANGE".to_owned(), json!({"status": status, "id": job})),
+            status => (
+                "JOB_STATUS_CHANGE".to_owned(),
+                json!({"status": status, "id": job}),
+            ),
         };
         self.act(Kind::Wait(format::Wait {
             event,
@@ -461,14 +592,25 @@ impl Build {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
             "group" | "each" => {
-                let actions: Vec<Value> =
-                    rest.split("; ").map(str::trim).filter(|text| !text.is_empty()).map(|text| {
+                let actions: Vec<Value> = rest
+                    .split("; ")
+                    .map(str::trim)
+                    .filter(|text| !text.is_empty())
+                    .map(|text| {
                         let (kind, data) = self.command(text);
                         json!({"type": kind, "data": data})
-                    }).collect();
-                let mode = if word == "group" { "grouped" } else { "individual" };
+                    })
+                    .collect();
+                let mode = if word == "group" {
+                    "grouped"
+                } else {
+                    "individual"
+                };
                 let properties = json!({"completion-mode": mode});
-                ("transaction".into(), json!({"actions": actions, "properties": properties}))
+                (
+                    "transaction".into(),
+                    json!({"actions": actions, "properties": properties}),
+                )
             }
             "backup" | "drive-backup" => {
                 let mut words = rest.splitn(4, ' ');
@@ -480,8 +622,22 @@ impl Build {
                 }
                 data.insert("device".into(), json!(device));
                 let drive = word == "drive-backup";
-                data.insert("target".into(), if drive { json!(path(target)) } else { json!(target) });
-                (if drive { word.into() } else { "blockdev-backup".into() }, Value::Object(data))
+                data.insert(
+                    "target".into(),
+                    if drive {
+                        json!(path(target))
+                    } else {
+                        json!(target)
+                    },
+                );
+                (
+                    if drive {
+                        word.into()
+                    } else {
+                        "blockdev-backup".into()
+                    },
+                    Value::Object(data),
+                )
             }
             "add" | "clear" | "enable" | "disable" | "remove" | "merge" => {
                 let (bitmap, options) = rest.split_once(' ').unwrap_or((rest, "{}"));
@@ -499,23 +655,39 @@ impl Build {
             "node" => ("blockdev-add".into(), self.node(rest)),
             "resize" => {
                 let (name, size) = rest.split_once(' ').expect("NAME SIZE");
-                let key = if name.starts_with('d') { "device" } else { "node-name" };
+                let key = if name.starts_with('d') {
+                    "device"
+                } else {
+                    "node-name"
+                };
                 let size = size.parse::<i64>().unwrap_or_else(|_| bytes(size) as i64);
                 ("block_resize".into(), json!({key: name, "size": size}))
             }
             "set-speed" => {
                 let (job, speed) = rest.split_once(' ').expect("JOB SPEED");
                 let speed: i64 = speed.parse().expect("a speed");
-                ("block-job-set-speed".into(), json!({"device": job, "speed": speed}))
+                (
+                    "block-job-set-speed".into(),
+                    json!({"device": job, "speed": speed}),
+                )
             }
             _ if word.starts_with("job-") || word.starts_with("block-job-") => {
                 let (id, options) = rest.split_once(' ').unwrap_or((rest, "{}"));
-                let by_id = word.starts_with("job-") || word.ends_with("finalize") || word.ends_with("dismiss");
+                let by_id = word.starts_with("job-")
+                    || word.ends_with("finalize")
+                    || word.ends_with("dismiss");
                 let mut data = object(yaml(options));
                 data.insert(if by_id { "id" } else { "device" }.into(), json!(id));
                 (word.into(), Value::Object(data))
             }
-            _ => (word.into(), if rest.is_empty() { json!({}) } else { yaml(rest) }),
+            _ => (
+                word.into(),
+                if rest.is_empty() {
+                    json!({})
+                } else {
+                    yaml(rest)
+                },
+            ),
         }
     }
 
@@ -540,7 +712,10 @@ fn refusal(text: &str) -> format::QmpError {
         .into_iter()
         .find_map(|(prefix, class)| Some((class, text.strip_prefix(prefix)?)))
         .unwrap_or((format::ErrorClass::GenericError, text));
-    format::QmpError { class, desc: Some(desc.trim().into()) }
+    format::QmpError {
+        class,
+        desc: Some(desc.trim().into()),
+    }
 }
 
 fn path(name: &str) -> String {
@@ -548,7 +723,9 @@ fn path(name: &str) -> String {
 }
 
 fn bytes(text: &str) -> u64 {
-    text.parse::<Size>().unwrap_or_else(|_| panic!("size {text}")).bytes()
+    text.parse::<Size>()
+        .unwrap_or_else(|_| panic!("size {text}"))
+        .bytes()
 }
 
 fn yaml(text: &str) -> Value {
@@ -566,7 +743,12 @@ fn object(value: Value) -> Map<String, Value> {
 pub fn show(story: &str, dialect: &'static Dialect, seed: u64) {
     struct Printer;
     impl sim::run::Watcher<Scene> for Printer {
-        fn before(&mut self, scene: &Scene, state: &scenarios::scene::Moment, step: scenarios::scene::Step) {
+        fn before(
+            &mut self,
+            scene: &Scene,
+            state: &scenarios::scene::Moment,
+            step: scenarios::scene::Step,
+        ) {
             println!("{}", sim::System::name(scene, state, step));
         }
         fn after(
@@ -577,7 +759,9 @@ pub fn show(story: &str, dialect: &'static Dialect, seed: u64) {
             _: sim::Footprint,
             seen: &[Line],
         ) {
-            seen.iter().filter_map(shown).for_each(|line| println!("        {line}"));
+            seen.iter()
+                .filter_map(shown)
+                .for_each(|line| println!("        {line}"));
         }
     }
     let scene = Scene::new(Build::new(dialect).script(story));

@@ -96,18 +96,24 @@ impl World {
     }
 
     fn enabled_of_jobs<T>(&self, steps: &mut Vec<T>, of: &impl Fn(Step) -> T) {
-        for job in self.job_indices() {
+        // While the main thread is in a handler, none of its callbacks runs.
+        let busy = self.main().is_busy();
+        let jobs = || {
+            self.job_indices()
+                .filter(|&job| !busy || self.job(job).context.is_some())
+        };
+        for job in jobs() {
             if matches!(self.job(job).backup.at, At::Scanning(_)) {
                 steps.push(of(Step::Scan(job)));
             }
         }
-        for job in self.job_indices() {
+        for job in jobs() {
             let call = self.copy(job).call(Caller::Job);
             if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
                 steps.push(of(Step::Timer(job)));
             }
         }
-        for job in self.job_indices() {
+        for job in jobs() {
             let tasks = &self.copy(job).tasks;
             steps.extend(tasks.iter().map(|task| of(Step::Task(job, task.start))));
         }

@@ -83,7 +83,7 @@ impl Client {
         seen: &mut Vec<Line>,
     ) -> bool {
         match &act.kind {
-            Kind::Img { .. } | Kind::Launch { .. } | Kind::Settle(_) | Kind::GiveUp(_) => false,
+            Kind::Img { .. } | Kind::Launch { .. } | Kind::GiveUp(_) => false,
             Kind::Ask { sent, expected } => self.ask(script, act, sent, expected, world, seen),
             Kind::Send(sent) => {
                 self.send(sent, world, seen);
@@ -92,6 +92,8 @@ impl Client {
             // Whether it is sent now or later is a choice: see `offers`.
             Kind::Offer(_) => self.done(),
             Kind::Wait(wait) => self.wait(script, act, wait, seen),
+            // Everything that comes is read; that nothing comes any more is a step.
+            Kind::Settle(_) => self.read(script, seen).is_some(),
             Kind::Read => self.read(script, seen).is_some() && self.done(),
             Kind::Pending(expected) => self.pending(act, *expected, seen),
             Kind::Forget => {

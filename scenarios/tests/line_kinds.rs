@@ -151,3 +151,25 @@ fn each_kind_is_accepted_where_it_is_right_and_rejected_where_not() {
         "nothing drains here"
     );
 }
+
+/// A story that settles reads what comes until nothing does.
+#[test]
+fn a_story_settles_when_nothing_comes_any_more() {
+    use scenarios::{load, scene::Scene, script::Script};
+    use sim::run::{End, Runner};
+    let story = "title: Settling\nsource: ours\nabout: A job ends while the client settles.\nscript:\n\
+        \x20 - img: {cmd: create, img: $DIR/d.qcow2, size: 1M}\n\
+        \x20 - launch: {drives: [{id: d, file: $DIR/d.qcow2}]}\n\
+        \x20 - qmp: {\"execute\": \"drive-backup\", \"arguments\": {\"device\": \"d\", \"target\": \"$DIR/t.qcow2\", \"sync\": \"full\"}}\n\
+        \x20 - settle: {ms: 500}\n\
+        \x20 - pending: 9\n\
+        \x20 - shutdown: {}\n";
+    let story = load::parse("settling.yaml", story).expect("a story");
+    let script = Script::of_story(&story, "settling.yaml", &model::dialect::QEMU_7_2);
+    let scene = Scene::new(script.expect("a script"));
+    let mut runner = Runner::new(&scene);
+    for seed in 0..100 {
+        let outcome = runner.run(&mut sim::strategy::Random::default(), seed, &mut ());
+        assert_eq!(outcome.end, End::Rested, "seed {seed}");
+    }
+}

@@ -364,6 +364,7 @@ fn is_reply(line: &str) -> bool {
     line == "R" || line.starts_with("R ") || line.starts_with("E ") || line.starts_with("io ")
 }
 
+/// `STORM_FROM` and `STORM_COUNT` choose other storms, for those who have time.
 #[test]
 fn no_storm_breaks_an_assertion_or_an_order() {
     let from: u64 = std::env::var("STORM_FROM")
@@ -377,9 +378,6 @@ fn no_storm_breaks_an_assertion_or_an_order() {
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut faults: BTreeMap<String, String> = BTreeMap::new();
     for number in from..from + count {
-        if std::env::var("STORM_SHOW").is_ok() {
-            eprintln!("storm {number}");
-        }
         let story = story(number);
         for dialect in DIALECTS {
             for trace in play(&story, dialect, 4) {
@@ -402,7 +400,6 @@ fn no_storm_breaks_an_assertion_or_an_order() {
             }
         }
     }
-    println!("{seen:?}");
     for (kind, shown) in &faults {
         println!("==== {kind}\n{shown}");
     }

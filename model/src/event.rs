@@ -130,6 +130,28 @@ impl Event {
         }
     }
 
+    /// One field of the event's `data`, without the JSON; `None` if it has no such field.
+    pub fn field(&self, key: &str) -> Option<Field<'_>> {
+        let text = |text| Some(Field::Text(text));
+        match (self, key) {
+            (Event::JobStatusChange { id, .. } | Event::BlockJobPending { id }, "id") => text(id),
+            (Event::JobStatusChange { status, .. }, "status") => text(status.name()),
+            (Event::BlockJobPending { .. }, "type") => text("backup"),
+            (Event::BlockJobCompleted { end, .. } | Event::BlockJobCancelled { end }, _)
+                if key != "error" =>
+            {
+                end.field(key)
+            }
+            (Event::BlockJobCompleted { error, .. }, "error") => error.as_deref().map(Field::Text),
+            (Event::BlockJobError { device, .. }, "device") => text(device),
+            (Event::BlockJobError { operation, .. }, "operation") => text(operation.name()),
+            (Event::BlockJobError { action, .. }, "action") => text(action.name()),
+            (Event::Shutdown, "guest") => Some(Field::Flag(false)),
+            (Event::Shutdown, "reason") => text("host-qmp-quit"),
+            _ => None,
+        }
+    }
+
     /// The event's `data` on the wire.
     pub fn data(&self) -> Value {
         match self {
@@ -157,7 +179,40 @@ impl Event {
     }
 }
 
+/// One field of an event's data: these are all the kinds there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field<'e> {
+    /// A string.
+    Text(&'e str),
+    /// A number.
+    Number(u64),
+    /// A boolean.
+    Flag(bool),
+}
+
+impl Field<'_> {
+    /// Is it that JSON value?
+    pub fn is(self, value: &Value) -> bool {
+        match self {
+            Field::Text(text) => value.as_str() == Some(text),
+            Field::Number(number) => value.as_u64() == Some(number),
+            Field::Flag(flag) => value.as_bool() == Some(flag),
+        }
+    }
+}
+
 impl JobEnd {
+    fn field(&self, key: &str) -> Option<Field<'_>> {
+        match key {
+            "device" => Some(Field::Text(&self.device)),
+            "len" => Some(Field::Number(self.len)),
+            "offset" => Some(Field::Number(self.offset)),
+            "speed" => Some(Field::Number(self.speed)),
+            "type" => Some(Field::Text("backup")),
+            _ => None,
+        }
+    }
+
     fn data(&self) -> Map<String, Value> {
         let Value::Object(map) = json!({
             "device": &*self.device,
@@ -189,6 +244,72 @@ impl ErrorAction {
             ErrorAction::Report => "report",
             ErrorAction::Ignore => "ignore",
             ErrorAction::Stop => "stop",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every event with a field of each kind: what [`Event::field`] says is what [`Event::data`] says.
+    #[test]
+    fn fields_are_the_data() {
+        let end = JobEnd {
+            device: "drive0".into(),
+            len: 3,
+            offset: 2,
+            speed: 1,
+        };
+        let events = [
+            Event::JobStatusChange {
+                id: "drive0".into(),
+                status: Status::Paused,
+            },
+            Event::BlockJobCompleted {
+                end: end.clone(),
+                error: None,
+            },
+            Event::BlockJobCompleted {
+                end: end.clone(),
+                error: Some("Input/output error".into()),
+            },
+            Event::BlockJobCancelled { end },
+            Event::BlockJobError {
+                device: "drive0".into(),
+                operation: Operation::Read,
+                action: ErrorAction::Stop,
+            },
+            Event::BlockJobPending {
+                id: "drive0".into(),
+            },
+            Event::Shutdown,
+        ];
+        let keys = [
+            "id",
+            "status",
+            "device",
+            "len",
+            "offset",
+            "speed",
+            "type",
+            "error",
+            "operation",
+            "action",
+            "guest",
+            "reason",
+            "none",
+        ];
+        for event in events {
+            let data = event.data();
+            for key in keys {
+                let same = match (event.field(key), data.get(key)) {
+                    (Some(field), Some(value)) => field.is(value),
+                    (None, None) => true,
+                    _ => false,
+                };
+                assert!(same, "{key} of {}", event.name());
+            }
         }
     }
 }

@@ -38,6 +38,13 @@ pub struct Client {
     failed: Option<(u32, String)>,
 }
 
+/// A message that was read.
+enum Heard {
+    Event,
+    Reply,
+    Exit(i32),
+}
+
 impl Client {
     /// The line and the sentence of the first expectation that was not met.
     pub fn failure(&self) -> Option<(u32, &str)> {
@@ -114,8 +121,8 @@ impl Client {
                 guests.iter().all(|&guest| world.guest(guest).is_finished()) && self.done()
             }
             Kind::ReadToExit => match self.read(script, seen) {
-                Some(Line::Exit(_)) => self.done(),
-                read => read.is_some(),
+                Some(Heard::Exit(_)) => self.done(),
+                heard => heard.is_some(),
             },
         }
     }
@@ -140,24 +147,24 @@ impl Client {
         world.submit(sent.word.clone(), sent.command.clone());
     }
 
-    /// Reads one message, if there is one that may be read.
-    fn read(&mut self, script: &Script, seen: &mut Vec<Line>) -> Option<Line> {
+    /// Reads one message, if there is one that may be read; its line is the last of `seen`.
+    fn read(&mut self, script: &Script, seen: &mut Vec<Line>) -> Option<Heard> {
         if script.collapse {
             self.collapse();
             if self.holds_back() {
                 return None;
             }
         }
-        let line = match self.unread.pop_front()? {
+        let (line, heard) = match self.unread.pop_front()? {
             Output::Event(event) => {
                 self.received.push(event.clone());
-                Line::Event(event)
+                (Line::Event(event), Heard::Event)
             }
-            Output::Exit(code) => Line::Exit(code),
-            Output::Reply(reply) => self.reply_line(script, reply),
+            Output::Exit(code) => (Line::Exit(code), Heard::Exit(code)),
+            Output::Reply(reply) => (self.reply_line(script, reply), Heard::Reply),
         };
-        seen.push(line.clone());
-        Some(line)
+        seen.push(line);
+        Some(heard)
     }
 
     /// A reply, as its command's line shows it.
@@ -253,14 +260,17 @@ impl Client {
         }
         match self.read(script, seen) {
             None => false,
-            Some(Line::Event(_)) => true,
-            Some(Line::Exit(code)) => {
+            Some(Heard::Event) => true,
+            Some(Heard::Exit(code)) => {
                 self.fail(act, format!("QEMU died (exit {code}) instead of a reply"))
             }
-            Some(line) => match unexpected(expected, &line, world) {
-                Some(what) => self.fail(act, format!("{}: {what}", sent.word)),
-                None => self.done(),
-            },
+            Some(Heard::Reply) => {
+                let line = seen.last().expect("internal: the reply was just read");
+                match unexpected(expected, line, world) {
+                    Some(what) => self.fail(act, format!("{}: {what}", sent.word)),
+                    None => self.done(),
+                }
+            }
         }
     }
 
@@ -285,7 +295,7 @@ impl Client {
         }
         match self.read(script, seen) {
             None => false,
-            Some(Line::Exit(code)) => self.fail(
+            Some(Heard::Exit(code)) => self.fail(
                 act,
                 format!("QEMU died (exit {code}) instead of {}", wait.event),
             ),
@@ -455,51 +465,30 @@ fn status_of(event: &Event, wanted: Status) -> Option<&Name> {
     }
 }
 
-/// Is this the event a wait is for? Fields of events are few, so most matches need no JSON.
+/// Is this the event a wait is for?
 fn fits(wait: &format::Wait, event: &Event) -> bool {
-    event.name() == wait.event
-        && (wait.matching.is_empty()
-            || match quick_fit(wait, event) {
-                Some(fits) => fits,
-                None => data_mismatch(&wait.matching, event).is_none(),
-            })
+    event.name() == wait.event && holds(&wait.matching, event)
 }
 
-/// Matches on the job or the status alone, the usual ones.
-fn quick_fit(wait: &format::Wait, event: &Event) -> Option<bool> {
-    let mut all = true;
-    for (key, value) in &wait.matching {
-        let value = value.as_str()?;
-        all &= match (key.as_str(), event) {
-            ("status", Event::JobStatusChange { status, .. }) => status.name() == value,
-            ("id", Event::JobStatusChange { id, .. }) => **id == *value,
-            ("device", _) => &**event.job()? == value,
-            _ => return None,
-        };
-    }
-    Some(all)
-}
-
-fn data_mismatch(expected: &Map<String, Value>, event: &Event) -> Option<String> {
-    match event.data() {
-        Value::Object(data) => format::mismatch_in(expected, &data),
-        _ => None,
-    }
+/// Has the event's data these values? (All its fields are plain values.)
+fn holds(expected: &Map<String, Value>, event: &Event) -> bool {
+    expected
+        .iter()
+        .all(|(key, value)| event.field(key).is_some_and(|field| field.is(value)))
 }
 
 fn unexpected_event(wait: &format::Wait, event: &Event) -> Option<String> {
-    if wait.data.is_empty() && wait.absent.is_empty() {
+    if let Some(key) = wait.absent.iter().find(|key| event.field(key).is_some()) {
+        return Some(format!("it has the key {key}: {}", event.data()));
+    }
+    if holds(&wait.data, event) {
         return None;
     }
     let data = event.data();
-    let present = wait
-        .absent
-        .iter()
-        .find(|key| data.get(key.as_str()).is_some());
-    if let Some(key) = present {
-        return Some(format!("it has the key {key}: {data}"));
-    }
-    data_mismatch(&wait.data, event)
+    let differs = data
+        .as_object()
+        .and_then(|data| format::mismatch_in(&wait.data, data));
+    Some(differs.unwrap_or_else(|| format!("its data is {data}")))
 }
 
 fn unexpected(expected: &Expected, line: &Line, world: &World) -> Option<String> {

@@ -52,6 +52,34 @@ pub enum Step {
     Guest(GuestIx),
 }
 
+/// Who takes steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Actor {
+    /// The monitor's coroutine, and the end of the process.
+    Monitor,
+    /// The main loop.
+    Main,
+    /// An iothread, entering coroutines.
+    Iothread(ContextIx),
+    /// A job: its coroutine, its timer, its copy tasks.
+    Job(JobIx),
+    /// A guest.
+    Guest(GuestIx),
+}
+
+impl Step {
+    /// Who takes the step.
+    pub fn actor(self) -> Actor {
+        match self {
+            Step::MonitorCommand | Step::MonitorReply | Step::Shutdown => Actor::Monitor,
+            Step::MainBh | Step::MainResume | Step::MainIo => Actor::Main,
+            Step::Enter(context) => Actor::Iothread(context),
+            Step::Scan(job) | Step::Timer(job) | Step::Task(job, _) => Actor::Job(job),
+            Step::Guest(guest) => Actor::Guest(guest),
+        }
+    }
+}
+
 impl World {
     /// The steps possible now, ascending, without duplicates: a function of the state alone.
     pub fn enabled(&self, steps: &mut Vec<Step>) {
@@ -116,6 +144,20 @@ impl World {
         for job in jobs() {
             let tasks = &self.copy(job).tasks;
             steps.extend(tasks.iter().map(|task| of(Step::Task(job, task.start))));
+        }
+    }
+
+    /// What the actor with this number is called.
+    pub fn actor_name(&self, actor: Actor) -> String {
+        match actor {
+            Actor::Monitor => "monitor".into(),
+            Actor::Main => "main".into(),
+            Actor::Iothread(context) => {
+                let name = self.context(context).name.as_deref();
+                name.unwrap_or("iothread").into()
+            }
+            Actor::Job(job) => format!("{} job", self.job(job).id),
+            Actor::Guest(guest) => self.guest(guest).name.to_string(),
         }
     }
 

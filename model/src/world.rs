@@ -47,6 +47,9 @@ pub struct Footprint {
     pub writes: u64,
     /// Parts the step changed in a way that commutes with other additions.
     pub adds: u64,
+    /// Parts of which the step used what no step enabled beside it can change: which slots are taken, which
+    /// file a node has.
+    pub looks: u64,
 }
 
 /// The bit of a part in a [`Footprint`].
@@ -103,6 +106,7 @@ struct Touched {
     reads: AtomicU64,
     writes: AtomicU64,
     adds: AtomicU64,
+    looks: AtomicU64,
 }
 
 impl Touched {
@@ -313,6 +317,7 @@ impl World {
             reads: self.touched.reads.load(Relaxed),
             writes: self.touched.writes.load(Relaxed),
             adds: self.touched.adds.load(Relaxed),
+            looks: self.touched.looks.load(Relaxed),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The meeting point of `model` and `sim`: a story on its stage, as a system whose schedules can be tried.
 
-use model::step::Step as WorldStep;
+use model::step::{Actor, Step as WorldStep};
 use model::world::{Part, World};
 use sim::{Breach, Footprint, System};
 
@@ -40,6 +40,35 @@ fn client_parts() -> u64 {
 
 fn guest_parts() -> u64 {
     (0..8).fold(0, |parts, guest| parts | Part::Guest(guest).bit())
+}
+
+/// How many actors of a kind have a number of their own.
+const IOTHREADS: usize = 16;
+const JOBS: usize = 64;
+
+/// The number of an actor of the world; the client is 0.
+fn number_of(actor: Actor) -> usize {
+    match actor {
+        Actor::Monitor => 1,
+        Actor::Main => 2,
+        Actor::Iothread(context) => 3 + context,
+        Actor::Job(job) => 3 + IOTHREADS + job,
+        Actor::Guest(guest) => 3 + IOTHREADS + JOBS + guest,
+    }
+}
+
+/// [`number_of`] backwards; the client is none of the world's.
+fn actor_of(number: usize) -> Option<Actor> {
+    const JOBS_FROM: usize = 3 + IOTHREADS;
+    const GUESTS_FROM: usize = JOBS_FROM + JOBS;
+    match number {
+        0 => None,
+        1 => Some(Actor::Monitor),
+        2 => Some(Actor::Main),
+        3..JOBS_FROM => Some(Actor::Iothread(number - 3)),
+        JOBS_FROM..GUESTS_FROM => Some(Actor::Job(number - JOBS_FROM)),
+        _ => Some(Actor::Guest(number - GUESTS_FROM)),
+    }
 }
 
 impl Scene {
@@ -108,6 +137,7 @@ impl System for Scene {
                     reads: touched.reads,
                     writes: touched.writes,
                     adds: touched.adds,
+                    looks: touched.looks,
                 };
             }
         }
@@ -137,6 +167,17 @@ impl System for Scene {
             Step::Client => moment.client.step_name(&self.script),
             Step::World(step) => moment.world.step_name(step),
         }
+    }
+
+    fn actor(&self, step: Step) -> usize {
+        match step {
+            Step::Client => 0,
+            Step::World(step) => number_of(step.actor()),
+        }
+    }
+
+    fn actor_name(&self, moment: &Moment, actor: usize) -> String {
+        actor_of(actor).map_or_else(|| "client".into(), |actor| moment.world.actor_name(actor))
     }
 
     fn crew(&self, moment: &Moment, step: Step) -> Option<u32> {

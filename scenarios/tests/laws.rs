@@ -753,7 +753,7 @@ fn a_lie_is_found() {
             Footprint {
                 reads: 0,
                 writes: footprint.writes & !(0xfff << 4),
-                adds: 0,
+                ..Footprint::NONE
             }
         }
         fn judge(&self, moment: &Moment, resting: bool) -> Result<(), Breach> {

@@ -12,6 +12,7 @@
 //! | [`schedule`] | which steps were taken, as text to read, edit and replay |
 //! | [`fuzz`] | does any of these million seeds break a promise? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
+//! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
 //!
@@ -21,6 +22,7 @@
 pub mod fuzz;
 pub mod hash;
 pub mod membership;
+pub mod parts;
 pub mod reduce;
 pub mod run;
 pub mod schedule;

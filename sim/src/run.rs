@@ -242,6 +242,10 @@ impl<S: System> Choices for Offer<'_, S> {
         self.enabled.binary_search(&step).ok()
     }
 
+    fn actor(&self, index: usize) -> usize {
+        self.system.actor(self.enabled[index])
+    }
+
     fn crew(&self, index: usize) -> Option<u32> {
         self.system.crew(self.state, self.enabled[index])
     }

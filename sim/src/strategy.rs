@@ -41,6 +41,9 @@ pub trait Choices {
     /// The step that is called `name`, if it is possible.
     fn index_of(&self, name: &str) -> Option<usize>;
 
+    /// Who takes step `index`: see [`System::actor`](crate::System::actor).
+    fn actor(&self, index: usize) -> usize;
+
     /// The crew of step `index`: see [`System::crew`](crate::System::crew).
     fn crew(&self, index: usize) -> Option<u32>;
 

@@ -43,6 +43,12 @@ pub trait System: Sync {
     /// Asks whether the promises hold: in the initial state and after every step with `resting`
     /// false, and once more with `resting` true when no step is enabled.
     ///
+    /// Whether a step has broken a promise, that nothing before it had, may depend only on what is
+    /// in the footprint that [`System::apply`] returned for it: the promises that a step concerns
+    /// are part of what the step reads. So a promise is broken in one order of independent steps
+    /// exactly when it is in every one, and once is enough to ask about a step that does the same
+    /// in a million states. (A promise that stays broken until the run rests needs no such care.)
+    ///
     /// # Errors
     ///
     /// The first promise that is broken, if any is.
@@ -68,6 +74,34 @@ pub trait System: Sync {
             .find(|step| self.name(state, *step) == name)
     }
 
+    /// Who takes the step: a thread, an event loop, a guest. What that is called is
+    /// [`System::actor_name`]'s business.
+    ///
+    /// Schedules are shown with one column for each, and strategies that give priorities give them
+    /// to actors. Two steps of one actor may be enabled together.
+    fn actor(&self, _step: Self::Step) -> usize {
+        0
+    }
+
+    /// What the actor with this number is called; `state` is one in which it has a step.
+    fn actor_name(&self, _state: &Self::State, _actor: usize) -> String {
+        "system".to_owned()
+    }
+
+    /// What the client of this system calls the interesting cases that a search should have met.
+    /// At most 64.
+    fn witnesses(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Which of [`System::witnesses`] the step done last has been: bit *n* stands for witness *n*.
+    ///
+    /// It is asked right after [`System::apply`], of the state that led to. What it looked at is in
+    /// the footprint that `apply` returned, so it is the same in every order of independent steps.
+    fn witnessed(&self, _state: &Self::State) -> u64 {
+        0
+    }
+
     /// The crew in which `step` is one of several interchangeable workers, if it is in one.
     ///
     /// Sixty-four copies in flight are one crew; that turns 2⁶⁴ orders into one. What a system
@@ -91,6 +125,10 @@ pub struct Footprint {
     /// Parts that it changed, without looking, in a way that commutes with every other such change
     /// of the part: a counter to which all only add, a set of bits that all only set.
     pub adds: u64,
+    /// Parts on which the step depended in a way that no step enabled beside it can change, such as
+    /// which file a node has. They do not matter for [`Footprint::independent`]; they matter to
+    /// whoever wants to know what the same step would do in another state.
+    pub looks: u64,
 }
 
 impl Footprint {
@@ -99,6 +137,7 @@ impl Footprint {
         reads: 0,
         writes: 0,
         adds: 0,
+        looks: 0,
     };
 
     /// Whether two steps with these footprints commute: neither writes what the other touches, and
@@ -125,6 +164,12 @@ impl Footprint {
             .into_iter()
             .zip(collides(other))
             .all(|(mine, its)| its & !mine == 0)
+    }
+
+    /// Every part that the step's effect is a function of.
+    #[must_use]
+    pub fn depends(self) -> u64 {
+        self.touched() | self.looks
     }
 
     /// Every part touched in any way.
@@ -189,6 +234,7 @@ mod tests {
             reads: 2,
             writes: 4,
             adds: 8,
+            looks: 0,
         };
         for footprint in [READS, WRITES, ADDS] {
             assert!(footprint.independent(elsewhere));
@@ -203,6 +249,7 @@ mod tests {
                 reads: bits & 3,
                 writes: bits >> 2 & 3,
                 adds: bits >> 4,
+                looks: 0,
             })
             .collect();
         for one in &all {

@@ -540,6 +540,7 @@ impl Program {
             reads: if more { 1 << 63 } else { 0 },
             writes: 1 << (32 + crew),
             adds: 1 << *number,
+            ..Footprint::NONE
         }
     }
 }
@@ -610,7 +611,7 @@ impl System for Program {
                         1 << number
                     },
                     writes: itself,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             Operation::Set(number, value) => {
@@ -621,7 +622,7 @@ impl System for Program {
                 Footprint {
                     reads: 0,
                     writes: 1 << number | itself,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             Operation::Add(number, amount) => {
@@ -630,19 +631,20 @@ impl System for Program {
                     reads: 0,
                     writes: itself,
                     adds: 1 << number,
+                    ..Footprint::NONE
                 }
             }
             Operation::Await(number, _) => Footprint {
                 reads: 1 << number,
                 writes: itself,
-                adds: 0,
+                ..Footprint::NONE
             },
             Operation::Foreman(crew) => {
                 seen.push((actor, 100));
                 Footprint {
                     reads: 1 << (32 + crew),
                     writes: itself,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
         }

@@ -101,7 +101,7 @@ impl System for Counter {
                 Footprint {
                     reads: VALUE,
                     writes: 1 << n,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             CounterStep::Store(n) => {
@@ -114,7 +114,7 @@ impl System for Counter {
                     return Footprint {
                         reads: VALUE,
                         writes: 1 << n,
-                        adds: 0,
+                        ..Footprint::NONE
                     };
                 }
                 *thread = Thread::Done;
@@ -126,7 +126,7 @@ impl System for Counter {
                 Footprint {
                     reads: 0,
                     writes: VALUE | 1 << n,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
         }
@@ -148,6 +148,15 @@ impl System for Counter {
 
     fn fingerprint(&self, state: &CounterState) -> u128 {
         fingerprint_of(state)
+    }
+
+    fn actor(&self, step: CounterStep) -> usize {
+        let (CounterStep::Load(n) | CounterStep::Store(n)) = step;
+        n.into()
+    }
+
+    fn actor_name(&self, _state: &CounterState, actor: usize) -> String {
+        format!("thread{actor}")
     }
 
     fn name(&self, _state: &CounterState, step: CounterStep) -> String {

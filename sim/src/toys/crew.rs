@@ -116,6 +116,7 @@ impl System for Crew {
                     reads: 0,
                     writes: PRESENT,
                     adds: SUM,
+                    ..Footprint::NONE
                 }
             }
             CrewStep::Finish => {
@@ -124,7 +125,7 @@ impl System for Crew {
                 Footprint {
                     reads: SUM | PRESENT,
                     writes: FINISHED,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             CrewStep::Stand => {
@@ -138,7 +139,7 @@ impl System for Crew {
                 Footprint {
                     reads: if audits { SUM } else { 0 },
                     writes: BYSTANDER,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
         }
@@ -150,6 +151,22 @@ impl System for Crew {
 
     fn fingerprint(&self, state: &CrewState) -> u128 {
         fingerprint_of(state)
+    }
+
+    fn actor(&self, step: CrewStep) -> usize {
+        match step {
+            CrewStep::Finish => 0,
+            CrewStep::Stand => 1,
+            CrewStep::Work(n) => 2 + usize::from(n),
+        }
+    }
+
+    fn actor_name(&self, _state: &CrewState, actor: usize) -> String {
+        match actor {
+            0 => "finisher".to_owned(),
+            1 => "bystander".to_owned(),
+            worker => format!("worker{}", worker - 2),
+        }
     }
 
     fn name(&self, _state: &CrewState, step: CrewStep) -> String {

@@ -123,7 +123,7 @@ impl System for Dining {
         Footprint {
             reads: 0,
             writes: forks | 1 << (32 + n),
-            adds: 0,
+            ..Footprint::NONE
         }
     }
 
@@ -148,6 +148,14 @@ impl System for Dining {
 
     fn fingerprint(&self, state: &DiningState) -> u128 {
         fingerprint_of(state)
+    }
+
+    fn actor(&self, DiningStep(n): DiningStep) -> usize {
+        n.into()
+    }
+
+    fn actor_name(&self, _state: &DiningState, actor: usize) -> String {
+        format!("philosopher{actor}")
     }
 
     fn name(&self, state: &DiningState, DiningStep(n): DiningStep) -> String {

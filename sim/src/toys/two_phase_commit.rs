@@ -141,7 +141,7 @@ impl System for TwoPhaseCommit {
                 Footprint {
                     reads: u64::from(self.everyone()) << 40,
                     writes: DECISION,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             TwoPhaseStep::ReceivePrepared(n) => {
@@ -149,7 +149,7 @@ impl System for TwoPhaseCommit {
                 Footprint {
                     reads: DECISION | 1 << (20 + n),
                     writes: 1 << (40 + n),
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             TwoPhaseStep::Prepare(n) => {
@@ -157,7 +157,7 @@ impl System for TwoPhaseCommit {
                 Footprint {
                     reads: 0,
                     writes: 1 << n | 1 << (20 + n),
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             TwoPhaseStep::ChooseToAbort(n) => {
@@ -165,7 +165,7 @@ impl System for TwoPhaseCommit {
                 Footprint {
                     reads: 1 << (20 + n),
                     writes: 1 << n,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
             TwoPhaseStep::ReceiveDecision(n) => {
@@ -176,7 +176,7 @@ impl System for TwoPhaseCommit {
                 Footprint {
                     reads: DECISION,
                     writes: 1 << n,
-                    adds: 0,
+                    ..Footprint::NONE
                 }
             }
         }
@@ -201,6 +201,22 @@ impl System for TwoPhaseCommit {
 
     fn fingerprint(&self, state: &TwoPhaseState) -> u128 {
         fingerprint_of(state)
+    }
+
+    fn actor(&self, step: TwoPhaseStep) -> usize {
+        match step {
+            TwoPhaseStep::Decide(_) | TwoPhaseStep::ReceivePrepared(_) => 0,
+            TwoPhaseStep::Prepare(n)
+            | TwoPhaseStep::ChooseToAbort(n)
+            | TwoPhaseStep::ReceiveDecision(n) => 1 + usize::from(n),
+        }
+    }
+
+    fn actor_name(&self, _state: &TwoPhaseState, actor: usize) -> String {
+        match actor.checked_sub(1) {
+            None => "tm".to_owned(),
+            Some(n) => format!("rm{n}"),
+        }
     }
 
     fn name(&self, _state: &TwoPhaseState, step: TwoPhaseStep) -> String {

@@ -1,0 +1,177 @@
+//! States as rows of parts: what a search needs to store millions of them in a few bytes each, and to
+//! remember what a step did.
+//!
+//! A state is cut into columns; what a column holds is a part. Different parts of one column get
+//! numbers in the order in which they are first met (they are *interned*), so a state is a row of
+//! small numbers: the state compression of SPIN's COLLAPSE (Holzmann, *State Compression in SPIN*,
+//! 1997) and of LTSmin's tree table (Laarman, van de Pol and Weber, *Parallel Recursive State
+//! Compression for Free*, 2011).
+//!
+//! Bit *n* of a [`Footprint`](crate::Footprint) stands for column *n* (several columns may share a
+//! bit only if they are one column here), so what a step did can be remembered as a function of the
+//! numbers in the columns it depended on: LTSmin's transition caching (Blom, van de Pol and Weber,
+//! *Bridging the Gap between Enumerative and Symbolic Model Checkers*, 2009).
+
+use crate::System;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+/// A system whose states are rows of parts.
+pub trait Parts: System {
+    /// What one column holds. Two parts of one column are the same part exactly when they are
+    /// equal. Cheap to clone, so best behind an `Arc` unless it is small.
+    type Part: Clone + Eq + Hash + Debug + Send + Sync;
+
+    /// How many columns there are, at most 64; bit *n* of the masks in a footprint is column *n*.
+    fn columns(&self) -> usize;
+
+    /// What `column` of `state` holds.
+    fn part(&self, state: &Self::State, column: usize) -> Self::Part;
+
+    /// The state with these parts, one for each column.
+    fn put_together(&self, parts: &[Self::Part]) -> Self::State;
+
+    /// How many actors there are; [`System::actor`] of every step is below it.
+    fn actors(&self) -> usize;
+
+    /// Puts the steps that `actor` may do in `state` into `offer`, ascending, and says what they
+    /// were found by. The offers of all actors together are what [`System::enabled`] lists.
+    ///
+    /// The implementation clears `offer` first.
+    fn offer(&self, state: &Self::State, actor: usize, offer: &mut Offer<Self::Step>);
+}
+
+/// What one actor may do in a state.
+#[derive(Clone, Debug)]
+pub struct Offer<T> {
+    /// Its steps, each with its crew: see [`System::crew`].
+    pub steps: Vec<(T, Option<u32>)>,
+    /// The columns whose contents decided that these are its steps, what their crews are, and
+    /// whether it is `alone`. Best few of them.
+    pub looked: u64,
+    /// Whether every step of this actor commutes with all that the others can do before one of its
+    /// steps is done, whatever they do, and none of them can add a step to it or take one away: the
+    /// actor is a persistent set by itself (Godefroid, 1996).
+    ///
+    /// It is a claim, used by searches that reduce; `false` is always right. A search in whose graph
+    /// there is a cycle does not use it.
+    pub alone: bool,
+}
+
+impl<T> Offer<T> {
+    /// Nothing offered, nothing looked at.
+    #[must_use]
+    pub fn new() -> Offer<T> {
+        Offer {
+            steps: Vec::new(),
+            looked: 0,
+            alone: false,
+        }
+    }
+
+    /// Nothing offered, nothing looked at.
+    pub fn clear(&mut self) {
+        self.steps.clear();
+        self.looked = 0;
+        self.alone = false;
+    }
+}
+
+impl<T> Default for Offer<T> {
+    fn default() -> Offer<T> {
+        Offer::new()
+    }
+}
+
+/// Any system as one of parts: one column, which is the whole state, and one actor.
+///
+/// It makes small systems searchable without a word about how they could be cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<S>(pub S);
+
+impl<S: System> System for Whole<S> {
+    type State = S::State;
+    type Step = S::Step;
+    type Observation = S::Observation;
+
+    fn initial(&self) -> S::State {
+        self.0.initial()
+    }
+
+    fn enabled(&self, state: &S::State, steps: &mut Vec<S::Step>) {
+        self.0.enabled(state, steps);
+    }
+
+    fn apply(
+        &self,
+        state: &mut S::State,
+        step: S::Step,
+        seen: &mut Vec<S::Observation>,
+    ) -> crate::Footprint {
+        self.0.apply(state, step, seen)
+    }
+
+    fn judge(&self, state: &S::State, resting: bool) -> Result<(), crate::Breach> {
+        self.0.judge(state, resting)
+    }
+
+    fn fingerprint(&self, state: &S::State) -> u128 {
+        self.0.fingerprint(state)
+    }
+
+    fn name(&self, state: &S::State, step: S::Step) -> String {
+        self.0.name(state, step)
+    }
+
+    fn parse(&self, state: &S::State, enabled: &[S::Step], name: &str) -> Option<S::Step> {
+        self.0.parse(state, enabled, name)
+    }
+
+    fn witnesses(&self) -> Vec<&'static str> {
+        self.0.witnesses()
+    }
+
+    fn witnessed(&self, state: &S::State) -> u64 {
+        self.0.witnessed(state)
+    }
+
+    fn crew(&self, state: &S::State, step: S::Step) -> Option<u32> {
+        self.0.crew(state, step)
+    }
+}
+
+impl<S> Parts for Whole<S>
+where
+    S: System,
+    S::State: Eq + Hash + Debug + Sync,
+{
+    type Part = S::State;
+
+    fn columns(&self) -> usize {
+        1
+    }
+
+    fn part(&self, state: &S::State, _column: usize) -> S::State {
+        state.clone()
+    }
+
+    fn put_together(&self, parts: &[S::State]) -> S::State {
+        parts[0].clone()
+    }
+
+    fn actors(&self) -> usize {
+        1
+    }
+
+    fn offer(&self, state: &S::State, _actor: usize, offer: &mut Offer<S::Step>) {
+        offer.clear();
+        let mut steps = Vec::new();
+        self.0.enabled(state, &mut steps);
+        offer.looked = 1;
+        offer.steps.extend(
+            steps
+                .into_iter()
+                .map(|step| (step, self.0.crew(state, step))),
+        );
+    }
+}

@@ -14,6 +14,7 @@
 //! | [`membership`] | could the system have shown this sequence of observations? |
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
+//! | [`search`] | is there any interleaving that breaks a promise? |
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
 //!
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
@@ -26,6 +27,7 @@ pub mod parts;
 pub mod reduce;
 pub mod run;
 pub mod schedule;
+pub mod search;
 pub mod seed;
 pub mod strategy;
 mod system;

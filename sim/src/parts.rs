@@ -7,12 +7,12 @@
 //! 1997) and of LTSmin's tree table (Laarman, van de Pol and Weber, *Parallel Recursive State
 //! Compression for Free*, 2011).
 //!
-//! Bit *n* of a [`Footprint`](crate::Footprint) stands for column *n* (several columns may share a
+//! Bit *n* of a [`Footprint`] stands for column *n* (several columns may share a
 //! bit only if they are one column here), so what a step did can be remembered as a function of the
 //! numbers in the columns it depended on: LTSmin's transition caching (Blom, van de Pol and Weber,
 //! *Bridging the Gap between Enumerative and Symbolic Model Checkers*, 2009).
 
-use crate::System;
+use crate::{Breach, Footprint, System};
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -34,24 +34,67 @@ pub trait Parts: System {
     /// How many actors there are; [`System::actor`] of every step is below it.
     fn actors(&self) -> usize;
 
+    /// Whether every step uses something up that never comes back, so that no state is ever met
+    /// again in a run. A claim; `false` is always right, and makes a search look for cycles.
+    fn uses_up(&self) -> bool {
+        false
+    }
+
+    /// The columns that decide what `step` does, as a mask, when `footprint` is what it returned.
+    fn depends(&self, _step: Self::Step, footprint: Footprint) -> u64 {
+        footprint.depends()
+    }
+
+    /// The columns that `step` may have changed, as a mask, when `footprint` is what it returned.
+    fn changes(&self, _step: Self::Step, footprint: Footprint) -> u64 {
+        footprint.writes | footprint.adds
+    }
+
     /// Puts the steps that `actor` may do in `state` into `offer`, ascending, and says what they
     /// were found by. The offers of all actors together are what [`System::enabled`] lists.
     ///
     /// The implementation clears `offer` first.
+    ///
+    /// The order of what all actors offer need not be that of [`System::enabled`].
     fn offer(&self, state: &Self::State, actor: usize, offer: &mut Offer<Self::Step>);
 }
 
-/// What one actor may do in a state.
+/// A step of an [`Offer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offered<T> {
+    /// The step.
+    pub step: T,
+    /// Its crew: see [`System::crew`].
+    pub crew: Option<u32>,
+    /// It is time that makes the step happen: whoever waits for everything else to be over does not
+    /// wait for it.
+    pub of_time: bool,
+}
+
+impl<T> Offered<T> {
+    /// A step with neither crew nor clock.
+    pub fn new(step: T) -> Offered<T> {
+        Offered {
+            step,
+            crew: None,
+            of_time: false,
+        }
+    }
+}
+
+/// Some of the steps possible in a state, best those of one actor.
 #[derive(Clone, Debug)]
 pub struct Offer<T> {
-    /// Its steps, each with its crew: see [`System::crew`].
-    pub steps: Vec<(T, Option<u32>)>,
+    /// Its steps.
+    pub steps: Vec<Offered<T>>,
+    /// Whether the steps are possible only when no other offer has any but those of time.
+    pub when_idle: bool,
     /// The columns whose contents decided that these are its steps, what their crews are, and
     /// whether it is `alone`. Best few of them.
     pub looked: u64,
-    /// Whether every step of this actor commutes with all that the others can do before one of its
+    /// Whether every step of this offer commutes with all that the others can do before one of its
     /// steps is done, whatever they do, and none of them can add a step to it or take one away: the
-    /// actor is a persistent set by itself (Godefroid, 1996).
+    /// offer is a persistent set by itself (Godefroid, 1996).
     ///
     /// It is a claim, used by searches that reduce; `false` is always right. A search in whose graph
     /// there is a cycle does not use it.
@@ -64,6 +107,7 @@ impl<T> Offer<T> {
     pub fn new() -> Offer<T> {
         Offer {
             steps: Vec::new(),
+            when_idle: false,
             looked: 0,
             alone: false,
         }
@@ -72,6 +116,7 @@ impl<T> Offer<T> {
     /// Nothing offered, nothing looked at.
     pub fn clear(&mut self) {
         self.steps.clear();
+        self.when_idle = false;
         self.looked = 0;
         self.alone = false;
     }
@@ -83,7 +128,7 @@ impl<T> Default for Offer<T> {
     }
 }
 
-/// Any system as one of parts: one column, which is the whole state, and one actor.
+/// Any system as one of parts: one column, which is the whole state, and one offer.
 ///
 /// It makes small systems searchable without a word about how they could be cut.
 #[derive(Clone, Copy, Debug)]
@@ -107,11 +152,11 @@ impl<S: System> System for Whole<S> {
         state: &mut S::State,
         step: S::Step,
         seen: &mut Vec<S::Observation>,
-    ) -> crate::Footprint {
+    ) -> Footprint {
         self.0.apply(state, step, seen)
     }
 
-    fn judge(&self, state: &S::State, resting: bool) -> Result<(), crate::Breach> {
+    fn judge(&self, state: &S::State, resting: bool) -> Result<(), Breach> {
         self.0.judge(state, resting)
     }
 
@@ -125,6 +170,14 @@ impl<S: System> System for Whole<S> {
 
     fn parse(&self, state: &S::State, enabled: &[S::Step], name: &str) -> Option<S::Step> {
         self.0.parse(state, enabled, name)
+    }
+
+    fn actor(&self, step: S::Step) -> usize {
+        self.0.actor(step)
+    }
+
+    fn actor_name(&self, state: &S::State, actor: usize) -> String {
+        self.0.actor_name(state, actor)
     }
 
     fn witnesses(&self) -> Vec<&'static str> {
@@ -159,19 +212,26 @@ where
         parts[0].clone()
     }
 
-    fn actors(&self) -> usize {
+    fn offers(&self) -> usize {
         1
     }
 
-    fn offer(&self, state: &S::State, _actor: usize, offer: &mut Offer<S::Step>) {
+    fn depends(&self, _step: S::Step, _footprint: Footprint) -> u64 {
+        1
+    }
+
+    fn changes(&self, _step: S::Step, _footprint: Footprint) -> u64 {
+        1
+    }
+
+    fn offer(&self, state: &S::State, _number: usize, offer: &mut Offer<S::Step>) {
         offer.clear();
         let mut steps = Vec::new();
         self.0.enabled(state, &mut steps);
         offer.looked = 1;
-        offer.steps.extend(
-            steps
-                .into_iter()
-                .map(|step| (step, self.0.crew(state, step))),
-        );
+        offer.steps.extend(steps.into_iter().map(|step| Offered {
+            crew: self.0.crew(state, step),
+            ..Offered::new(step)
+        }));
     }
 }

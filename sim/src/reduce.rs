@@ -51,6 +51,15 @@
 
 use crate::{Breach, Footprint, System};
 
+/// An enabled step, as far as it matters for the question whether it has to be tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// What it touches.
+    pub footprint: Footprint,
+    /// Its crew: see [`System::crew`].
+    pub crew: Option<u32>,
+}
+
 /// Puts into `kept` the indices of the steps of `enabled` that have to be tried in `state`:
 /// ascending, at least one if there is any. `footprints` are those of the `enabled` steps, done in
 /// `state`. `kept` is cleared first.
@@ -70,19 +79,33 @@ pub fn persistent<S: System>(
         footprints.len(),
         "internal bug: each enabled step has one footprint"
     );
-    kept.clear();
-    let crews: Vec<Option<u32>> = enabled
+    let candidates: Vec<Candidate> = enabled
         .iter()
-        .map(|step| system.crew(state, *step))
-        .collect();
-    let conflicts_outside = |index: usize| {
-        (0..enabled.len()).any(|other| {
-            crews[other] != crews[index] && !footprints[index].independent(footprints[other])
+        .zip(footprints)
+        .map(|(step, footprint)| Candidate {
+            footprint: *footprint,
+            crew: system.crew(state, *step),
         })
+        .collect();
+    persistent_of(&candidates, kept);
+}
+
+/// As [`persistent`], for candidates: those of all steps enabled in a state, in ascending order of
+/// the steps.
+pub fn persistent_of(enabled: &[Candidate], kept: &mut Vec<usize>) {
+    kept.clear();
+    let conflicts_outside = |one: &Candidate| {
+        enabled
+            .iter()
+            .any(|other| other.crew != one.crew && !one.footprint.independent(other.footprint))
     };
-    for (index, crew) in crews.iter().enumerate() {
-        let least = crew.is_none() || !crews[..index].contains(crew);
-        if least || conflicts_outside(index) {
+    for (index, candidate) in enabled.iter().enumerate() {
+        let is_least = |crew| {
+            enabled[..index]
+                .iter()
+                .all(|other| other.crew != Some(crew))
+        };
+        if candidate.crew.is_none_or(is_least) || conflicts_outside(candidate) {
             kept.push(index);
         }
     }

@@ -1,0 +1,250 @@
+//! Runs that need never rest: cycles among the states.
+//!
+//! A run may go on for ever only round a strongly connected set of states (Tarjan, *Depth-first
+//! search and linear graph algorithms*, 1972). It is held against the system only if it is fair: an
+//! actor that has a step in every state of the set takes one in it (weak fairness; Manna and Pnueli,
+//! *The Temporal Logic of Reactive and Concurrent Systems*, 1992).
+
+use super::path::{shortest_to, successors};
+use super::{Control, Counterexample, Options, Order, Search};
+use crate::Breach;
+use crate::parts::Parts;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Which promise a run breaks that goes on for ever.
+pub const PROPERTY: &str = "every-run-rests";
+
+/// What was found.
+pub(super) enum Found<T> {
+    /// Every run rests.
+    Acyclic,
+    /// There are cycles, and if one of them is fair, this leads into it.
+    Cyclic(Option<Counterexample<T>>),
+    /// The search was interrupted.
+    Unknown,
+}
+
+/// A state on the way of the depth-first search.
+struct Open<T> {
+    key: u64,
+    successors: Vec<(T, u64)>,
+    next: usize,
+}
+
+/// When a state was met, and the earliest open state it leads back to.
+#[derive(Clone, Copy)]
+struct Met {
+    number: u32,
+    low: u32,
+    open: bool,
+}
+
+/// Looks for cycles in the graph that `search` has covered.
+pub(super) fn find<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> Found<S::Step> {
+    let components = match components(search, control) {
+        None => return Found::Unknown,
+        Some(components) if components.is_empty() => return Found::Acyclic,
+        Some(components) => components,
+    };
+    if search.options.reduce {
+        return Found::Cyclic(None);
+    }
+    let fair: FxHashSet<u64> = components
+        .into_iter()
+        .filter(|component| is_fair(search, component))
+        .flatten()
+        .collect();
+    if fair.is_empty() {
+        return Found::Cyclic(None);
+    }
+    Found::Cyclic(Some(counterexample(search, &fair)))
+}
+
+/// The strongly connected sets of states in which a run can go on for ever. `None` if interrupted.
+fn components<S: Parts>(
+    search: &mut Search<'_, S>,
+    control: &Control,
+) -> Option<Vec<FxHashSet<u64>>> {
+    let initial = search.system.initial();
+    let root = search.workers[0]
+        .key_of(&search.rows, &initial)
+        .expect("internal bug: the initial state was expanded");
+    let mut met: FxHashMap<u64, Met> = FxHashMap::default();
+    let (mut way, mut pending, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    way.push(open(search, &mut met, &mut pending, root));
+    while let Some(state) = way.last_mut() {
+        let key = state.key;
+        if let Some((_, successor)) = state.successors.get(state.next).copied() {
+            state.next += 1;
+            match met.get(&successor).copied() {
+                None => {
+                    if met.len().is_multiple_of(1 << 12) && control.interrupt.load(Relaxed) {
+                        return None;
+                    }
+                    let state = open(search, &mut met, &mut pending, successor);
+                    way.push(state);
+                }
+                Some(other) if other.open => lower(&mut met, key, other.number),
+                Some(_) => {}
+            }
+            continue;
+        }
+        let loops = state.successors.iter().any(|(_, other)| *other == key);
+        way.pop();
+        let Met { number, low, .. } = met[&key];
+        if let Some(before) = way.last() {
+            lower(&mut met, before.key, low);
+        }
+        if low == number {
+            let at = pending
+                .iter()
+                .rposition(|other| *other == key)
+                .expect("internal bug: an open state is pending");
+            let component: FxHashSet<u64> = pending.drain(at..).collect();
+            for key in &component {
+                if let Some(met) = met.get_mut(key) {
+                    met.open = false;
+                }
+            }
+            if component.len() > 1 || loops {
+                found.push(component);
+            }
+        }
+    }
+    Some(found)
+}
+
+fn open<S: Parts>(
+    search: &mut Search<'_, S>,
+    met: &mut FxHashMap<u64, Met>,
+    pending: &mut Vec<u64>,
+    key: u64,
+) -> Open<S::Step> {
+    let number = u32::try_from(met.len()).expect("internal bug: 2³² states");
+    let state = Met {
+        number,
+        low: number,
+        open: true,
+    };
+    met.insert(key, state);
+    pending.push(key);
+    Open {
+        key,
+        successors: successors(&mut search.workers[0], &search.rows, key),
+        next: 0,
+    }
+}
+
+fn lower(met: &mut FxHashMap<u64, Met>, key: u64, low: u32) {
+    if let Some(state) = met.get_mut(&key) {
+        state.low = state.low.min(low);
+    }
+}
+
+/// Whether no actor waits for ever in it with a step to do.
+fn is_fair<S: Parts>(search: &mut Search<'_, S>, component: &FxHashSet<u64>) -> bool {
+    let mut always: Option<BTreeSet<usize>> = None;
+    let mut moves = BTreeSet::new();
+    for key in component {
+        let mut here = BTreeSet::new();
+        for (step, successor) in successors(&mut search.workers[0], &search.rows, *key) {
+            let actor = search.system.actor(step);
+            here.insert(actor);
+            if component.contains(&successor) {
+                moves.insert(actor);
+            }
+        }
+        always = Some(match always {
+            None => here,
+            Some(always) => always.intersection(&here).copied().collect(),
+        });
+    }
+    always.unwrap_or_default().is_subset(&moves)
+}
+
+/// The shortest way to one of these states, and round from there.
+fn counterexample<S: Parts>(
+    search: &mut Search<'_, S>,
+    fair: &FxHashSet<u64>,
+) -> Counterexample<S::Step> {
+    let options = Options {
+        order: Order::Breadth,
+        reduce: false,
+        cycles: false,
+        ..search.options
+    };
+    // Keys of one search mean nothing in another, so the layers are made with the same numbers.
+    let (steps, key) = {
+        let layers = layers_to(search, fair);
+        search.options = options;
+        search.kept_layers = Some(layers);
+        let first = fair.clone();
+        shortest_to(search, first)
+    };
+    let cycle = round(search, fair, key);
+    let message = format!(
+        "after {} steps, these {} can be done again and again, and the run never rests",
+        steps.len(),
+        cycle.len()
+    );
+    Counterexample {
+        breach: Breach {
+            property: PROPERTY,
+            message,
+        },
+        steps,
+        cycle,
+        shortest: true,
+    }
+}
+
+/// The layers before the first one that has a state of `targets`.
+fn layers_to<S: Parts>(search: &mut Search<'_, S>, targets: &FxHashSet<u64>) -> Vec<Vec<u64>> {
+    let initial = search.system.initial();
+    let root = search.workers[0]
+        .key_of(&search.rows, &initial)
+        .expect("internal bug: the initial state was expanded");
+    let (mut layers, mut layer) = (Vec::new(), vec![root]);
+    let mut visited: FxHashSet<u64> = [root].into_iter().collect();
+    while !layer.iter().any(|key| targets.contains(key)) {
+        let mut next = Vec::new();
+        for key in &layer {
+            for (_, successor) in successors(&mut search.workers[0], &search.rows, *key) {
+                if visited.insert(successor) {
+                    next.push(successor);
+                }
+            }
+        }
+        layers.push(std::mem::replace(&mut layer, next));
+    }
+    layers
+}
+
+/// The shortest way from `key` back to it among `fair` states.
+fn round<S: Parts>(search: &mut Search<'_, S>, fair: &FxHashSet<u64>, key: u64) -> Vec<S::Step> {
+    let mut from: FxHashMap<u64, (u64, S::Step)> = FxHashMap::default();
+    let mut queue = VecDeque::from([key]);
+    while let Some(at) = queue.pop_front() {
+        let mut successors = successors(&mut search.workers[0], &search.rows, at);
+        successors.sort_unstable_by_key(|(step, _)| *step);
+        for (step, successor) in successors {
+            if fair.contains(&successor) && !from.contains_key(&successor) {
+                from.insert(successor, (at, step));
+                queue.push_back(successor);
+            }
+        }
+    }
+    let mut steps = Vec::new();
+    let mut at = key;
+    while let Some((before, step)) = from.get(&at).copied() {
+        steps.push(step);
+        at = before;
+        if at == key {
+            break;
+        }
+    }
+    steps.reverse();
+    steps
+}

@@ -1,0 +1,212 @@
+//! The visited states: a set of 64-bit keys in a little over eight bytes each.
+//!
+//! Open addressing with linear probing, in segments that grow one after the other, so that growing
+//! never needs the whole set twice. A key's home is its hash scaled to the segment's size, so the
+//! keys lie in the order of their hashes and a segment grows by one pass over it.
+
+/// How many segments there are. The top bits of a key's hash choose its segment.
+pub(super) const SEGMENTS: usize = 64;
+
+/// Keys are inserted in groups of so many: first the homes of all are looked at, which lets the
+/// processor fetch them from memory side by side, then each is inserted.
+const GROUP: usize = 32;
+
+/// The first size of a segment, in slots.
+const SLOTS_MIN: usize = 64;
+
+/// No key may be larger, since 0 is how a free slot is marked and each key is kept plus one.
+#[cfg(test)]
+const KEY_MAX: u64 = u64::MAX - 1;
+
+/// A spread of `key` over 64 bits: the finalizer of SplitMix64 (Steele, Lea and Flood, *Fast
+/// Splittable Pseudorandom Number Generators*, 2014).
+#[inline]
+fn hash_of(key: u64) -> u64 {
+    let key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    key ^ (key >> 31)
+}
+
+/// The segment in which `key` is kept.
+#[inline]
+pub(super) fn segment_of(key: u64) -> usize {
+    (hash_of(key) >> 58) as usize
+}
+
+/// Some of the keys: those of one segment.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    /// Each key plus one, or 0 where the slot is free. The slots after the last home are room for
+    /// those that did not fit further in front.
+    slots: Vec<u64>,
+    /// How many slots are homes.
+    homes: usize,
+    len: usize,
+}
+
+/// Slots behind the last home. A key that finds no room in them makes the segment grow.
+const OVERHANG: usize = 64;
+
+impl Segment {
+    pub fn new() -> Segment {
+        Segment::with_homes(SLOTS_MIN)
+    }
+
+    fn with_homes(homes: usize) -> Segment {
+        Segment {
+            slots: vec![0; homes + OVERHANG],
+            homes,
+            len: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<u64>()
+    }
+
+    #[cfg(test)]
+    pub fn contains(&self, key: u64) -> bool {
+        let mut at = self.home_of(key);
+        while let Some(slot) = self.slots.get(at).filter(|slot| **slot != 0) {
+            if *slot == key + 1 {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// Every key, in the order of the slots.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.slots
+            .iter()
+            .filter(|slot| **slot != 0)
+            .map(|slot| slot - 1)
+    }
+
+    /// Inserts `keys`, in order, and hands out the indices of those that were not there.
+    pub fn insert_all(&mut self, keys: &[u64], mut new: impl FnMut(usize)) {
+        for (base, group) in (0..).step_by(GROUP).zip(keys.chunks(GROUP)) {
+            // At most 85 % full, and never so that one group could fill it.
+            if (self.len + group.len()) * 20 >= self.homes * 17 {
+                self.grow();
+            }
+            let mut homes = [0_usize; GROUP];
+            let mut found = [0_u64; GROUP];
+            for (home, key) in homes.iter_mut().zip(group) {
+                *home = self.home_of(*key);
+            }
+            for (found, home) in found.iter_mut().zip(homes) {
+                *found = self.slots[home];
+            }
+            for (index, key) in group.iter().enumerate() {
+                if found[index] != key + 1 && self.insert_from(*key, homes[index]) {
+                    new(base + index);
+                }
+            }
+        }
+    }
+
+    /// Inserts one key, and says whether it was not there.
+    pub fn insert(&mut self, key: u64) -> bool {
+        let mut is_new = false;
+        self.insert_all(&[key], |_| is_new = true);
+        is_new
+    }
+
+    #[inline]
+    fn home_of(&self, key: u64) -> usize {
+        let within = hash_of(key) << 6;
+        ((u128::from(within) * self.homes as u128) >> 64) as usize
+    }
+
+    #[inline]
+    fn insert_from(&mut self, key: u64, home: usize) -> bool {
+        for at in home..self.slots.len() {
+            let slot = &mut self.slots[at];
+            if *slot == 0 {
+                *slot = key + 1;
+                self.len += 1;
+                return true;
+            }
+            if *slot == key + 1 {
+                return false;
+            }
+        }
+        self.grow();
+        self.insert_from(key, self.home_of(key))
+    }
+
+    fn grow(&mut self) {
+        let mut larger = Segment::with_homes(self.homes + self.homes * 2 / 5 + SLOTS_MIN);
+        for key in self.iter() {
+            let home = larger.home_of(key);
+            larger.insert_from(key, home);
+        }
+        *self = larger;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn it_holds_what_was_inserted_and_nothing_else() {
+        let mut segments = vec![Segment::new(); SEGMENTS];
+        let mut expected = BTreeSet::new();
+        let mut key = 1_u64;
+        for round in 0..20_000_u64 {
+            key = key
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(round)
+                % 9_973_000;
+            assert_eq!(segments[segment_of(key)].insert(key), expected.insert(key));
+        }
+        let kept: BTreeSet<u64> = segments.iter().flat_map(Segment::iter).collect();
+        assert_eq!(kept, expected);
+        assert_eq!(
+            segments.iter().map(Segment::len).sum::<usize>(),
+            expected.len()
+        );
+        assert!(
+            (0..1000).all(|key| segments[segment_of(key)].contains(key) == expected.contains(&key))
+        );
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_key_have_room() {
+        let mut segment = Segment::new();
+        for key in [0, KEY_MAX] {
+            assert!(segment.insert(key) && !segment.insert(key) && segment.contains(key));
+        }
+    }
+
+    #[test]
+    fn a_key_given_twice_at_once_is_new_once() {
+        let (mut segment, mut new) = (Segment::new(), Vec::new());
+        segment.insert_all(&[7, 7, 9, 7], |index| new.push(index));
+        assert_eq!(new, [0, 2]);
+    }
+
+    #[test]
+    fn indices_go_on_from_group_to_group() {
+        let (mut segment, mut new) = (Segment::new(), Vec::new());
+        let keys: Vec<u64> = (0..100).collect();
+        segment.insert_all(&keys, |index| new.push(index));
+        assert_eq!(new, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_large_segment_takes_little_more_than_eight_bytes_a_key() {
+        let mut segment = Segment::new();
+        let keys: Vec<u64> = (0..300_000).collect();
+        segment.insert_all(&keys, |_| {});
+        assert!(segment.bytes() < 14 * segment.len(), "{}", segment.bytes());
+    }
+}

@@ -1,0 +1,381 @@
+//! States as rows of numbers, and rows as 64-bit keys.
+//!
+//! Neighbouring columns form a *group*; what a group holds is interned like a part, unless the
+//! group is one column, whose numbers serve as they are. A key is the numbers of the groups side by
+//! side, in fields that are as wide as needed. When a number outgrows its field, all keys are made
+//! anew with wider ones; when the fields no longer fit, the groups are interned once more, in two
+//! halves, whose numbers are the key. So a key is exact: two states have one key only if they are
+//! equal.
+
+use crate::parts::Parts;
+use rustc_hash::FxHashMap;
+use std::hash::Hash;
+use std::ops::Range;
+use std::sync::RwLock;
+
+/// How many groups there are at most.
+const GROUPS_MAX: usize = 8;
+
+/// How many bits of a key the fields may take together.
+const KEY_BITS: u32 = 63;
+
+/// Things and their numbers, from 0 in the order in which they were first met.
+pub(super) struct Interner<T> {
+    inner: RwLock<Interned<T>>,
+}
+
+struct Interned<T> {
+    ids: FxHashMap<T, u32>,
+    items: Vec<T>,
+}
+
+impl<T: Clone + Eq + Hash> Interner<T> {
+    fn new() -> Interner<T> {
+        Interner {
+            inner: RwLock::new(Interned {
+                ids: FxHashMap::default(),
+                items: Vec::new(),
+            }),
+        }
+    }
+
+    /// The number of `item`, which it gets if it has none.
+    pub fn id_of(&self, item: T) -> u32 {
+        const POISONED: &str = "internal bug: a worker panicked while it interned";
+        if let Some(id) = self.inner.read().expect(POISONED).ids.get(&item) {
+            return *id;
+        }
+        let mut inner = self.inner.write().expect(POISONED);
+        if let Some(id) = inner.ids.get(&item) {
+            return *id;
+        }
+        let id = u32::try_from(inner.items.len())
+            .expect("internal bug: 2³² different parts of one column");
+        inner.items.push(item.clone());
+        inner.ids.insert(item, id);
+        id
+    }
+
+    /// Appends to `known` what it lacks.
+    fn sync(&self, known: &mut Vec<T>) {
+        let inner = self
+            .inner
+            .read()
+            .expect("internal bug: a worker panicked while it interned");
+        known.extend_from_slice(&inner.items[known.len()..]);
+    }
+
+    pub fn len(&self) -> usize {
+        self.inner.read().map_or(0, |inner| inner.items.len())
+    }
+}
+
+/// Where the number of a group stands in a key.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    shift: u32,
+    bits: u32,
+}
+
+/// How the numbers of the groups make a key.
+enum Packing {
+    /// Side by side.
+    Fields(Vec<Field>),
+    /// Interned in two halves, the first in the lower 32 bits.
+    Halves([Interner<Ids>; 2]),
+}
+
+/// Some numbers that are interned together.
+type Ids = Box<[u32]>;
+
+/// What all workers share: the numbers of parts and of groups, and how a key is packed.
+pub(super) struct Rows<P> {
+    parts: Vec<Interner<P>>,
+    groups: Vec<Range<usize>>,
+    /// By group; not used for a group of one column.
+    interned: Vec<Interner<Ids>>,
+    packing: Packing,
+}
+
+/// A row does not fit into a key as keys are packed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Overflow;
+
+/// The fields for groups that have had so many numbers, at least as wide as before; `None` if they
+/// would not fit.
+fn fields_for(counts: &[usize], before: &[Field]) -> Option<Vec<Field>> {
+    let mut shift = 0;
+    let mut fields = Vec::new();
+    for (index, count) in counts.iter().enumerate() {
+        // One number for each, and room for half as many more.
+        let wanted = (count + count / 2).max(1) as u64;
+        let before = before.get(index).map_or(0, |field| field.bits);
+        let bits = (u64::BITS - wanted.leading_zeros()).max(before);
+        fields.push(Field { shift, bits });
+        shift += bits;
+    }
+    (shift <= KEY_BITS).then_some(fields)
+}
+
+/// What is between the groups of the first half and those of the second.
+fn middle(groups: usize) -> usize {
+    groups.div_ceil(2)
+}
+
+impl<P: Clone + Eq + Hash> Rows<P> {
+    pub fn new<S: Parts<Part = P>>(system: &S) -> Rows<P> {
+        let columns = system.columns();
+        assert!(
+            (1..=64).contains(&columns),
+            "internal bug: from 1 to 64 columns"
+        );
+        let per_group = columns.div_ceil(GROUPS_MAX);
+        let groups: Vec<Range<usize>> = (0..columns)
+            .step_by(per_group)
+            .map(|first| first..(first + per_group).min(columns))
+            .collect();
+        let fields = fields_for(&vec![1; groups.len()], &[]);
+        Rows {
+            parts: (0..columns).map(|_| Interner::new()).collect(),
+            interned: groups.iter().map(|_| Interner::new()).collect(),
+            groups,
+            packing: Packing::Fields(fields.expect("internal bug: one bit for each group")),
+        }
+    }
+
+    pub fn columns(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub fn part_id(&self, column: usize, part: P) -> u32 {
+        self.parts[column].id_of(part)
+    }
+
+    /// Whether the key of a state is the sum of what its columns are, so that what a step adds to
+    /// it depends on nothing but the columns that the step changes.
+    pub fn is_flat(&self) -> bool {
+        matches!(self.packing, Packing::Fields(_)) && self.groups.len() == self.parts.len()
+    }
+
+    /// What a key grows by, modulo 2⁶⁴, when `column` changes from one number to another. Only if
+    /// [`Rows::is_flat`].
+    pub fn growth(&self, column: usize, from: u32, to: u32) -> Result<u64, Overflow> {
+        let Packing::Fields(fields) = &self.packing else {
+            panic!("internal bug: keys are not sums");
+        };
+        let Field { shift, bits } = fields[column];
+        if u64::from(to) >> bits != 0 {
+            return Err(Overflow);
+        }
+        Ok(u64::from(to).wrapping_sub(u64::from(from)) << shift)
+    }
+
+    /// The parts of a row.
+    pub fn parts_of(&self, local: &mut Local<P>, row: &[u32], parts: &mut Vec<P>) {
+        parts.clear();
+        for (column, id) in row.iter().enumerate() {
+            parts.push(self.part(local, column, *id));
+        }
+    }
+
+    /// One part.
+    pub fn part(&self, local: &mut Local<P>, column: usize, id: u32) -> P {
+        let known = &mut local.parts[column];
+        if known.len() <= id as usize {
+            self.parts[column].sync(known);
+        }
+        known[id as usize].clone()
+    }
+
+    /// The key of a row.
+    pub fn encode(&self, local: &mut Local<P>, row: &[u32]) -> Result<u64, Overflow> {
+        local.ids = [0; GROUPS_MAX];
+        self.encode_changed(local, row, u64::MAX)
+    }
+
+    /// The key of `row`, which differs from the row decoded last at most in `columns`, a mask.
+    pub fn encode_changed(
+        &self,
+        local: &mut Local<P>,
+        row: &[u32],
+        columns: u64,
+    ) -> Result<u64, Overflow> {
+        let mut ids = local.ids;
+        for (group, range) in self.groups.iter().enumerate() {
+            let mask = (u64::MAX >> (64 - range.len())) << range.start;
+            if columns & mask != 0 {
+                ids[group] = match range.len() {
+                    1 => row[range.start],
+                    _ => local.groups[group].id_of(&row[range.clone()], &self.interned[group]),
+                };
+            }
+        }
+        self.pack(&mut local.halves, &ids[..self.groups.len()])
+    }
+
+    /// The row of a key.
+    #[inline]
+    pub fn decode(&self, local: &mut Local<P>, key: u64, row: &mut [u32]) {
+        self.unpack(local, key);
+        for (group, range) in self.groups.iter().enumerate() {
+            let id = local.ids[group];
+            if range.len() == 1 {
+                row[range.start] = id;
+            } else {
+                let ids = local.groups[group].item(id, &self.interned[group]);
+                row[range.clone()].copy_from_slice(ids);
+            }
+        }
+    }
+
+    fn pack(&self, known: &mut [Known; 2], ids: &[u32]) -> Result<u64, Overflow> {
+        match &self.packing {
+            Packing::Fields(fields) => fields.iter().zip(ids).try_fold(0, |key, (field, id)| {
+                let id = u64::from(*id);
+                if id >> field.bits != 0 {
+                    return Err(Overflow);
+                }
+                Ok(key | id << field.shift)
+            }),
+            Packing::Halves([first, second]) => {
+                let (low, high) = ids.split_at(middle(ids.len()));
+                let (low, high) = (known[0].id_of(low, first), known[1].id_of(high, second));
+                assert!(
+                    high >> 31 == 0,
+                    "internal bug: 2³¹ different halves of a state"
+                );
+                Ok(u64::from(low) | u64::from(high) << 32)
+            }
+        }
+    }
+
+    /// Puts the numbers of the groups into `local`.
+    #[inline]
+    fn unpack(&self, local: &mut Local<P>, key: u64) {
+        match &self.packing {
+            Packing::Fields(fields) => unpack_fields(fields, key, &mut local.ids),
+            Packing::Halves(halves) => {
+                let middle = middle(self.groups.len());
+                let ids = [key as u32, (key >> 32) as u32];
+                let (low, high) = local.ids[..self.groups.len()].split_at_mut(middle);
+                low.copy_from_slice(local.halves[0].item(ids[0], &halves[0]));
+                high.copy_from_slice(local.halves[1].item(ids[1], &halves[1]));
+            }
+        }
+    }
+
+    /// Packs keys so that all numbers given so far fit, and returns what makes an old key a new
+    /// one.
+    pub fn repack(&mut self) -> Recode {
+        let Packing::Fields(before) = &self.packing else {
+            panic!("internal bug: halves are as wide as can be");
+        };
+        let before = before.clone();
+        let counts: Vec<usize> = self
+            .groups
+            .iter()
+            .zip(&self.interned)
+            .map(|(range, interned)| match range.len() {
+                1 => self.parts[range.start].len(),
+                _ => interned.len(),
+            })
+            .collect();
+        self.packing = match fields_for(&counts, &before) {
+            Some(fields) => Packing::Fields(fields),
+            None => Packing::Halves([Interner::new(), Interner::new()]),
+        };
+        Recode {
+            before,
+            halves: Default::default(),
+        }
+    }
+
+    /// The new key of what had the key `old`.
+    pub fn recode(&self, recode: &mut Recode, old: u64) -> u64 {
+        let mut ids = [0; GROUPS_MAX];
+        unpack_fields(&recode.before, old, &mut ids);
+        self.pack(&mut recode.halves, &ids[..self.groups.len()])
+            .expect("internal bug: fields never become narrower")
+    }
+
+    /// Roughly how many bytes the numbers take, without what the parts hold on the heap.
+    pub fn bytes(&self) -> usize {
+        let of = |interner: &Interner<Ids>, ids: usize| interner.len() * 2 * (24 + 4 * ids);
+        let groups = self.groups.iter().zip(&self.interned);
+        let groups: usize = groups
+            .map(|(range, interned)| of(interned, range.len()))
+            .sum();
+        let halves = match &self.packing {
+            Packing::Fields(_) => 0,
+            Packing::Halves(halves) => halves.iter().map(|half| of(half, GROUPS_MAX / 2)).sum(),
+        };
+        let part = 2 * size_of::<P>() + 8;
+        groups + halves + part * self.parts_met()
+    }
+
+    /// How many different parts have been met.
+    pub fn parts_met(&self) -> usize {
+        self.parts.iter().map(Interner::len).sum()
+    }
+}
+
+#[inline]
+fn unpack_fields(fields: &[Field], key: u64, ids: &mut [u32; GROUPS_MAX]) {
+    for (Field { shift, bits }, id) in fields.iter().zip(ids) {
+        *id = (key >> shift & ((1 << bits) - 1)) as u32;
+    }
+}
+
+/// Makes old keys new ones: see [`Rows::recode`].
+pub(super) struct Recode {
+    before: Vec<Field>,
+    halves: [Known; 2],
+}
+
+/// What one worker knows of the shared numbers, so that it need not ask.
+pub(super) struct Local<P> {
+    parts: Vec<Vec<P>>,
+    groups: Vec<Known>,
+    halves: [Known; 2],
+    /// The numbers of the groups of the key decoded last.
+    ids: [u32; GROUPS_MAX],
+}
+
+impl<P: Clone + Eq + Hash> Local<P> {
+    pub fn new(rows: &Rows<P>) -> Local<P> {
+        Local {
+            parts: (0..rows.parts.len()).map(|_| Vec::new()).collect(),
+            groups: rows.groups.iter().map(|_| Known::default()).collect(),
+            halves: Default::default(),
+            ids: [0; GROUPS_MAX],
+        }
+    }
+}
+
+/// What one worker knows of one interner of numbers.
+#[derive(Default)]
+struct Known {
+    ids: FxHashMap<Ids, u32>,
+    items: Vec<Ids>,
+}
+
+impl Known {
+    #[inline]
+    fn id_of(&mut self, ids: &[u32], interner: &Interner<Ids>) -> u32 {
+        if let Some(id) = self.ids.get(ids) {
+            return *id;
+        }
+        let ids: Ids = ids.into();
+        let id = interner.id_of(ids.clone());
+        self.ids.insert(ids, id);
+        id
+    }
+
+    #[inline]
+    fn item(&mut self, id: u32, interner: &Interner<Ids>) -> &[u32] {
+        if self.items.len() <= id as usize {
+            interner.sync(&mut self.items);
+        }
+        &self.items[id as usize]
+    }
+}

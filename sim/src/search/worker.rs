@@ -1,0 +1,360 @@
+//! One worker: what can be done in a state, by memory or by the rules, and which of it has to be
+//! tried.
+
+use super::memo::{Leaf, Memo, Transition, Update};
+use super::rows::{Local, Overflow, Rows};
+use super::{Keep, Options};
+use crate::hash::fingerprint_of;
+use crate::parts::{Offer, Parts};
+use crate::reduce::{Candidate, persistent_of};
+
+/// What a worker is asked to do with each transition.
+pub(super) trait Visit<T> {
+    /// `transition` leads to the state with the key `successor`, of which `kept` is to be kept.
+    fn visit(&mut self, transition: &Transition<T>, successor: u64, kept: u64);
+
+    /// As `visit`, for one that breaks no promise and witnesses nothing; the key is what is kept.
+    fn visit_plain(&mut self, successor: u64);
+
+    /// Whether plain transitions may come without what is known of them.
+    const PLAIN: bool;
+}
+
+/// Expands states.
+pub(super) struct Worker<'s, S: Parts> {
+    system: &'s S,
+    reduce: bool,
+    /// What is kept of states are fingerprints.
+    fingerprints: bool,
+    pub memo: Memo<S::Step>,
+    local: Local<S::Part>,
+    offers: usize,
+    row: Vec<u32>,
+    /// By column and number: what the part adds to a fingerprint.
+    hashes: Vec<Vec<u128>>,
+    /// The offers of the state being expanded that have steps.
+    leaves: Vec<Leaf>,
+    chosen: Vec<u32>,
+    candidates: Vec<Candidate>,
+    kept: Vec<usize>,
+    offer: Offer<S::Step>,
+    parts: Vec<S::Part>,
+    updates: Vec<Update>,
+    seen: Vec<S::Observation>,
+    /// Leaves that were remembered, and that were not.
+    pub hits: u64,
+    pub misses: u64,
+}
+
+impl<'s, S: Parts> Worker<'s, S> {
+    pub fn new(system: &'s S, rows: &Rows<S::Part>, options: &Options) -> Worker<'s, S> {
+        Worker {
+            system,
+            reduce: options.reduce,
+            fingerprints: options.keep == Keep::Fingerprints,
+            memo: Memo::new(system.offers()),
+            local: Local::new(rows),
+            offers: system.offers(),
+            row: vec![0; rows.columns()],
+            hashes: vec![Vec::new(); rows.columns()],
+            leaves: Vec::new(),
+            chosen: Vec::new(),
+            candidates: Vec::new(),
+            kept: Vec::new(),
+            offer: Offer::new(),
+            parts: Vec::new(),
+            updates: Vec::new(),
+            seen: Vec::new(),
+            hits: 0,
+            misses: 0,
+        }
+    }
+
+    /// Keys are packed anew.
+    pub fn repacked(&mut self, rows: &Rows<S::Part>) {
+        if rows.is_flat() {
+            self.memo
+                .regrow(|updates| growth_of(rows, updates))
+                .expect("internal bug: fields have room for all numbers given so far");
+        }
+    }
+
+    /// The key of a state.
+    pub fn key_of(&mut self, rows: &Rows<S::Part>, state: &S::State) -> Result<u64, Overflow> {
+        for column in 0..rows.columns() {
+            self.row[column] = rows.part_id(column, self.system.part(state, column));
+        }
+        rows.encode(&mut self.local, &self.row)
+    }
+
+    /// The state with this key.
+    pub fn state_of(&mut self, rows: &Rows<S::Part>, key: u64) -> S::State {
+        rows.decode(&mut self.local, key, &mut self.row);
+        self.current(rows)
+    }
+
+    fn current(&mut self, rows: &Rows<S::Part>) -> S::State {
+        rows.parts_of(&mut self.local, &self.row, &mut self.parts);
+        self.system.put_together(&self.parts)
+    }
+
+    /// The fingerprint of the current row: the sum of those of its parts, modulo 2¹²⁸.
+    fn fingerprint(&mut self, rows: &Rows<S::Part>) -> u128 {
+        (0..self.row.len()).fold(0, |sum, column| {
+            sum.wrapping_add(self.hash(rows, column, self.row[column]))
+        })
+    }
+
+    fn hash(&mut self, rows: &Rows<S::Part>, column: usize, id: u32) -> u128 {
+        let known = &mut self.hashes[column];
+        while known.len() <= id as usize {
+            let part = rows.part(&mut self.local, column, known.len() as u32);
+            known.push(fingerprint_of(&(column, part)));
+        }
+        known[id as usize]
+    }
+
+    /// What is kept of the state whose row was encoded or decoded last, and which has this key.
+    pub fn kept(&mut self, rows: &Rows<S::Part>, key: u64) -> u64 {
+        if self.fingerprints {
+            kept_of(self.fingerprint(rows))
+        } else {
+            key
+        }
+    }
+
+    /// Does all steps that have to be tried in the state `key`, and returns how many there are; none
+    /// means that the state rests.
+    pub fn expand<V: Visit<S::Step>>(
+        &mut self,
+        rows: &Rows<S::Part>,
+        key: u64,
+        visit: &mut V,
+    ) -> Result<u64, Overflow> {
+        rows.decode(&mut self.local, key, &mut self.row);
+        self.leaves.clear();
+        let (was_full, remembered, mut hits) = (self.memo.is_full(), self.memo.len(), 0);
+        let (mut notable, mut special) = (!V::PLAIN, false);
+        for number in 0..self.offers {
+            let leaf = match self.memo.find(number, &self.row) {
+                Some(leaf) => {
+                    hits += 1;
+                    leaf
+                }
+                None => self.learn(rows, number, was_full)?,
+            };
+            if leaf.from != leaf.to {
+                notable |= leaf.notable;
+                special |= leaf.special || (self.reduce && leaf.alone);
+                self.leaves.push(leaf);
+            }
+        }
+        self.hits += hits;
+        self.misses += self.offers as u64 - hits;
+        let count = if !special && !notable && !self.fingerprints && rows.is_flat() {
+            let mut count = 0;
+            for leaf in &self.leaves {
+                count += leaf.to - leaf.from;
+                for growth in &self.memo.growths[leaf.from as usize..leaf.to as usize] {
+                    visit.visit_plain(key.wrapping_add(*growth));
+                }
+            }
+            u64::from(count)
+        } else {
+            self.choose();
+            let fingerprint = if self.fingerprints {
+                self.fingerprint(rows)
+            } else {
+                0
+            };
+            for index in 0..self.chosen.len() {
+                let transition = self.chosen[index];
+                let successor = self.successor(rows, key, transition)?;
+                let kept = if self.fingerprints {
+                    kept_of(self.fingerprint_after(rows, fingerprint, transition))
+                } else {
+                    successor
+                };
+                visit.visit(self.memo.transition(transition), successor, kept);
+            }
+            self.chosen.len() as u64
+        };
+        if was_full {
+            self.memo.truncate(remembered);
+        }
+        Ok(count)
+    }
+
+    fn successor(
+        &mut self,
+        rows: &Rows<S::Part>,
+        key: u64,
+        transition: u32,
+    ) -> Result<u64, Overflow> {
+        if rows.is_flat() {
+            return Ok(key.wrapping_add(self.memo.growths[transition as usize]));
+        }
+        let updates = self.memo.updates(transition);
+        let mut columns = 0;
+        for update in updates {
+            self.row[usize::from(update.column)] = update.to;
+            columns |= 1 << update.column;
+        }
+        let successor = rows.encode_changed(&mut self.local, &self.row, columns);
+        for update in updates {
+            self.row[usize::from(update.column)] = update.from;
+        }
+        successor
+    }
+
+    /// What the fingerprint of the current row becomes.
+    fn fingerprint_after(
+        &mut self,
+        rows: &Rows<S::Part>,
+        fingerprint: u128,
+        transition: u32,
+    ) -> u128 {
+        let mut sum = fingerprint;
+        for index in 0..self.memo.updates(transition).len() {
+            let Update { column, from, to } = self.memo.updates(transition)[index];
+            let (from, to) = (
+                self.hash(rows, column.into(), from),
+                self.hash(rows, column.into(), to),
+            );
+            sum = sum.wrapping_sub(from).wrapping_add(to);
+        }
+        sum
+    }
+
+    /// Puts into `chosen` the transitions that have to be tried.
+    fn choose(&mut self) {
+        self.chosen.clear();
+        let memo = &self.memo;
+        let ours =
+            |leaf: &Leaf| (leaf.from..leaf.to).filter(|index| !memo.transition(*index).of_time);
+        let idle = self
+            .leaves
+            .iter()
+            .all(|leaf| leaf.when_idle || ours(leaf).next().is_none());
+        let possible = |leaf: &&Leaf| idle || !leaf.when_idle;
+        let alone = |leaf: &&Leaf| self.reduce && leaf.alone;
+        if let Some(leaf) = self.leaves.iter().filter(possible).find(alone) {
+            self.chosen.extend(leaf.from..leaf.to);
+            return;
+        }
+        let all = self.leaves.iter().filter(possible);
+        self.chosen.extend(all.flat_map(|leaf| leaf.from..leaf.to));
+        let in_crew = |index: &&u32| memo.transition(**index).crew.is_some();
+        if self.reduce && self.chosen.iter().filter(in_crew).count() > 1 {
+            // The least step of a crew is kept, so that the choice does not depend on the memo.
+            self.chosen
+                .sort_unstable_by_key(|index| memo.transition(*index).step);
+            self.candidates.clear();
+            self.candidates.extend(self.chosen.iter().map(|index| {
+                let Transition {
+                    footprint, crew, ..
+                } = memo.transition(*index);
+                Candidate {
+                    footprint: *footprint,
+                    crew: *crew,
+                }
+            }));
+            persistent_of(&self.candidates, &mut self.kept);
+            let kept = self.kept.iter().map(|index| self.chosen[*index]);
+            self.chosen = kept.collect();
+        }
+    }
+
+    /// Works out by the rules what offer `number` is in the state of the current row, and remembers it
+    /// unless it is to `forget`.
+    #[cold]
+    fn learn(
+        &mut self,
+        rows: &Rows<S::Part>,
+        number: usize,
+        forget: bool,
+    ) -> Result<Leaf, Overflow> {
+        let state = self.current(rows);
+        let mut offer = std::mem::take(&mut self.offer);
+        self.system.offer(&state, number, &mut offer);
+        let (from, mut depends) = (self.memo.len(), offer.looked);
+        let mut leaf = Leaf {
+            alone: offer.alone,
+            when_idle: offer.when_idle,
+            special: offer.when_idle,
+            ..Leaf::default()
+        };
+        for offered in &offer.steps {
+            let mut after = state.clone();
+            self.seen.clear();
+            let footprint = self.system.apply(&mut after, offered.step, &mut self.seen);
+            let transition = Transition {
+                step: offered.step,
+                footprint,
+                crew: offered.crew,
+                of_time: offered.of_time,
+                witnessed: self.system.witnessed(&after),
+                breach: self.system.judge(&after, false).err().map(Box::new),
+            };
+            leaf.notable |= transition.witnessed != 0 || transition.breach.is_some();
+            leaf.special |= offered.crew.is_some() || offered.of_time;
+            depends |= self.system.depends(offered.step, footprint);
+            self.note_updates(rows, &after, self.system.changes(offered.step, footprint));
+            let growth = if rows.is_flat() {
+                growth_of(rows, &self.updates)
+            } else {
+                Ok(0)
+            };
+            match growth {
+                Ok(growth) => self.memo.push(transition, &self.updates, growth),
+                Err(overflow) => {
+                    self.memo.truncate(from);
+                    return Err(overflow);
+                }
+            }
+        }
+        self.offer = offer;
+        let index = |len| u32::try_from(len).expect("internal bug: the memo is bounded");
+        (leaf.from, leaf.to) = (index(from), index(self.memo.len()));
+        if !forget {
+            self.memo.insert(number, &self.row, depends, leaf);
+        }
+        Ok(leaf)
+    }
+
+    /// Puts into `updates` those of the columns `changed` in which `after` is not what the current
+    /// row is.
+    fn note_updates(&mut self, rows: &Rows<S::Part>, after: &S::State, mut changed: u64) {
+        self.updates.clear();
+        while changed != 0 {
+            let column = changed.trailing_zeros() as usize;
+            changed &= changed - 1;
+            let (from, to) = (
+                self.row[column],
+                rows.part_id(column, self.system.part(after, column)),
+            );
+            if from != to {
+                self.updates.push(Update {
+                    column: column as u8,
+                    from,
+                    to,
+                });
+            }
+        }
+    }
+}
+
+/// The upper 63 bits of a fingerprint.
+fn kept_of(fingerprint: u128) -> u64 {
+    (fingerprint >> 65) as u64
+}
+
+fn growth_of<P>(rows: &Rows<P>, updates: &[Update]) -> Result<u64, Overflow>
+where
+    P: Clone + Eq + std::hash::Hash,
+{
+    updates.iter().try_fold(0_u64, |growth, update| {
+        let more = rows.growth(update.column.into(), update.from, update.to)?;
+        Ok(growth.wrapping_add(more))
+    })
+}

@@ -31,8 +31,8 @@ pub trait Parts: System {
     /// The state with these parts, one for each column.
     fn put_together(&self, parts: &[Self::Part]) -> Self::State;
 
-    /// How many actors there are; [`System::actor`] of every step is below it.
-    fn actors(&self) -> usize;
+    /// Into how many offers the steps of a state are cut: best one for each actor.
+    fn offers(&self) -> usize;
 
     /// Whether every step uses something up that never comes back, so that no state is ever met
     /// again in a run. A claim; `false` is always right, and makes a search look for cycles.
@@ -50,13 +50,11 @@ pub trait Parts: System {
         footprint.writes | footprint.adds
     }
 
-    /// Puts the steps that `actor` may do in `state` into `offer`, ascending, and says what they
-    /// were found by. The offers of all actors together are what [`System::enabled`] lists.
+    /// Puts the steps of offer `number` in `state` into `offer`, ascending, and says what they were
+    /// found by. All offers together are what [`System::enabled`] lists, not always in its order.
     ///
     /// The implementation clears `offer` first.
-    ///
-    /// The order of what all actors offer need not be that of [`System::enabled`].
-    fn offer(&self, state: &Self::State, actor: usize, offer: &mut Offer<Self::Step>);
+    fn offer(&self, state: &Self::State, number: usize, offer: &mut Offer<Self::Step>);
 }
 
 /// A step of an [`Offer`].

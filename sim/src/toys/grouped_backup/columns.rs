@@ -8,7 +8,7 @@ use super::{
     Cluster, CopyAt, Data, Drive, GroupedBackup, GroupedState, GroupedStep, GuestAt, Job, Monitor,
     Status,
 };
-use crate::parts::{Offer, Parts};
+use crate::parts::{Offer, Offered, Parts};
 
 /// The column of the monitor, as a mask.
 pub(super) const MONITOR: u64 = 1 << 0;
@@ -52,7 +52,7 @@ impl GroupedBackup {
             offer.looked |= self.job_column(0);
         }
         if self.monitor_can_go_on(state) {
-            offer.steps.push((GroupedStep::Monitor, None));
+            offer.steps.push(Offered::new(GroupedStep::Monitor));
         }
         // Before anything runs, a job is nothing to the guests, who alone are there.
         offer.alone = matches!(state.monitor, Monitor::Prepares(_)) && !self.bug;
@@ -67,7 +67,7 @@ impl GroupedBackup {
                 offer.looked |= BUDGET;
             }
         }
-        self.job_steps(state, drive, |step| offer.steps.push((step, None)));
+        self.job_steps(state, drive, |step| offer.steps.push(Offered::new(step)));
         offer.alone = match (job.status, data.copy) {
             // The guest is kept away from the cluster in flight.
             (Status::Running, CopyAt::Write { .. }) => true,
@@ -83,7 +83,7 @@ impl GroupedBackup {
     fn offer_of_guest(&self, state: &GroupedState, drive: u8, offer: &mut Offer<GroupedStep>) {
         let Drive { job, data } = &state.drives[usize::from(drive)];
         offer.looked = self.data_column(drive) | self.job_column(drive);
-        self.guest_steps(state, drive, |step| offer.steps.push((step, None)));
+        self.guest_steps(state, drive, |step| offer.steps.push(Offered::new(step)));
         let is_over = |cluster: &Cluster| !self.copies_first(job.status, *cluster);
         // After the snapshot, where nothing is to be copied first any more, a write changes only
         // what nobody else looks at.
@@ -124,15 +124,15 @@ impl Parts for GroupedBackup {
         state
     }
 
-    fn actors(&self) -> usize {
+    fn offers(&self) -> usize {
         1 + 2 * usize::from(self.drives)
     }
 
-    fn offer(&self, state: &GroupedState, actor: usize, offer: &mut Offer<GroupedStep>) {
+    fn offer(&self, state: &GroupedState, number: usize, offer: &mut Offer<GroupedStep>) {
         offer.clear();
         let drives = usize::from(self.drives);
         let drive = |index: usize| u8::try_from(index).expect("internal bug: there are few drives");
-        match actor.checked_sub(1) {
+        match number.checked_sub(1) {
             None => self.offer_of_monitor(state, offer),
             Some(index) if index < drives => self.offer_of_job(state, drive(index), offer),
             Some(index) => self.offer_of_guest(state, drive(index - drives), offer),

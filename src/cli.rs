@@ -19,7 +19,7 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what there is: scenarios, strategies, dialects
+    /// Show what there is: scenarios, strategies, dialects, properties, witnesses
     List(ListArgs),
     /// Play one scenario under one seed and show its trace
     Run(RunArgs),
@@ -39,6 +39,10 @@ pub enum Listing {
     Strategies,
     /// The QEMU releases whose rules are known
     Dialects,
+    /// What is promised, and how it is checked
+    Properties,
+    /// The interesting cases that a search should meet
+    Witnesses,
 }
 
 /// Arguments of `list`.

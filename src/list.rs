@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use model::dialect::DIALECTS;
+use model::property::{PROPERTIES, Property, WITNESSES};
 use scenarios::load::SHIPPED;
 use sim::strategy::STRATEGIES;
 
@@ -25,6 +26,11 @@ pub fn run(args: &ListArgs) -> Result<Exit, String> {
             .iter()
             .map(|dialect| row_of(dialect.name, "QEMU's rules of that release"))
             .collect(),
+        Listing::Properties => PROPERTIES.iter().map(property_row).collect(),
+        Listing::Witnesses => WITNESSES
+            .iter()
+            .map(|(id, says)| row_of(id, says))
+            .collect(),
     };
     crate::written(print(&mut anstream::stdout().lock(), &rows))?;
     Ok(Exit::Clean)
@@ -32,6 +38,21 @@ pub fn run(args: &ListArgs) -> Result<Exit, String> {
 
 fn row_of(name: &str, about: &str) -> (String, String) {
     (name.to_owned(), about.to_owned())
+}
+
+/// A promise, where it comes from, who keeps it, and what is not checked of it.
+fn property_row(row: &Property) -> (String, String) {
+    let (spec, kind) = (row.spec.join(", "), row.kind.word());
+    let mut about = format!("{}\n[{spec}; {kind}] {}", row.says, row.kept_by);
+    if let Some(remark) = row.kind.remark() {
+        let word = if row.kind.is_checked() {
+            "except"
+        } else {
+            "because"
+        };
+        about = format!("{about}\n{word}: {remark}");
+    }
+    row_of(row.id, &about)
 }
 
 fn scenarios() -> Result<Vec<(String, String)>, String> {
@@ -45,7 +66,11 @@ fn scenarios() -> Result<Vec<(String, String)>, String> {
 fn print(out: &mut impl Write, rows: &[(String, String)]) -> io::Result<()> {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, about) in rows {
-        writeln!(out, "{name:<width$}  {about}")?;
+        let mut lines = about.lines();
+        writeln!(out, "{name:<width$}  {}", lines.next().unwrap_or(""))?;
+        for line in lines {
+            writeln!(out, "{:width$}  {line}", "")?;
+        }
     }
     Ok(())
 }

@@ -27,6 +27,8 @@ const PRINTED: &[(&str, &[&str])] = &[
     ("list.scenarios", &["list"]),
     ("list.strategies", &["list", "strategies"]),
     ("list.dialects", &["list", "dialects"]),
+    ("list.properties", &["list", "properties"]),
+    ("list.witnesses", &["list", "witnesses"]),
     (
         "run.full",
         &["run", "test_sync_dirty_bitmap_missing", "--full"],

@@ -11,6 +11,7 @@ use crate::image::{Allocation, Format};
 use crate::job::{self, IoStatus, Job, Status};
 use crate::name::Name;
 use crate::node::{Listed, Node, NodeKind, Opener};
+use crate::property;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
 /// What is copied: QEMU's `MirrorSyncMode`, as far as backups go.
@@ -440,6 +441,7 @@ fn create_frozen(
                 filter: 0,
                 at: At::Then(Then::Begin),
             },
+            ghost: Default::default(),
         },
         copy,
     );
@@ -512,6 +514,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         requests: 0,
         target_of: None,
         context: w.node(source).context,
+        ghost: Default::default(),
     });
     w.node_mut(filter).quiesced = w.drains_over(filter);
     w.node_mut(source).filters.insert(0, filter);
@@ -534,6 +537,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
 
 /// Runs the job's coroutine from where it is to where it yields or returns.
 pub(crate) fn run(w: &mut World, index: JobIx) {
+    property::job::enters(w, index);
     while step(w, index) {}
 }
 
@@ -561,11 +565,8 @@ fn step(w: &mut World, index: JobIx) -> bool {
         At::AwaitCall => pause_point(w, index, Then::Look),
         At::Idle => pause_point(w, index, Then::Idle),
         At::AwaitCancelled => returns(w, index, None),
-        At::Scanning(_) => false,
-        At::Returned => panic!(
-            "internal: job {} entered after it returned",
-            w.job(index).id
-        ),
+        // Nobody may enter it then: the promise `no-run-after-return`.
+        At::Scanning(_) | At::Returned => false,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::event::Operation;
 use crate::fault::{Blkdebug, Fault};
 use crate::guest;
 use crate::image::{self, Allocation, Fill, Image, Kind};
+use crate::property::data::{self as property, CopyGhost};
 use crate::runs::Runs;
 use crate::world::{GuestIx, JobIx, NodeIx, Part, World};
 
@@ -158,6 +159,8 @@ pub struct BlockCopy {
     pub chunk_max: u64,
     /// The sync=top scan is not over: unallocated clusters are dropped when met.
     pub skip_unallocated: bool,
+    /// What [`crate::property`] remembers of it; no rule reads it.
+    pub ghost: CopyGhost,
 }
 
 impl BlockCopy {
@@ -180,6 +183,7 @@ impl BlockCopy {
             workers_max: WORKERS_MAX,
             chunk_max: CHUNK_MAX.max(cluster),
             skip_unallocated: false,
+            ghost: CopyGhost::default(),
         }
     }
 
@@ -393,6 +397,7 @@ pub(crate) fn sleep_over(w: &mut World, job: JobIx) {
 /// Runs a call's coroutine until it waits for something or ends.
 fn advance(w: &mut World, job: JobIx, caller: Caller) {
     while claim_next(w, job, caller) {}
+    property::call_waits(w, job, caller);
     let copy = w.copy(job);
     let call = copy
         .call(caller)
@@ -553,11 +558,8 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
         phase,
         fault: errno,
     };
+    property::claimed(w, job, caller, start..end);
     let copy = w.copy_mut(job);
-    assert!(
-        copy.overlapping((start, end)).is_none(),
-        "internal: two copy tasks of one cluster in flight"
-    );
     let at = copy.tasks.partition_point(|task| task.start < start);
     copy.tasks.insert(at, task);
     copy.call_mut(caller).running += 1;
@@ -591,6 +593,7 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
     match phase {
         Phase::Reading => {
             let contents = w.read_chain(w.node(source).chain(), range.clone());
+            property::was_read(w, job, range.clone(), &contents);
             let fault = w.write_starts(target, &range);
             let copy = w.copy_add(job);
             let at = copy.task_at(start);
@@ -608,10 +611,12 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             }
         }
         Phase::Writing(contents) => {
+            property::target_written(w, job);
             change_target(w, target, |image, below| image.write(below, &contents));
             end_task(w, job, start, None);
         }
         Phase::Zeroing => {
+            property::target_written(w, job);
             change_target(w, target, |image, below| image.write_zeroes(below, range));
             end_task(w, job, start, None);
         }
@@ -658,8 +663,10 @@ fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Er
         w.note_write(Part::Copy(job));
     }
     let copy = w.copy_add(job);
+    let range = start..copy.tasks[copy.task_at(start)].end.min(copy.len);
     let (caller, state, running) = copy.remove_task(start, failed);
     let waiters = copy.waiters(start);
+    property::task_ended(w, job, range, failed.map(|(operation, _)| operation));
     match state {
         CallState::PoolFull { start, end, zero } => pool_has_room(w, job, caller, start, end, zero),
         CallState::Draining if running == 0 => go_on(w, job, caller),

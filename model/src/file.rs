@@ -5,6 +5,7 @@
 
 use crate::image::{self, Comparison, Fill, Format, Image};
 use crate::name::Name;
+use crate::property;
 use crate::runs::Runs;
 use crate::world::{FileIx, World};
 
@@ -172,6 +173,7 @@ impl World {
             } => {
                 let chain = self.chain_of(name)?;
                 self.check_range(chain[0], *offset, *len)?;
+                property::data::file_changed(self, chain[0]);
                 self.write_file(&chain, &filled(*offset, *len, *fill));
             }
             ImageCommand::Read {
@@ -197,6 +199,7 @@ impl World {
             }
             ImageCommand::Rebase { name, backing } => {
                 let file = self.find_file(name)?;
+                property::data::file_changed(self, file);
                 self.file_mut(file).image.rebase_unsafe(backing.clone());
             }
             ImageCommand::Compare { a, b } => return self.compare(a, b),

@@ -9,6 +9,7 @@ use crate::error::text;
 use crate::event::{Event, JobEnd};
 use crate::job::{self, Status};
 use crate::main_loop::{Flow, Frame, Wait};
+use crate::property::{self, job::GroupGhost};
 use crate::world::{GroupIx, JobIx, World};
 
 /// A job group.
@@ -20,6 +21,8 @@ pub struct Group {
     pub aborting: bool,
     /// The command that makes the group still holds it.
     pub held: bool,
+    /// What [`crate::property`] remembers of it; no rule reads it.
+    pub ghost: GroupGhost,
 }
 
 /// The job's run function is over, and so is its bottom half's first part: what becomes of the group?
@@ -72,6 +75,7 @@ pub(crate) fn abort(w: &mut World, index: JobIx) -> Option<Frame> {
     if w.group(group).aborting {
         return None;
     }
+    property::job::aborts(w, index);
     w.group_mut(group).aborting = true;
     for member in w.group(group).members.clone() {
         if member != index {
@@ -115,7 +119,10 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
     match stage {
         FinalizeStage::Decide => {
             job::update_result(w, index);
+            let settling = property::bitmap::settles(w, index);
             backup::settle_bitmap(w, index);
+            property::bitmap::settled(w, index, settling);
+            property::job::decided(w, index);
             let nodes = if w.dialect.graph_change_drains_all {
                 crate::node::ALL_NODES
             } else {

@@ -16,6 +16,7 @@ use crate::image::Fill;
 use crate::main_loop::{Flow, Frame};
 use crate::name::Name;
 use crate::node::{Listed, NodeKind};
+use crate::property;
 use crate::world::{GuestIx, JobIx, NodeIx, World};
 
 /// One request.
@@ -217,6 +218,9 @@ fn begin(w: &mut World, index: GuestIx) {
     let range = request.range();
     w.guest_mut(index).begun += 1;
     w.node_mut(node).requests += 1;
+    if request.changes_data() {
+        property::bitmap::write_begun(w, node);
+    }
     if range.end > w.length(node) {
         let result = Err(Errno::Eio);
         w.guest_mut(index).stage = Stage::Landed {
@@ -270,6 +274,7 @@ pub(crate) fn copied(w: &mut World, index: GuestIx, job: JobIx, failed: Option<E
                 result,
                 reached: false,
             };
+            property::bitmap::saving_failed(w, index);
         }
         None => {
             note_done(w, index, job);
@@ -321,6 +326,9 @@ fn lands(w: &mut World, index: GuestIx) {
         .guest(index)
         .request()
         .expect("internal: a request is in flight");
+    if request.changes_data() {
+        property::data::spoils(w, node);
+    }
     if fault.is_none() {
         let chain = w.node(node).chain().to_vec();
         match request {
@@ -367,6 +375,9 @@ fn ends(w: &mut World, index: GuestIx) {
         }
     }
     w.node_mut(node).requests -= 1;
+    if request.changes_data() {
+        property::bitmap::write_ended(w, node, &request.range(), reached);
+    }
     let guest = w.guest_mut(index);
     guest.stage = Stage::Idle;
     guest.last = Some(result);

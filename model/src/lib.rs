@@ -21,6 +21,7 @@
 //! | nodes, filters, drained sections | [`node`] |
 //! | blkdebug rules | [`fault`] |
 //! | commands in, replies and events out | [`monitor`], [`qmp`], [`query`], [`event`] |
+//! | what is promised, and which cases are interesting | [`property`] |
 //! | what differs between releases | [`dialect`] |
 
 pub mod backup;
@@ -41,6 +42,7 @@ pub mod monitor;
 pub mod name;
 pub mod node;
 pub mod process;
+pub mod property;
 pub mod qmp;
 pub mod query;
 pub mod runs;

@@ -10,6 +10,7 @@ use crate::job::{self, Status};
 use crate::monitor;
 use crate::node::NodeSet;
 use crate::process::{self, Shutdown};
+use crate::property;
 use crate::transaction::{self, Transaction};
 use crate::world::{GroupIx, GuestIx, JobIx, World};
 
@@ -290,6 +291,7 @@ fn begin_wait(w: &mut World, wait: Wait) {
     if wait != Wait::Threads && is_over(w, wait) {
         return;
     }
+    property::job::waits(w, wait);
     let main = w.main_mut();
     main.stack
         .last_mut()

@@ -18,9 +18,10 @@ use crate::main_loop::{self, Bh, Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, NodeKind, Opener};
 use crate::process;
+use crate::property::{self, Witness};
 use crate::query::{self, Query};
 use crate::transaction::{Action, Transaction};
-use crate::world::{NodeIx, World};
+use crate::world::{JobIx, NodeIx, World};
 use crate::{backup, group};
 
 /// A job verb as a command: which family of commands it came by.
@@ -111,6 +112,8 @@ pub struct Monitor {
     pub serial: u32,
     /// A handler returned; its reply is to be written.
     pub reply: Option<Reply>,
+    /// How many replies were written: a ghost of [`crate::property`].
+    pub replied: u32,
     /// `quit` was asked for.
     pub quitting: bool,
     /// The process is gone.
@@ -236,8 +239,10 @@ fn handle(w: &mut World, command: Command) -> Result<Frame, QmpError> {
         Command::Job { verb, id, by } => job_verb(w, verb, &id, by),
         Command::SetSpeed { id, speed } => {
             let job = job::find(w, &id, true)?;
-            job::user_set_speed(w, job, speed)?;
-            Ok(done())
+            let asked = property::job::asks(w, job, Verb::SetSpeed);
+            let set = job::user_set_speed(w, job, speed);
+            property::job::asked(w, job, &asked, set.is_ok());
+            set.map(|()| done())
         }
         Command::Query(query) => {
             let value = query::answer(w, query);
@@ -272,6 +277,14 @@ fn handle(w: &mut World, command: Command) -> Result<Frame, QmpError> {
 
 fn job_verb(w: &mut World, verb: Verb, id: &str, by: ByName) -> Result<Frame, QmpError> {
     let job = job::find(w, id, by.block_job)?;
+    let asked = property::job::asks(w, job, verb);
+    let work = do_verb(w, verb, job, by);
+    property::job::asked(w, job, &asked, work.is_ok());
+    Ok(done_after(w, work?))
+}
+
+/// Does a verb; what is left to do in nested event loops is returned.
+fn do_verb(w: &mut World, verb: Verb, job: JobIx, by: ByName) -> Result<Option<Frame>, QmpError> {
     let mut work = None;
     match verb {
         Verb::Cancel => work = job::user_cancel(w, job, by.block_job && !by.force)?,
@@ -288,7 +301,7 @@ fn job_verb(w: &mut World, verb: Verb, id: &str, by: ByName) -> Result<Frame, Qm
             job::dismiss(w, job);
         }
     }
-    Ok(done_after(w, work))
+    Ok(work)
 }
 
 /// Every running job feels a change of the block graph, where the release drains for it.
@@ -381,6 +394,7 @@ fn resize(
         return Err(QmpError::generic("Parameter 'size' expects a >0 size"));
     };
     if backup::check_not_blocked(w, node).is_err() {
+        w.witness(Witness::ResizeRefused);
         if w.dialect.resize_names_blocker {
             backup::check_not_blocked(w, node)?;
         }
@@ -389,6 +403,8 @@ fn resize(
     }
     let entry = w.node(node);
     if !entry.filters.is_empty() {
+        w.witness(Witness::ResizeRefused);
+        let entry = w.node(node);
         let filter = &w.node(w.top_of(node)).name;
         return Err(QmpError::generic(format!(
             "Permission conflict on node '{0}': permissions 'resize' are both required by an unnamed \
@@ -417,6 +433,7 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
     let reply = if image.format == crate::image::Format::Qcow2 && !size.is_multiple_of(512) {
         Reply::Error(QmpError::generic("The new size must be a multiple of 512"))
     } else {
+        property::bitmap::resizes(w, node);
         w.change_image(&chain, false, |image, below| image.resize(below, size));
         for listed in &mut w.node_mut(node).listed {
             if let crate::node::Listed::Bitmap(bitmap) = listed {
@@ -424,6 +441,7 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
             }
         }
         w.node_mut(node).written = true;
+        property::bitmap::resized(w, node);
         Reply::Done
     };
     w.drain_end(drain);

@@ -12,6 +12,7 @@ use crate::image::{Allocation, Format};
 use crate::job;
 use crate::main_loop::Drain;
 use crate::name::Name;
+use crate::property::bitmap::NodeGhost;
 use crate::world::{ContextIx, FileIx, JobIx, NodeIx, World};
 
 /// A set of nodes: one bit each.
@@ -88,6 +89,8 @@ pub struct Node {
     pub target_of: Option<JobIx>,
     /// The event loop it lives in: `None` is the main loop.
     pub context: Option<ContextIx>,
+    /// What [`crate::property`] remembers of it; no rule reads it.
+    pub ghost: NodeGhost,
 }
 
 impl Node {
@@ -214,6 +217,7 @@ impl World {
             requests: 0,
             target_of: None,
             context: None,
+            ghost: NodeGhost::default(),
         }))
     }
 

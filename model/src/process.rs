@@ -10,6 +10,7 @@ use crate::job;
 use crate::main_loop::{Context, Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Opener};
+use crate::property;
 use crate::world::World;
 
 /// A drive on QEMU's command line.
@@ -79,6 +80,7 @@ const KILLED_BY_ABORT: i32 = -6;
 
 /// The main loop notices that the process is to end.
 pub(crate) fn begin(w: &mut World) -> Frame {
+    property::job::shuts_down(w);
     w.emit(Event::Shutdown);
     Frame::Shutdown(Shutdown::Begin)
 }

@@ -23,6 +23,7 @@ use crate::block_copy::{self, CallState, Caller, Phase};
 use crate::guest::{self, QEMU_IO, Stage};
 use crate::main_loop::{self, Bh, Frame, Wait};
 use crate::monitor;
+use crate::property::{self, Witness};
 use crate::world::{ContextIx, Footprint, GuestIx, JobIx, World};
 
 /// One step. The order is the order in which enabled steps are listed.
@@ -176,6 +177,7 @@ impl World {
     /// If the step is not enabled, or QEMU would fail an assertion.
     pub fn apply(&mut self, step: Step) -> Footprint {
         self.forget_touched();
+        self.forget_witnessed();
         match step {
             Step::MonitorCommand => monitor::begin(self),
             Step::MonitorReply => monitor::reply(self),
@@ -184,6 +186,7 @@ impl World {
             Step::MainResume | Step::MainIo => main_loop::resume(self),
             Step::Enter(context) => {
                 let job = self.context_mut(context).hops.remove(0);
+                self.witness(Witness::IothreadHop);
                 backup::run(self, job);
             }
             Step::Scan(job) => backup::scanned(self, job),
@@ -191,6 +194,7 @@ impl World {
             Step::Task(job, start) => block_copy::io_done(self, job, start),
             Step::Guest(guest) => guest::step(self, guest),
         }
+        property::after_step(self, self.footprint());
         self.footprint()
     }
 
@@ -275,7 +279,7 @@ impl World {
 }
 
 /// A number of bytes as people write it: `64k`, `16M`, `512`.
-fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let unit = [(30, 'G'), (20, 'M'), (10, 'k')]
         .into_iter()
         .find(|&(shift, _)| count > 0 && count.is_multiple_of(1 << shift));

@@ -15,6 +15,7 @@ use crate::job;
 use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, NodeKind, Opener};
+use crate::property::{self, transaction::Before};
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
 /// A bitmap, by its node (or drive) and name.
@@ -139,6 +140,8 @@ pub struct Transaction {
     prepared: Vec<Prepared>,
     error: Option<QmpError>,
     stage: Stage,
+    /// What was there before it: a ghost of [`crate::property`].
+    before: Option<Arc<Before>>,
 }
 
 impl Transaction {
@@ -152,6 +155,7 @@ impl Transaction {
             prepared: Vec::new(),
             error: None,
             stage: Stage::Begin,
+            before: None,
         }
     }
 
@@ -177,7 +181,8 @@ impl Transaction {
         Frame::Transaction(self)
     }
 
-    fn fails(mut self: Box<Self>, error: QmpError) -> Flow {
+    fn fails(mut self: Box<Self>, w: &mut World, error: QmpError) -> Flow {
+        property::transaction::fails(w, &self.prepared);
         self.error = Some(error);
         let last = self.prepared.len();
         Flow::Become(self.at(Stage::Abort(last)), Wait::Nothing)
@@ -234,6 +239,7 @@ fn begin(w: &mut World, mut t: Box<Transaction>) -> Flow {
         w.group_mut(group).held = true;
         t.group = Some(group);
     }
+    t.before = Some(property::transaction::before(w));
     let drain = w.drain_begin(ALL_NODES);
     Flow::Become(t.at(Stage::DrainedAll(drain)), Wait::Quiet(ALL_NODES))
 }
@@ -269,13 +275,16 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
                 t.prepared[index] = Prepared::Dies;
             }
             let error = refuses_group(w, action);
-            return t.fails(error);
+            return t.fails(w, error);
         }
     }
     if let Action::Backup(request) = action {
         return prepare_backup(w, t, index, stage, request);
     }
-    match prepare_simple(w, action, &mut t.prepared[index]) {
+    let busy = property::bitmap::busy_in(w, action);
+    let done = prepare_simple(w, action, &mut t.prepared[index]);
+    property::bitmap::prepared(w, action, &t.prepared[index], done.is_ok(), busy);
+    match done {
         Ok(()) => {
             // Nothing holds the nodes of bitmap actions: guests in iothreads may write between two of them.
             meanwhile(w, t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
@@ -284,7 +293,7 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
             if t.alone {
                 t.prepared[index] = Prepared::Nothing;
             }
-            t.fails(error)
+            t.fails(w, error)
         }
     }
 }
@@ -357,14 +366,14 @@ fn prepare_backup(
 ) -> Flow {
     let source = match w.lookup(&request.device) {
         Ok(source) => source,
-        Err(error) => return t.fails(error),
+        Err(error) => return t.fails(w, error),
     };
     match stage {
         BackupStage::Drain => {
             if !request.drive
                 && let Err(error) = w.lookup(&request.target)
             {
-                return t.fails(error);
+                return t.fails(w, error);
             }
             let nodes = 1 << w.image_under(source);
             let drain = w.drain_begin(nodes);
@@ -378,14 +387,14 @@ fn prepare_backup(
         }
         BackupStage::Drained if request.drive => {
             if let Err(error) = create_target(w, source, request) {
-                return t.fails(error);
+                return t.fails(w, error);
             }
             Flow::Become(t.at(Stage::Prepare(index, BackupStage::Opened)), Wait::Io)
         }
         BackupStage::Drained | BackupStage::Opened => {
             let opened = match open_target(w, request) {
                 Ok(opened) => opened,
-                Err(error) => return t.fails(error),
+                Err(error) => return t.fails(w, error),
             };
             let mut request = with_sync(w, source, request);
             let checked = backup::check_parameters(w, source, &mut request);
@@ -393,7 +402,7 @@ fn prepare_backup(
                 *target = opened;
             }
             if let Err(error) = checked {
-                return t.fails(error);
+                return t.fails(w, error);
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
             if w.dialect.graph_change_drains_all {
@@ -430,7 +439,7 @@ fn create_job(
             }
             then(t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
         }
-        Err(error) => t.fails(error),
+        Err(error) => t.fails(w, error),
     }
 }
 
@@ -486,6 +495,9 @@ fn open_target(w: &mut World, request: &BackupRequest) -> Result<Option<NodeIx>,
 // ---- commit, abort, clean, end
 
 fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
+    if place == 0 {
+        property::transaction::all_prepared(w, &t.prepared);
+    }
     if place == t.actions.len() {
         return then(t.at(Stage::Clean(0)));
     }
@@ -497,7 +509,10 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         Prepared::Removing(node, name) if dirty_bitmap::is_gone(w, *node, name) => {
             return crate::process::dies(w);
         }
-        Prepared::Removing(node, name) => dirty_bitmap::remove_now(w, *node, name),
+        Prepared::Removing(node, name) => {
+            dirty_bitmap::remove_now(w, *node, name);
+            property::bitmap::removed(w, *node, name);
+        }
         Prepared::Dies => {
             if matches!(t.actions[index], Action::BitmapMerge { .. }) {
                 return crate::process::dies(w);
@@ -565,6 +580,7 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
         Prepared::Dies if matches!(t.actions[index], Action::BitmapMerge { .. }) => {}
         Prepared::Dies => return crate::process::dies(w),
     }
+    property::bitmap::rolled_back(w, &t.actions[index], &prepared);
     then(t.at(Stage::Abort(index)))
 }
 
@@ -583,6 +599,8 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
 }
 
 fn end(w: &mut World, t: &Transaction) -> Flow {
+    let (before, failed) = (t.before.as_deref(), t.error.is_some());
+    property::transaction::over(w, &t.actions, &t.prepared, before, failed);
     if let Some(group) = t.group {
         w.group_mut(group).held = false;
         crate::group::release(w, group);

@@ -22,6 +22,7 @@ use crate::job::Job;
 use crate::main_loop::{Context, Main};
 use crate::monitor::Monitor;
 use crate::node::Node;
+use crate::property::{self, Broken};
 
 /// Index of a node. Slots are used again: an index means something only while its owner lives.
 pub type NodeIx = usize;
@@ -188,12 +189,16 @@ pub struct World {
     contexts: Slots<Context>,
     out: Vec<Output>,
     touched: Touched,
+    /// The first promise that was broken.
+    pub(crate) broken: Option<Arc<Broken>>,
+    /// The interesting cases that the step done last has been; no part of the state.
+    pub(crate) witnessed: u64,
 }
 
 /// The state is the parts; what was said since the last step and the footprint being noted are not.
 impl PartialEq for World {
     fn eq(&self, other: &World) -> bool {
-        self.parts() == other.parts()
+        self.parts() == other.parts() && self.broken == other.broken
     }
 }
 
@@ -202,6 +207,7 @@ impl Eq for World {}
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.parts().hash(state);
+        self.broken.hash(state);
     }
 }
 
@@ -255,6 +261,8 @@ impl World {
             contexts: Slots::default(),
             out: Vec::new(),
             touched: Touched::default(),
+            broken: None,
+            witnessed: 0,
         };
         world.add_guest(Guest::qemu_io());
         world
@@ -325,6 +333,7 @@ impl World {
 
     /// Says an event, after everything said before.
     pub(crate) fn emit(&mut self, event: Event) {
+        property::job::says(self, &event);
         self.say(Output::Event(event));
     }
 
@@ -334,6 +343,7 @@ impl World {
     }
 
     pub(crate) fn say_reply(&mut self, reply: Reply) {
+        property::replies(self);
         self.say(Output::Reply(reply));
     }
 
@@ -474,6 +484,24 @@ impl World {
     pub fn try_job(&self, index: JobIx) -> Option<&Job> {
         self.note_read(Part::Job(index));
         self.jobs.get(index)
+    }
+
+    /// The job of that name. Ids are unique among jobs, so which it is depends on nothing but that job, which the
+    /// caller reads.
+    pub(crate) fn job_called(&self, id: &str) -> Option<JobIx> {
+        let called = |&index: &JobIx| self.jobs.get(index).is_some_and(|job| *job.id == *id);
+        self.jobs.indices().find(called)
+    }
+
+    /// Whether the index means a job; asked of a part that the step has written.
+    pub(crate) fn has_job(&self, index: JobIx) -> bool {
+        self.jobs.get(index).is_some()
+    }
+
+    /// The group, if the index still means one.
+    pub(crate) fn try_group(&self, index: GroupIx) -> Option<&Group> {
+        self.note_read(Part::Group(index));
+        self.groups.get(index)
     }
 
     pub(crate) fn add_group(&mut self, group: Group) -> GroupIx {

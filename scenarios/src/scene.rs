@@ -1,5 +1,6 @@
 //! The meeting point of `model` and `sim`: a story on its stage, as a system whose schedules can be tried.
 
+use model::property::WITNESSES;
 use model::step::{Actor, Step as WorldStep};
 use model::world::{Part, World};
 use sim::{Breach, Footprint, System};
@@ -71,6 +72,19 @@ fn actor_of(number: usize) -> Option<Actor> {
     }
 }
 
+/// The first promise of the model's that does not hold.
+fn broken_promise(world: &World, resting: bool) -> Option<Breach> {
+    let broken = if resting {
+        world.broken_at_rest()
+    } else {
+        world.broken().cloned()
+    };
+    broken.map(|broken| Breach {
+        property: broken.property,
+        message: broken.message,
+    })
+}
+
 impl Scene {
     /// A scene of a script.
     pub fn new(script: Script) -> Scene {
@@ -127,6 +141,7 @@ impl System for Scene {
         let mut footprint = Footprint::NONE;
         match step {
             Step::Client => {
+                world.forget_witnessed();
                 client.step(&self.script, world, seen);
                 // A rare step, between the stretches of a story: taken as touching everything.
                 footprint.writes = u64::MAX;
@@ -152,10 +167,21 @@ impl System for Scene {
     }
 
     fn judge(&self, moment: &Moment, resting: bool) -> Result<(), Breach> {
+        if let Some(breach) = broken_promise(&moment.world, resting) {
+            return Err(breach);
+        }
         if moment.client.failure().is_none() && (!resting || moment.client.is_done(&self.script)) {
             return Ok(());
         }
         self.verdict(moment, resting)
+    }
+
+    fn witnesses(&self) -> Vec<&'static str> {
+        WITNESSES.iter().map(|(id, _)| *id).collect()
+    }
+
+    fn witnessed(&self, moment: &Moment) -> u64 {
+        moment.world.witnessed()
     }
 
     fn fingerprint(&self, moment: &Moment) -> u128 {

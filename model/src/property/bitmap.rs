@@ -1,0 +1,548 @@
+//! What each bitmap owes: the granules it must mark, by what was asked of it and written under it.
+//!
+//! The ghost is a second, much simpler bitmap: what the user's commands and the guests' writes mean, without
+//! successors, flags and merges. Without a bug it marks exactly what the real one marks.
+
+use std::ops::Range;
+
+use super::{Broken, area};
+use crate::backup::BitmapMode;
+use crate::bitmap::{Bitmap, Hold};
+use crate::name::Name;
+use crate::node::NodeKind;
+use crate::property::Witness;
+use crate::runs::Bits;
+use crate::transaction::{Action, BitmapName, Prepared};
+use crate::world::{GuestIx, JobIx, NodeIx, World};
+
+/// The ghost of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NodeGhost {
+    /// Its bitmaps that owe something, by name.
+    owed: Vec<Owed>,
+    /// Guests' writes in flight.
+    writes: u8,
+}
+
+/// What one bitmap owes. All bits are numbers of granules.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Owed {
+    name: Name,
+    /// Written since; while a job has the bitmap, since the job's start instant.
+    now: Bits,
+    /// What a job took over at its start instant.
+    handed: Option<Handed>,
+    /// What `now` would be if the clears and merges of a transaction in progress were taken back, oldest first.
+    before: Vec<Bits>,
+}
+
+/// A bitmap at a job's start instant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Handed {
+    bits: Bits,
+    recording: bool,
+    persistent: bool,
+}
+
+impl NodeGhost {
+    fn find(&self, name: &str) -> Option<&Owed> {
+        self.owed.iter().find(|owed| *owed.name == *name)
+    }
+
+    /// The entry of that bitmap, made if there is none.
+    fn entry(&mut self, name: &Name) -> &mut Owed {
+        let at = self.owed.partition_point(|owed| owed.name < *name);
+        if self.owed.get(at).is_none_or(|owed| owed.name != *name) {
+            let owed = Owed {
+                name: name.clone(),
+                now: Bits::new(),
+                handed: None,
+                before: Vec::new(),
+            };
+            self.owed.insert(at, owed);
+        }
+        &mut self.owed[at]
+    }
+
+    /// Drops the entries that say nothing.
+    fn tidy(&mut self) {
+        self.owed.retain(|owed| {
+            !owed.now.is_empty() || owed.handed.is_some() || !owed.before.is_empty()
+        });
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.owed.retain(|owed| *owed.name != *name);
+    }
+}
+
+/// The granules that these bytes touch.
+fn granules(range: &Range<u64>, granularity: u64) -> Range<u64> {
+    range.start / granularity..range.end.div_ceil(granularity)
+}
+
+/// Bits of one granularity in granules of another, rounded outwards, up to the bitmap's end.
+fn regrained(bits: &Bits, from: u64, into: &Bitmap) -> Bits {
+    let widened = bits.iter().map(|(range, ())| {
+        let bytes = range.start * from..(range.end * from).min(into.size());
+        (granules(&bytes, into.granularity), ())
+    });
+    widened.collect()
+}
+
+fn covers(real: &Bits, owed: &Bits) -> bool {
+    first_missing(real, owed).is_none()
+}
+
+/// The first run that is owed and not marked as a whole.
+fn first_missing(real: &Bits, owed: &Bits) -> Option<Range<u64>> {
+    owed.iter()
+        .map(|(range, ())| range)
+        .find(|range| !real.covers(range.clone()))
+}
+
+// ---- guests
+
+/// A guest's write has begun.
+pub(crate) fn write_begun(w: &mut World, node: NodeIx) {
+    w.node_mut(node).ghost.writes += 1;
+}
+
+/// A guest's write has ended. If it `reached` the node, every bitmap that records there (or on a filter above) owes
+/// it from now on, whether it succeeded or not.
+pub(crate) fn write_ended(w: &mut World, node: NodeIx, range: &Range<u64>, reached: bool) {
+    w.node_mut(node).ghost.writes -= 1;
+    if !reached || range.is_empty() {
+        return;
+    }
+    owe(w, node, range);
+    for filter in w.node(node).filters.clone() {
+        owe(w, filter, range);
+    }
+}
+
+fn owe(w: &mut World, node: NodeIx, range: &Range<u64>) {
+    let recording = |bitmap: &&Bitmap| bitmap.name.is_some() && bitmap.recording();
+    let owing: Vec<(Name, u64)> = w
+        .node(node)
+        .bitmaps()
+        .filter(recording)
+        .filter_map(|bitmap| Some((bitmap.name.clone()?, bitmap.granularity)))
+        .collect();
+    if owing.is_empty() {
+        return;
+    }
+    let ghost = &mut w.node_mut(node).ghost;
+    for (name, granularity) in owing {
+        ghost.entry(&name).now.set(granules(range, granularity), ());
+    }
+}
+
+// ---- commands
+
+/// The bitmaps that an action on bitmaps is about.
+fn bitmaps_of(action: &Action) -> Vec<BitmapName> {
+    match action {
+        Action::BitmapClear(bitmap)
+        | Action::BitmapEnable(bitmap)
+        | Action::BitmapDisable(bitmap)
+        | Action::BitmapRemove(bitmap) => vec![bitmap.clone()],
+        Action::BitmapMerge { target, sources } => {
+            let on_node = |source: &BitmapName| BitmapName {
+                node: if source.node.is_empty() {
+                    target.node.clone()
+                } else {
+                    source.node.clone()
+                },
+                name: source.name.clone(),
+            };
+            let sources = sources.iter().map(on_node);
+            std::iter::once(target.clone()).chain(sources).collect()
+        }
+        Action::Backup(_) | Action::BitmapAdd { .. } | Action::Abort => Vec::new(),
+    }
+}
+
+/// The first bitmap of an action that is busy now.
+pub(crate) fn busy_in(w: &World, action: &Action) -> Option<Name> {
+    let busy = |bitmap: &BitmapName| is_busy(w, w.find_node(&bitmap.node)?, &bitmap.name);
+    bitmaps_of(action)
+        .iter()
+        .find(|bitmap| busy(bitmap) == Some(true))
+        .map(|bitmap| bitmap.name.clone())
+}
+
+fn is_busy(w: &World, node: NodeIx, name: &str) -> Option<bool> {
+    Some(w.node(node).bitmap(name)?.busy())
+}
+
+/// A bitmap action was prepared, or refused; `busy` is what [`busy_in`] said before.
+pub(crate) fn prepared(
+    w: &mut World,
+    action: &Action,
+    prepared: &Prepared,
+    done: bool,
+    busy: Option<Name>,
+) {
+    if let Some(name) = busy {
+        if done {
+            let verb = action.type_name();
+            w.breaks(
+                "busy-exclusion",
+                format!("{verb} used bitmap {name}, which is busy"),
+            );
+        } else {
+            w.witness(Witness::BusyBitmapRefused);
+        }
+    }
+    if !done {
+        return;
+    }
+    match (action, prepared) {
+        (Action::BitmapAdd { bitmap, .. }, _) => added(w, bitmap),
+        (_, Prepared::Cleared(node, name, _)) => cleared(w, *node, name),
+        (Action::BitmapMerge { .. }, Prepared::Merged(node, name, _)) => {
+            merged(w, *node, name, &bitmaps_of(action)[1..]);
+        }
+        _ => {}
+    }
+}
+
+/// A new bitmap owes nothing.
+fn added(w: &mut World, bitmap: &BitmapName) {
+    if let Some(node) = w.find_node(&bitmap.node) {
+        w.node_mut(node).ghost.forget(&bitmap.name);
+    }
+}
+
+fn cleared(w: &mut World, node: NodeIx, name: &Name) {
+    let owed = w.node_mut(node).ghost.entry(name);
+    owed.before.push(std::mem::take(&mut owed.now));
+}
+
+fn merged(w: &mut World, node: NodeIx, name: &Name, sources: &[BitmapName]) {
+    let mut gained = Bits::new();
+    let mut missing = None;
+    let Some(target) = w.node(node).bitmap(name).cloned() else {
+        return;
+    };
+    for source in sources {
+        let Some(from) = w.find_node(&source.node) else {
+            continue;
+        };
+        let entry = w.node(from);
+        let Some(real) = entry.bitmap(&source.name) else {
+            continue;
+        };
+        let wanted = regrained(real.dirty_bits(), real.granularity, &target);
+        if let Some(run) = first_missing(target.dirty_bits(), &wanted) {
+            let bytes = run.start * target.granularity..run.end * target.granularity;
+            missing.get_or_insert((source.name.clone(), bytes));
+        }
+        if let Some(owed) = entry.ghost.find(&source.name) {
+            gained.union(&regrained(&owed.now, real.granularity, &target));
+        }
+    }
+    if let Some((source, bytes)) = missing {
+        let message = format!(
+            "{} of bitmap {source} is not marked in {name} after their merge",
+            area(&bytes)
+        );
+        w.breaks("merge-is-union", message);
+    }
+    w.witness_if(!target.disabled, Witness::MergeIntoRecording);
+    let owed = w.node_mut(node).ghost.entry(name);
+    owed.before.push(owed.now.clone());
+    owed.now.union(&gained);
+}
+
+/// A prepared bitmap action was taken back.
+pub(crate) fn rolled_back(w: &mut World, action: &Action, prepared: &Prepared) {
+    match (action, prepared) {
+        (Action::BitmapAdd { bitmap, .. }, Prepared::Added) => added(w, bitmap),
+        (_, Prepared::Cleared(node, name, _) | Prepared::Merged(node, name, _)) => {
+            let ghost = &mut w.node_mut(*node).ghost;
+            let owed = ghost.entry(name);
+            // What was written meanwhile is lost: see the exception of the row `no-lost-dirty`.
+            if let Some(before) = owed.before.pop() {
+                owed.now = before;
+            }
+            ghost.tidy();
+        }
+        _ => {}
+    }
+}
+
+/// A bitmap was taken off its node.
+pub(crate) fn removed(w: &mut World, node: NodeIx, name: &str) {
+    w.node_mut(node).ghost.forget(name);
+}
+
+/// A transaction is over: nothing of it will be taken back.
+pub(crate) fn kept(w: &mut World, prepared: &[Prepared]) {
+    for prepared in prepared {
+        let (Prepared::Cleared(node, name, _) | Prepared::Merged(node, name, _)) = prepared else {
+            continue;
+        };
+        if !crate::dirty_bitmap::is_gone(w, *node, name) {
+            let ghost = &mut w.node_mut(*node).ghost;
+            ghost.entry(name).before.clear();
+            ghost.tidy();
+        }
+    }
+}
+
+/// A node is about to be resized.
+pub(crate) fn resizes(w: &mut World, node: NodeIx) {
+    let busy = w.node(node).bitmaps().find(|bitmap| bitmap.busy()).cloned();
+    if let Some(bitmap) = busy {
+        let name = bitmap
+            .name
+            .as_deref()
+            .unwrap_or("without a name")
+            .to_owned();
+        w.breaks(
+            "no-resize-while-busy",
+            format!("a node is resized while its bitmap {name} is busy"),
+        );
+    }
+}
+
+/// A node has been resized.
+pub(crate) fn resized(w: &mut World, node: NodeIx) {
+    let length = w.length(node);
+    let entry = w.node(node);
+    let wrong = entry.bitmaps().find(|bitmap| bitmap.size() != length);
+    let wrong = wrong.map(|bitmap| (bitmap.name.clone(), bitmap.size()));
+    let sizes: Vec<(Name, u64)> = entry
+        .bitmaps()
+        .filter_map(|bitmap| Some((bitmap.name.clone()?, bitmap.granularity)))
+        .collect();
+    w.witness_if(!sizes.is_empty(), Witness::ResizedWithBitmap);
+    if let Some((name, size)) = wrong {
+        let name = name.as_deref().unwrap_or("without a name").to_owned();
+        let message = format!("bitmap {name} covers {size} bytes of a node of {length}");
+        w.breaks("size-follows-node", message);
+    }
+    let ghost = &mut w.node_mut(node).ghost;
+    for owed in &mut ghost.owed {
+        let granularity = sizes.iter().find(|(name, _)| *name == owed.name);
+        if let Some((_, granularity)) = granularity {
+            let end = length.div_ceil(*granularity);
+            owed.now.truncate(end);
+            owed.before.iter_mut().for_each(|bits| bits.truncate(end));
+        }
+    }
+    ghost.tidy();
+}
+
+// ---- jobs
+
+/// A job's start instant: what its bitmap owes is handed to the job.
+pub(crate) fn hand_over(w: &mut World, job: JobIx) {
+    let backup = &w.job(job).backup;
+    let source = backup.source;
+    let Some((name, _)) = backup.bitmap.clone() else {
+        return;
+    };
+    let Some(bitmap) = w.node(source).bitmap(&name) else {
+        return;
+    };
+    let (recording, persistent) = (bitmap.recording(), bitmap.persistent);
+    let owed = w.node_mut(source).ghost.entry(&name);
+    owed.handed = Some(Handed {
+        bits: std::mem::take(&mut owed.now),
+        recording,
+        persistent,
+    });
+}
+
+/// A job's bitmap before its fate is decided.
+pub(crate) struct Settling {
+    name: Name,
+    successor: Bits,
+}
+
+/// The fate of a job's bitmap is about to be decided.
+pub(crate) fn settles(w: &mut World, job: JobIx) -> Option<Settling> {
+    let backup = &w.job(job).backup;
+    let source = backup.source;
+    let (name, _) = backup.bitmap.clone()?;
+    let entry = w.node(source);
+    let writes = entry.ghost.writes;
+    let successor = entry.bitmap(&name)?.successor();
+    let successor = successor.map_or_else(Bits::new, |successor| successor.dirty_bits().clone());
+    w.witness_if(writes > 0, Witness::WriteOverJobEnd);
+    Some(Settling { name, successor })
+}
+
+/// The fate of a job's bitmap was decided.
+pub(crate) fn settled(w: &mut World, index: JobIx, settling: Option<Settling>) {
+    let Some(Settling { name, successor }) = settling else {
+        return;
+    };
+    let job = w.job(index);
+    let (id, source) = (job.id.clone(), job.backup.source);
+    let success = job.ret.is_none() && !job.force_cancel;
+    let Some((_, mode)) = job.backup.bitmap else {
+        return;
+    };
+    let advances = mode != BitmapMode::Never && (success || mode == BitmapMode::Always);
+    let Some(real) = w.node(source).bitmap(&name).cloned() else {
+        return w.breaks(
+            "busy-ends",
+            format!("bitmap {name} is gone at the end of job {id}"),
+        );
+    };
+    if real.busy() {
+        w.breaks(
+            "busy-ends",
+            format!("bitmap {name} is busy after job {id} has ended"),
+        );
+    }
+    let had = !successor.is_empty();
+    w.witness_if(had && advances, Witness::BitmapAbdicatedDirty);
+    w.witness_if(had && !advances, Witness::BitmapReclaimedDirty);
+
+    let owed = w.node(source).ghost.find(&name);
+    let Some(handed) = owed.and_then(|owed| owed.handed.clone()) else {
+        return;
+    };
+    let kept = match (advances, success) {
+        (false, _) => handed.bits.clone(),
+        (true, true) => Bits::new(),
+        (true, false) => regrained(&super::data::uncopied(w, index), 1, &real),
+    };
+    w.witness_if(
+        advances && !success && !kept.is_empty(),
+        Witness::AlwaysModeMerged,
+    );
+    check_flags(w, &id, &real, &handed);
+    check_bits(w, &id, &real, &kept, (advances, success));
+    let ghost = &mut w.node_mut(source).ghost;
+    let owed = ghost.entry(&name);
+    owed.handed = None;
+    owed.now.union(&kept);
+    let surplus = success && advances && !covers(&owed.now, real.dirty_bits());
+    ghost.tidy();
+    if surplus {
+        let message =
+            format!("job {id} succeeded, but its bitmap {name} still marks what was copied");
+        w.breaks("grouped-atomicity", message);
+    }
+}
+
+fn check_flags(w: &mut World, id: &str, real: &Bitmap, handed: &Handed) {
+    let name = real.name.as_deref().unwrap_or("");
+    if real.recording() != handed.recording {
+        let message = format!("bitmap {name} does not record as it did before job {id}");
+        w.breaks("recording-preserved", message);
+    }
+    if real.persistent != handed.persistent {
+        let message = format!("bitmap {name} is not persistent as it was before job {id}");
+        w.breaks("persistence-follows-name", message);
+    }
+}
+
+fn check_bits(
+    w: &mut World,
+    id: &str,
+    real: &Bitmap,
+    kept: &Bits,
+    (advances, _success): (bool, bool),
+) {
+    let Some(run) = first_missing(real.dirty_bits(), kept) else {
+        return;
+    };
+    let name = real.name.as_deref().unwrap_or("");
+    let bytes = area(&(run.start * real.granularity..run.end * real.granularity));
+    if advances {
+        let message =
+            format!("job {id} ended, and bitmap {name} forgot {bytes}, which was not copied");
+        w.breaks("consumed-only-if-copied", message);
+    } else {
+        let message =
+            format!("job {id} ended, and bitmap {name} forgot {bytes}, which it marked before");
+        w.breaks("failure-keeps-bits", message);
+    }
+}
+
+// ---- what must hold of a node after every step that wrote it
+
+/// The first promise about a node's bitmaps that does not hold.
+pub(crate) fn broken_in(w: &World, node: NodeIx) -> Option<Broken> {
+    let entry = w.node(node);
+    let beyond = entry.bitmaps().find(|bitmap| {
+        let end = bitmap.size().div_ceil(bitmap.granularity);
+        bitmap
+            .dirty_bits()
+            .iter()
+            .next_back()
+            .is_some_and(|(run, ())| run.end > end)
+    });
+    if let Some(bitmap) = beyond {
+        let name = bitmap.name.as_deref().unwrap_or("without a name");
+        let message = format!("bitmap {name} marks bytes beyond its end");
+        return Some(Broken::new("count-exact", message));
+    }
+    entry
+        .ghost
+        .owed
+        .iter()
+        .find_map(|owed| broken_debt(owed, entry.bitmap(&owed.name)))
+}
+
+fn broken_debt(owed: &Owed, bitmap: Option<&Bitmap>) -> Option<Broken> {
+    let name = &owed.name;
+    let Some(bitmap) = bitmap else {
+        return Some(Broken::new(
+            "no-lost-dirty",
+            format!("bitmap {name} is gone with all it marked"),
+        ));
+    };
+    let lost = |run: Range<u64>, place: &str| {
+        let bytes = area(&(run.start * bitmap.granularity..run.end * bitmap.granularity));
+        let message = format!("{bytes} was written, but is not dirty in {place} {name}");
+        Some(Broken::new("no-lost-dirty", message))
+    };
+    match (&owed.handed, &bitmap.hold) {
+        (Some(handed), Hold::Frozen { .. }) if handed.bits != *bitmap.dirty_bits() => {
+            let message = format!("bitmap {name} changed while it had a successor");
+            Some(Broken::new("frozen-parent", message))
+        }
+        (Some(_), Hold::Frozen { successor }) => lost(
+            first_missing(successor.dirty_bits(), &owed.now)?,
+            "the successor of bitmap",
+        ),
+        (None, Hold::Frozen { successor }) => {
+            let mut both = bitmap.dirty_bits().clone();
+            both.union(successor.dirty_bits());
+            lost(first_missing(&both, &owed.now)?, "bitmap")
+        }
+        (_, Hold::Idle | Hold::Removing) => {
+            lost(first_missing(bitmap.dirty_bits(), &owed.now)?, "bitmap")
+        }
+    }
+}
+
+/// The copy-before-write of a guest's write failed: its request must fail too.
+pub(crate) fn saving_failed(w: &mut World, guest: GuestIx) {
+    w.witness(Witness::CbwFailed);
+    let entry = w.guest(guest);
+    let fails = matches!(
+        entry.stage,
+        crate::guest::Stage::Landed { result: Err(_), .. }
+    );
+    if !fails {
+        let name = entry.name.clone();
+        let message =
+            format!("the old data under a write of {name} was not saved, and the write goes on");
+        w.breaks("cbw-failure-visible", message);
+    }
+}
+
+/// Is the node a filter of that job?
+pub(crate) fn is_filter_of(w: &World, node: NodeIx, job: JobIx) -> bool {
+    w.node_indices().any(|index| index == node)
+        && matches!(w.node(node).kind, NodeKind::Filter { job: of, .. } if of == job)
+}

@@ -1,0 +1,426 @@
+//! What is said of a job, in which order, and what its group makes of it.
+
+use super::{Broken, bitmap, data};
+use crate::backup::At;
+use crate::block_copy::Caller;
+use crate::event::{ErrorAction, Event};
+use crate::job::{IoStatus, Job, Status, Verb};
+use crate::main_loop::{Frame, Wait};
+use crate::property::Witness;
+use crate::world::{GroupIx, JobIx, NodeIx, World};
+
+/// The ghost of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct JobGhost {
+    /// The status said last.
+    said: Option<Status>,
+    /// A terminal event was said.
+    ended: bool,
+    /// A forced cancel was seen.
+    cancelled: bool,
+    /// The number of the command that created it.
+    command: u32,
+}
+
+impl JobGhost {
+    /// The number of the command that created it.
+    pub(crate) fn command(&self) -> u32 {
+        self.command
+    }
+}
+
+/// The ghost of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GroupGhost {
+    /// How its first member ended: well or not.
+    ended_well: Option<bool>,
+}
+
+// ---- what is said
+
+/// An event is about to be said.
+pub(crate) fn says(w: &mut World, event: &Event) {
+    let Some(id) = event.job() else {
+        return;
+    };
+    let Some(index) = w.job_called(id) else {
+        let message = format!("{} speaks of job {id}, which is gone", event.name());
+        return w.breaks("event-order", message);
+    };
+    match event {
+        Event::JobStatusChange { status, .. } => status_said(w, index, *status),
+        Event::BlockJobCompleted { error, .. } => {
+            terminal_said(w, index, event.name(), error.is_none());
+            error_text(w, index, error.is_some());
+        }
+        Event::BlockJobCancelled { .. } => terminal_said(w, index, event.name(), false),
+        Event::BlockJobPending { .. } => pending_said(w, index),
+        Event::BlockJobError { action, .. } => error_said(w, index, *action),
+        Event::Shutdown => {}
+    }
+}
+
+fn status_said(w: &mut World, index: JobIx, status: Status) {
+    let command = w.monitor().serial;
+    let job = w.job_mut(index);
+    let before = job.ghost.said.replace(status);
+    let legal = match before {
+        None => status == Status::Created,
+        Some(before) => before != status && before.may_become(status),
+    };
+    let (id, started, ended) = (job.id.clone(), job.started, job.ghost.ended);
+    if !legal {
+        let (from, to) = (before.map_or("nothing", Status::name), status.name());
+        let message = format!("job {id} goes from {from} to {to}");
+        w.breaks("legal-transitions", message);
+    }
+    match status {
+        Status::Created => created(w, index, command),
+        Status::Running if before == Some(Status::Created) => data::starts(w, index),
+        Status::Paused => paused(w, index),
+        Status::Concluded => concluded(w, index, started, ended),
+        _ => {}
+    }
+}
+
+fn created(w: &mut World, index: JobIx, command: u32) {
+    w.job_mut(index).ghost.command = command;
+    let id = w.job(index).id.clone();
+    let jobs = w.main().jobs.clone();
+    if jobs
+        .into_iter()
+        .any(|other| other != index && w.job(other).id == id)
+    {
+        w.breaks("id-unique", format!("two jobs are called {id}"));
+    }
+    let group = w.job(index).group;
+    if !w.group(group).members.contains(&index) {
+        w.breaks(
+            "group-list",
+            format!("job {id} is created outside its group"),
+        );
+    }
+}
+
+fn paused(w: &mut World, index: JobIx) {
+    let busy = |task: &crate::block_copy::Task| task.caller == Caller::Job;
+    if w.copy(index).tasks.iter().any(busy) {
+        let id = w.job(index).id.clone();
+        let message = format!("job {id} says it is paused while a copy of its own is in flight");
+        w.breaks("pause-is-quiescent", message);
+    }
+}
+
+fn concluded(w: &mut World, index: JobIx, started: bool, ended: bool) {
+    let id = w.job(index).id.clone();
+    if started != ended {
+        let message = if started {
+            format!("job {id} is concluded without a terminal event")
+        } else {
+            format!("job {id} was never started, and has a terminal event")
+        };
+        w.breaks("one-terminal-event", message);
+    }
+    let group = w.job(index).group;
+    if w.try_group(group)
+        .is_some_and(|group| group.members.contains(&index))
+    {
+        w.breaks(
+            "group-list",
+            format!("job {id} is concluded and still in its group"),
+        );
+    }
+}
+
+fn terminal_said(w: &mut World, index: JobIx, name: &str, well: bool) {
+    let job = w.job_mut(index);
+    let twice = std::mem::replace(&mut job.ghost.ended, true);
+    let (id, said, started) = (job.id.clone(), job.ghost.said, job.started);
+    let cancelled = job.ghost.cancelled || job.force_cancel;
+    let (holds, filter) = (job.nodes != 0, job.backup.filter);
+    if twice || !started {
+        let why = if twice {
+            "a second time"
+        } else {
+            "of a job that was never started"
+        };
+        w.breaks(
+            "one-terminal-event",
+            format!("{name} of job {id} is said {why}"),
+        );
+    }
+    if !matches!(said, Some(Status::Pending | Status::Aborting)) {
+        let said = said.map_or("nothing", Status::name);
+        w.breaks(
+            "event-order",
+            format!("{name} of job {id} is said after {said}"),
+        );
+    }
+    if well && cancelled {
+        w.breaks(
+            "cancel-means-fail",
+            format!("job {id} was cancelled, and succeeds"),
+        );
+    }
+    let in_flight = !w.copy(index).tasks.is_empty();
+    if holds || in_flight || bitmap::is_filter_of(w, filter, index) {
+        let message = format!("{name} of job {id} is said while it holds nodes or copies");
+        w.breaks("terminal-is-final", message);
+    }
+    data::is_over(w, index);
+}
+
+fn error_text(w: &mut World, index: JobIx, said: bool) {
+    let job = w.job(index);
+    if said != job.ret.is_some() || job.ret.is_some() != job.error.is_some() {
+        let message = format!("the error of job {} is not its result", job.id);
+        w.breaks("error-text", message);
+    }
+}
+
+fn pending_said(w: &mut World, index: JobIx) {
+    let job = w.job(index);
+    let (id, said, group) = (job.id.clone(), job.ghost.said, job.group);
+    if said != Some(Status::Pending) {
+        w.breaks(
+            "event-order",
+            format!("job {id} waits for job-finalize, and is not pending"),
+        );
+    }
+    let members = w.group(group).members.clone();
+    let undone = members
+        .into_iter()
+        .find(|&member| !is_done_well(w.job(member)));
+    if let Some(member) = undone {
+        let message = format!(
+            "job {id} is pending before job {} is done",
+            w.job(member).id
+        );
+        w.breaks("pending-together", message);
+    }
+}
+
+fn is_done_well(job: &Job) -> bool {
+    matches!(
+        job.status,
+        Status::Waiting | Status::Pending | Status::Concluded
+    ) && job.ret.is_none()
+}
+
+fn error_said(w: &mut World, index: JobIx, action: ErrorAction) {
+    let job = w.job(index);
+    if job.ghost.ended || job.status.is_completed() {
+        let message = format!("job {} meets an error after its end", job.id);
+        w.breaks("event-order", message);
+    }
+    w.witness(match action {
+        ErrorAction::Report => Witness::ErrorReport,
+        ErrorAction::Ignore => Witness::ErrorIgnored,
+        ErrorAction::Stop => Witness::ErrorStop,
+    });
+}
+
+// ---- verbs
+
+/// A job before a verb.
+pub(crate) struct Asked {
+    verb: Verb,
+    job: Job,
+    copying: bool,
+}
+
+/// A verb is about to be tried.
+pub(crate) fn asks(w: &World, index: JobIx, verb: Verb) -> Asked {
+    let in_flight = |task: &crate::block_copy::Task| task.caller == Caller::Job;
+    Asked {
+        verb,
+        job: w.job(index).clone(),
+        copying: w.copy(index).tasks.iter().any(in_flight),
+    }
+}
+
+/// A verb was tried; `done` if it was not refused.
+pub(crate) fn asked(w: &mut World, index: JobIx, before: &Asked, done: bool) {
+    let Asked { verb, job, copying } = before;
+    let allowed = verb.allowed_in(job.status);
+    let (id, word, status) = (&job.id, verb.name(), job.status.name());
+    if done && !allowed {
+        let message = format!("job {id} accepts {word} while it is {status}");
+        return w.breaks("verb-table", message);
+    }
+    if !done {
+        w.witness_if(!allowed, Witness::VerbRefused);
+        if w.try_job(index) != Some(job) {
+            let message = format!("job {id} refuses {word} while it is {status}, and changes");
+            w.breaks("verb-table", message);
+        }
+        return;
+    }
+    match verb {
+        Verb::Cancel => {
+            w.witness_if(*copying, Witness::CancelWhileCopying);
+            w.witness_if(job.status == Status::Pending, Witness::CancelWhilePending);
+            w.witness_if(job.status == Status::Waiting, Witness::CancelWhileWaiting);
+            let returned = job.deferred && !job.status.is_completed();
+            w.witness_if(returned, Witness::CancelAfterReturn);
+        }
+        Verb::Pause => w.witness_if(*copying, Witness::PauseWhileCopying),
+        Verb::Resume => w.witness_if(job.status == Status::Paused, Witness::ResumeAfterPause),
+        Verb::Finalize => w.witness(Witness::UserFinalize),
+        Verb::Dismiss => dismissed(w, index, job),
+        Verb::SetSpeed | Verb::Complete => {}
+    }
+}
+
+fn dismissed(w: &mut World, index: JobIx, job: &Job) {
+    w.witness(Witness::DismissedByUser);
+    if w.try_job(index).is_some() {
+        w.breaks(
+            "dismiss-works",
+            format!("job {} was dismissed, and is still there", job.id),
+        );
+    }
+}
+
+/// A job is about to be gone.
+pub(crate) fn forgotten(w: &mut World, index: JobIx) {
+    let job = w.job(index);
+    let asked_for = w.monitor().handling || w.monitor().quitting;
+    if job.started && !job.auto_dismiss && !asked_for {
+        let message = format!("job {} is gone before its user has dismissed it", job.id);
+        w.breaks("dismiss-works", message);
+    }
+}
+
+/// A coroutine is entered.
+pub(crate) fn enters(w: &mut World, index: JobIx) {
+    let job = w.job(index);
+    if job.deferred || !job.busy {
+        let message = format!(
+            "the coroutine of job {} is entered while it is not yielded",
+            job.id
+        );
+        w.breaks("no-run-after-return", message);
+    }
+}
+
+/// A run function has returned.
+pub(crate) fn returned(w: &mut World, index: JobIx) {
+    let monitor = w.monitor();
+    let unanswered = monitor.handling || monitor.reply.is_some();
+    let serial = monitor.serial;
+    let soon = unanswered && w.job(index).ghost.command == serial;
+    w.witness_if(soon, Witness::EndBeforeReply);
+}
+
+/// A nested event loop begins to wait.
+pub(crate) fn waits(w: &mut World, wait: Wait) {
+    let Wait::Quiet(nodes) = wait else {
+        return;
+    };
+    let held = |node: &NodeIx| nodes & (1 << node) != 0;
+    let requests = w
+        .node_indices()
+        .filter(held)
+        .any(|node| w.node(node).requests > 0);
+    w.witness_if(requests, Witness::DrainWaitsForRequest);
+    let jobs = w.main().jobs.iter().copied();
+    let copying = jobs
+        .map(|job| w.job(job))
+        .any(|job| job.nodes & nodes != 0 && job.busy && matches!(job.backup.at, At::Quiescing(_)));
+    w.witness_if(copying, Witness::DrainWaitsForCopy);
+}
+
+/// The process begins to end.
+pub(crate) fn shuts_down(w: &mut World) {
+    let jobs = w.main().jobs.iter();
+    let going_on = jobs
+        .copied()
+        .any(|job| w.job(job).status != Status::Concluded);
+    w.witness_if(going_on, Witness::ShutdownWithJob);
+}
+
+// ---- groups
+
+/// One member failed, and its group is about to be aborted.
+pub(crate) fn aborts(w: &mut World, index: JobIx) {
+    let group = w.job(index).group;
+    let members = w.group(group).members.clone();
+    let aborts = |frame: &Frame| matches!(frame, Frame::AbortGroup { group: of } if *of == group);
+    if w.main().frames().any(aborts) {
+        let message = format!(
+            "job {} aborts a group that is being aborted",
+            w.job(index).id
+        );
+        w.breaks("single-aborter", message);
+    }
+    w.witness_if(members.len() >= 2, Witness::GroupAborts);
+    for member in members.into_iter().filter(|&member| member != index) {
+        if w.job(member).status == Status::Waiting {
+            w.witness(Witness::SiblingFailedWhileWaiting);
+            let empty = w.copy(member).ghost.is_empty_job();
+            w.witness_if(empty, Witness::EmptyJobFirst);
+        }
+    }
+}
+
+/// The fate of a job is decided.
+pub(crate) fn decided(w: &mut World, index: JobIx) {
+    let job = w.job(index);
+    let (id, group, well) = (job.id.clone(), job.group, job.ret.is_none());
+    let first = *w.group_mut(group).ghost.ended_well.get_or_insert(well);
+    if first != well {
+        let (word, other) = if well {
+            ("succeeds", "failed")
+        } else {
+            ("fails", "succeeded")
+        };
+        let message = format!("job {id} {word} after a job of its group {other}");
+        w.breaks("grouped-atomicity", message);
+    }
+    if well {
+        all_done(w, group, index);
+        data::succeeded(w, index);
+    }
+}
+
+fn all_done(w: &mut World, group: GroupIx, index: JobIx) {
+    let members = w.group(group).members.clone();
+    w.witness_if(members.len() >= 2, Witness::GroupSucceeds);
+    let undone = members
+        .into_iter()
+        .find(|&member| !is_done_well(w.job(member)));
+    if let Some(member) = undone {
+        let (id, other) = (w.job(index).id.clone(), w.job(member).id.clone());
+        let message = format!("job {id} succeeds before job {other} of its group is done and well");
+        w.breaks("no-commit-before-all-done", message);
+    }
+}
+
+// ---- what must hold of a job after every step that wrote it
+
+/// Remembers a forced cancel; the first promise about the job that does not hold.
+pub(crate) fn broken_in(w: &mut World, index: JobIx) -> Option<Broken> {
+    let job = w.job(index);
+    let id = &job.id;
+    let found = if job.user_paused && job.pause_count == 0 {
+        Some(Broken::new(
+            "pause-balance",
+            format!("job {id} is paused by its user for no reason"),
+        ))
+    } else if job.ghost.cancelled && !job.force_cancel || job.force_cancel && !job.cancelled {
+        Some(Broken::new(
+            "cancel-is-final",
+            format!("the cancel of job {id} was taken back"),
+        ))
+    } else if job.iostatus != IoStatus::Ok && !job.user_paused {
+        let message = format!("job {id} has met an error, and is not paused");
+        Some(Broken::new("iostatus", message))
+    } else {
+        None
+    };
+    if job.force_cancel && !job.ghost.cancelled {
+        w.job_mut(index).ghost.cancelled = true;
+    }
+    found
+}

@@ -154,7 +154,6 @@ impl World {
     /// # Errors
     /// The text qemu-img would print: a missing file, a bad size.
     pub fn qemu_img(&mut self, command: &ImageCommand) -> Result<String, String> {
-        self.forget_touched();
         match command {
             ImageCommand::Create {
                 name,

@@ -175,7 +175,6 @@ impl Guest {
 impl World {
     /// Lets a guest begin its requests.
     pub fn start_guest(&mut self, guest: GuestIx) {
-        self.forget_touched();
         self.guest_mut(guest).started = true;
     }
 }

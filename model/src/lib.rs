@@ -22,11 +22,13 @@
 //! | blkdebug rules | [`fault`] |
 //! | commands in, replies and events out | [`monitor`], [`qmp`], [`query`], [`event`] |
 //! | what is promised, and which cases are interesting | [`property`] |
+//! | the world as a row of columns, for searches | [`column`] |
 //! | what differs between releases | [`dialect`] |
 
 pub mod backup;
 pub mod bitmap;
 pub mod block_copy;
+pub mod column;
 pub mod dialect;
 pub mod dirty_bitmap;
 pub mod error;

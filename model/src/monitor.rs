@@ -123,7 +123,6 @@ pub struct Monitor {
 impl World {
     /// Sends a command down the socket. `word` is its name in schedules.
     pub fn submit(&mut self, word: Name, command: Command) {
-        self.forget_touched();
         self.monitor_mut().inbox.push_back((word, command));
     }
 

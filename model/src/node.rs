@@ -150,15 +150,19 @@ impl World {
         self.find_drive(name)
             .map(|node| self.top_of(node))
             .or_else(|| {
-                self.node_indices()
-                    .find(|&index| &*self.node(index).name == name)
+                self.node_indices().find(|&index| {
+                    self.names_of(index)
+                        .is_some_and(|(node, _)| &**node == name)
+                })
             })
     }
 
     /// The image node a drive is attached to, below any filter.
     pub fn find_drive(&self, drive: &str) -> Option<NodeIx> {
-        self.node_indices()
-            .find(|&index| self.node(index).drive.as_deref() == Some(drive))
+        self.node_indices().find(|&index| {
+            let drive_of = self.names_of(index).and_then(|(_, drive)| drive);
+            drive_of.is_some_and(|of| &**of == drive)
+        })
     }
 
     /// The highest filter above an image node, or the node itself.

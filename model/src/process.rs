@@ -34,7 +34,6 @@ impl World {
     /// # Errors
     /// What QEMU would print before it exits: an image it cannot open.
     pub fn launch(&mut self, drives: &[Drive]) -> Result<(), QmpError> {
-        self.forget_touched();
         self.monitor_mut().gone = false;
         for drive in drives {
             let node = self.open_node(&drive.file, drive.node.clone(), Opener::Drive)?;

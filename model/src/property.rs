@@ -127,6 +127,7 @@ impl World {
     /// A promise is broken; only the first is kept.
     pub(crate) fn breaks(&mut self, property: &'static str, message: String) {
         if self.broken.is_none() {
+            self.note_write(Part::Outbox);
             self.broken = Some(Arc::new(Broken::new(property, message)));
         }
     }
@@ -157,10 +158,19 @@ impl World {
 /// What must hold of every part by itself, asked of the parts that a step has written.
 pub(crate) fn after_step(w: &mut World, touched: Footprint) {
     let written = |part: Part| touched.writes & part.bit() != 0;
-    let nodes = w.node_indices().filter(|&node| written(Part::Node(node)));
-    let mut found = nodes.filter_map(|node| bitmap::broken_in(w, node)).next();
-    for index in 0..w.job_indices().last().map_or(0, |last| last + 1) {
-        if written(Part::Job(index)) && w.has_job(index) {
+    // Which of them there are belongs to what was written.
+    let nodes: Vec<_> = w
+        .nodes
+        .indices()
+        .filter(|&node| written(Part::Node(node)))
+        .collect();
+    let mut found = nodes
+        .into_iter()
+        .filter_map(|node| bitmap::broken_in(w, node))
+        .next();
+    let jobs: Vec<_> = w.jobs.indices().collect();
+    for index in jobs {
+        if written(Part::Job(index)) {
             found = found.or(job::broken_in(w, index));
         }
     }

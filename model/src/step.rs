@@ -24,7 +24,7 @@ use crate::guest::{self, QEMU_IO, Stage};
 use crate::main_loop::{self, Bh, Frame, Wait};
 use crate::monitor;
 use crate::property::{self, Witness};
-use crate::world::{ContextIx, Footprint, GuestIx, JobIx, World};
+use crate::world::{ContextIx, Footprint, GuestIx, JobIx, Part, World};
 
 /// One step. The order is the order in which enabled steps are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,8 +90,53 @@ impl World {
 
     /// As [`World::enabled`], each step put after those in `steps` as what `of` makes of it.
     pub fn enabled_as<T>(&self, steps: &mut Vec<T>, of: impl Fn(Step) -> T) {
-        let main = self.main();
         let mut add = |step| steps.push(of(step));
+        self.enabled_of_monitor(&mut add);
+        self.enabled_of_main(&mut add);
+        for context in self.contexts.indices() {
+            self.enabled_of_context(context, &mut add);
+        }
+        if !self.main().jobs.is_empty() {
+            let jobs = || self.jobs.indices().filter(|&job| self.may_run(job));
+            jobs().for_each(|job| self.enabled_scan(job, &mut add));
+            jobs().for_each(|job| self.enabled_timer(job, &mut add));
+            jobs().for_each(|job| self.enabled_tasks(job, &mut add));
+        }
+        for guest in self.guests.indices() {
+            if guest::is_enabled(self, guest) {
+                add(Step::Guest(guest));
+            }
+        }
+    }
+
+    /// The steps of one actor that are possible now, ascending. What they were found by is noted as read.
+    pub fn enabled_for(&self, actor: Actor, mut add: impl FnMut(Step)) {
+        match actor {
+            Actor::Monitor => self.enabled_of_monitor(&mut add),
+            Actor::Main => self.enabled_of_main(&mut add),
+            Actor::Iothread(context) => {
+                self.note_look(Part::Context(context));
+                if self.contexts.get(context).is_some() {
+                    self.enabled_of_context(context, &mut add);
+                }
+            }
+            Actor::Job(job) => {
+                if self.try_job(job).is_some() && self.may_run(job) {
+                    self.enabled_scan(job, &mut add);
+                    self.enabled_timer(job, &mut add);
+                    self.enabled_tasks(job, &mut add);
+                }
+            }
+            Actor::Guest(guest) => {
+                self.note_look(Part::Guest(guest));
+                if self.guests.get(guest).is_some() && guest::is_enabled(self, guest) {
+                    add(Step::Guest(guest));
+                }
+            }
+        }
+    }
+
+    fn enabled_of_monitor(&self, add: &mut impl FnMut(Step)) {
         if monitor::may_begin(self) {
             add(Step::MonitorCommand);
         }
@@ -101,6 +146,10 @@ impl World {
         if monitor::may_shut_down(self) {
             add(Step::Shutdown);
         }
+    }
+
+    fn enabled_of_main(&self, add: &mut impl FnMut(Step)) {
+        let main = self.main();
         if main.next_bh().is_some() && !monitor::holds_main_loop(self) {
             add(Step::MainBh);
         }
@@ -109,42 +158,35 @@ impl World {
             Some(_) if main_loop::may_resume(self) => add(Step::MainResume),
             _ => {}
         }
-        for context in self.context_indices() {
-            if !self.context(context).hops.is_empty() {
-                add(Step::Enter(context));
-            }
-        }
-        if !main.jobs.is_empty() {
-            self.enabled_of_jobs(steps, &of);
-        }
-        for guest in self.guest_indices() {
-            if guest::is_enabled(self, guest) {
-                steps.push(of(Step::Guest(guest)));
-            }
+    }
+
+    fn enabled_of_context(&self, context: ContextIx, add: &mut impl FnMut(Step)) {
+        if !self.context(context).hops.is_empty() {
+            add(Step::Enter(context));
         }
     }
 
-    fn enabled_of_jobs<T>(&self, steps: &mut Vec<T>, of: &impl Fn(Step) -> T) {
-        // While the main thread is in a handler, none of its callbacks runs.
-        let busy = self.main().is_busy();
-        let jobs = || {
-            self.job_indices()
-                .filter(|&job| !busy || self.job(job).context.is_some())
-        };
-        for job in jobs() {
-            if matches!(self.job(job).backup.at, At::Scanning(_)) {
-                steps.push(of(Step::Scan(job)));
-            }
+    /// May the job's coroutine and tasks go on? Not while the main thread, whose callbacks they are, is in a handler.
+    fn may_run(&self, job: JobIx) -> bool {
+        self.job(job).context.is_some() || !self.main().is_busy()
+    }
+
+    fn enabled_scan(&self, job: JobIx, add: &mut impl FnMut(Step)) {
+        if matches!(self.job(job).backup.at, At::Scanning(_)) {
+            add(Step::Scan(job));
         }
-        for job in jobs() {
-            let call = self.copy(job).call(Caller::Job);
-            if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
-                steps.push(of(Step::Timer(job)));
-            }
+    }
+
+    fn enabled_timer(&self, job: JobIx, add: &mut impl FnMut(Step)) {
+        let call = self.copy(job).call(Caller::Job);
+        if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
+            add(Step::Timer(job));
         }
-        for job in jobs() {
-            let tasks = &self.copy(job).tasks;
-            steps.extend(tasks.iter().map(|task| of(Step::Task(job, task.start))));
+    }
+
+    fn enabled_tasks(&self, job: JobIx, add: &mut impl FnMut(Step)) {
+        for task in &self.copy(job).tasks {
+            add(Step::Task(job, task.start));
         }
     }
 

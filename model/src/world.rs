@@ -21,6 +21,7 @@ use crate::guest::Guest;
 use crate::job::Job;
 use crate::main_loop::{Context, Main};
 use crate::monitor::Monitor;
+use crate::name::Name;
 use crate::node::Node;
 use crate::property::{self, Broken};
 
@@ -78,25 +79,76 @@ pub enum Part {
     Guest(GuestIx),
     /// An iothread's queue.
     Context(ContextIx),
+    /// What there is: which slots are taken, how nodes are called.
+    Graph,
 }
 
 impl Part {
     /// The part's bit.
-    pub fn bit(self) -> u64 {
-        let (base, share, index) = match self {
-            Part::Monitor => (0, 1, 0),
-            Part::Main => (1, 1, 0),
-            Part::Outbox => (2, 1, 0),
-            Part::Directory => (3, 1, 0),
-            Part::Node(index) => (4, 12, index),
-            Part::File(index) => (16, 12, index),
-            Part::Copy(index) => (28, 10, index),
-            Part::Job(index) => (38, 10, index),
-            Part::Group(index) => (48, 4, index),
-            Part::Guest(index) => (52, 8, index),
-            Part::Context(index) => (60, 4, index),
-        };
-        1 << (base + index % share)
+    pub const fn bit(self) -> u64 {
+        1 << (self.base() + self.index() % self.share())
+    }
+
+    /// The first bit of the part's kind.
+    const fn base(self) -> usize {
+        match self {
+            Part::Monitor => 0,
+            Part::Main => 1,
+            Part::Outbox => 2,
+            Part::Directory => 3,
+            Part::Node(_) => 4,
+            Part::File(_) => 16,
+            Part::Copy(_) => 28,
+            Part::Job(_) => 38,
+            Part::Group(_) => 48,
+            Part::Guest(_) => 52,
+            Part::Context(_) => 60,
+            Part::Graph => 63,
+        }
+    }
+
+    /// How many bits the part's kind has. Parts with higher indices fold onto the same ones.
+    pub(crate) const fn share(self) -> usize {
+        match self {
+            Part::Monitor | Part::Main | Part::Outbox | Part::Directory | Part::Graph => 1,
+            Part::Node(_) | Part::File(_) => 12,
+            Part::Copy(_) | Part::Job(_) => 10,
+            Part::Group(_) => 4,
+            Part::Guest(_) => 8,
+            Part::Context(_) => 3,
+        }
+    }
+
+    /// The part's number among those of its kind.
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Part::Monitor | Part::Main | Part::Outbox | Part::Directory | Part::Graph => 0,
+            Part::Node(index)
+            | Part::File(index)
+            | Part::Copy(index)
+            | Part::Job(index)
+            | Part::Group(index)
+            | Part::Guest(index)
+            | Part::Context(index) => index,
+        }
+    }
+
+    /// The first of the parts that have this bit.
+    pub(crate) fn of_column(column: usize) -> Part {
+        match column {
+            0 => Part::Monitor,
+            1 => Part::Main,
+            2 => Part::Outbox,
+            3 => Part::Directory,
+            4..16 => Part::Node(column - 4),
+            16..28 => Part::File(column - 16),
+            28..38 => Part::Copy(column - 28),
+            38..48 => Part::Job(column - 38),
+            48..52 => Part::Group(column - 48),
+            52..60 => Part::Guest(column - 52),
+            60..63 => Part::Context(column - 60),
+            _ => Part::Graph,
+        }
     }
 }
 
@@ -135,7 +187,7 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T: Clone> Slots<T> {
-    fn get(&self, index: usize) -> Option<&T> {
+    pub(crate) fn get(&self, index: usize) -> Option<&T> {
         self.items.get(index)?.as_deref()
     }
 
@@ -164,7 +216,34 @@ impl<T: Clone> Slots<T> {
         }
     }
 
-    fn indices(&self) -> impl Iterator<Item = usize> + use<'_, T> {
+    /// The items in the slots `first`, `first + share`, …
+    pub(crate) fn folded(&self, first: usize, share: usize) -> Vec<Option<Arc<T>>> {
+        let slots = self.items.iter().skip(first).step_by(share);
+        let mut folded: Vec<_> = slots.cloned().collect();
+        while let Some(None) = folded.last() {
+            folded.pop();
+        }
+        folded
+    }
+
+    /// [`Slots::folded`] backwards.
+    pub(crate) fn unfold(&mut self, first: usize, share: usize, folded: &[Option<Arc<T>>]) {
+        let slots = || (first..).step_by(share);
+        for slot in self.items.iter_mut().skip(first).step_by(share) {
+            *slot = None;
+        }
+        for (index, item) in slots().zip(folded) {
+            if index >= self.items.len() {
+                self.items.resize(index + 1, None);
+            }
+            self.items[index].clone_from(item);
+        }
+        while let Some(None) = self.items.last() {
+            self.items.pop();
+        }
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = usize> + use<'_, T> {
         self.items
             .iter()
             .enumerate()
@@ -177,16 +256,16 @@ impl<T: Clone> Slots<T> {
 pub struct World {
     /// The QEMU release whose rules are played.
     pub dialect: &'static Dialect,
-    monitor: Arc<Monitor>,
-    main: Arc<Main>,
-    directory: Arc<Directory>,
-    nodes: Slots<Node>,
-    files: Slots<File>,
-    copies: Slots<BlockCopy>,
-    jobs: Slots<Job>,
-    groups: Slots<Group>,
-    guests: Slots<Guest>,
-    contexts: Slots<Context>,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) main: Arc<Main>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) nodes: Slots<Node>,
+    pub(crate) files: Slots<File>,
+    pub(crate) copies: Slots<BlockCopy>,
+    pub(crate) jobs: Slots<Job>,
+    pub(crate) groups: Slots<Group>,
+    pub(crate) guests: Slots<Guest>,
+    pub(crate) contexts: Slots<Context>,
     out: Vec<Output>,
     touched: Touched,
     /// The first promise that was broken.
@@ -316,11 +395,26 @@ impl World {
         Touched::note(&self.touched.writes, part);
     }
 
-    pub(crate) fn forget_touched(&mut self) {
-        self.touched = Touched::default();
+    /// Notes the use of what stays as it is while any step is possible beside this one.
+    pub(crate) fn note_look(&self, part: Part) {
+        Touched::note(&self.touched.looks, part);
     }
 
-    pub(crate) fn footprint(&self) -> Footprint {
+    /// A new footprint begins.
+    pub fn forget_touched(&self) {
+        let Touched {
+            reads,
+            writes,
+            adds,
+            looks,
+        } = &self.touched;
+        for mask in [reads, writes, adds, looks] {
+            mask.store(0, Relaxed);
+        }
+    }
+
+    /// What was touched since [`World::forget_touched`].
+    pub fn footprint(&self) -> Footprint {
         Footprint {
             reads: self.touched.reads.load(Relaxed),
             writes: self.touched.writes.load(Relaxed),
@@ -413,14 +507,22 @@ impl World {
 
     /// The top file of an image node. Which file that is never changes, so looking is no access.
     pub(crate) fn top_file(&self, node: NodeIx) -> FileIx {
+        self.note_look(Part::Node(node));
         self.nodes
             .get(node)
             .expect("internal: no such node")
             .chain()[0]
     }
 
+    /// A node's name and its drive's. They never change, and [`World::node_indices`] has noted that it is there.
+    pub(crate) fn names_of(&self, node: NodeIx) -> Option<(&Name, Option<&Name>)> {
+        let node = self.nodes.get(node)?;
+        Some((&node.name, node.drive.as_ref()))
+    }
+
     /// The nodes there are, by index.
     pub fn node_indices(&self) -> impl Iterator<Item = NodeIx> + use<'_> {
+        self.note_read(Part::Graph);
         self.nodes.indices()
     }
 
@@ -431,16 +533,34 @@ impl World {
 
     /// The jobs there are, by index; [`Main::jobs`] has them in QEMU's order.
     pub fn job_indices(&self) -> impl Iterator<Item = JobIx> + use<'_> {
+        self.note_read(Part::Graph);
         self.jobs.indices()
     }
 
     /// The iothreads there are, by index.
     pub fn context_indices(&self) -> impl Iterator<Item = ContextIx> + use<'_> {
+        self.note_read(Part::Graph);
         self.contexts.indices()
+    }
+
+    /// How many slots for jobs there are, taken or not.
+    pub fn job_slots(&self) -> usize {
+        self.jobs.items.len()
+    }
+
+    /// How many slots for guests there are.
+    pub fn guest_slots(&self) -> usize {
+        self.guests.items.len()
+    }
+
+    /// How many slots for iothreads there are.
+    pub fn context_slots(&self) -> usize {
+        self.contexts.items.len()
     }
 
     pub(crate) fn add_node(&mut self, node: Node) -> NodeIx {
         let index = self.nodes.free();
+        self.note_write(Part::Graph);
         assert!(index < 64, "internal: more than 64 nodes");
         self.note_write(Part::Node(index));
         self.nodes.put(index, node);
@@ -448,24 +568,28 @@ impl World {
     }
 
     pub(crate) fn remove_node(&mut self, index: NodeIx) {
+        self.note_write(Part::Graph);
         self.note_write(Part::Node(index));
         self.nodes.take(index);
     }
 
     pub(crate) fn add_file(&mut self, file: File) -> FileIx {
         let index = self.files.free();
+        self.note_write(Part::Graph);
         self.note_write(Part::File(index));
         self.files.put(index, file);
         index
     }
 
     pub(crate) fn remove_file(&mut self, index: FileIx) {
+        self.note_write(Part::Graph);
         self.note_write(Part::File(index));
         self.files.take(index);
     }
 
     pub(crate) fn add_job(&mut self, job: Job, copy: BlockCopy) -> JobIx {
         let index = self.jobs.free();
+        self.note_write(Part::Graph);
         self.note_write(Part::Job(index));
         self.note_write(Part::Copy(index));
         self.jobs.put(index, job);
@@ -474,6 +598,7 @@ impl World {
     }
 
     pub(crate) fn remove_job(&mut self, index: JobIx) {
+        self.note_write(Part::Graph);
         self.note_write(Part::Job(index));
         self.note_write(Part::Copy(index));
         self.jobs.take(index);
@@ -494,9 +619,6 @@ impl World {
     }
 
     /// Whether the index means a job; asked of a part that the step has written.
-    pub(crate) fn has_job(&self, index: JobIx) -> bool {
-        self.jobs.get(index).is_some()
-    }
 
     /// The group, if the index still means one.
     pub(crate) fn try_group(&self, index: GroupIx) -> Option<&Group> {
@@ -506,12 +628,14 @@ impl World {
 
     pub(crate) fn add_group(&mut self, group: Group) -> GroupIx {
         let index = self.groups.free();
+        self.note_write(Part::Graph);
         self.note_write(Part::Group(index));
         self.groups.put(index, group);
         index
     }
 
     pub(crate) fn remove_group(&mut self, index: GroupIx) {
+        self.note_write(Part::Graph);
         self.note_write(Part::Group(index));
         self.groups.take(index);
     }
@@ -525,6 +649,7 @@ impl World {
 
     pub(crate) fn add_context(&mut self, context: Context) -> ContextIx {
         let index = self.contexts.free();
+        self.note_write(Part::Graph);
         self.note_write(Part::Context(index));
         self.contexts.put(index, context);
         index
@@ -539,6 +664,7 @@ impl World {
                 self.remove_file(index);
             }
         }
+        self.note_write(Part::Graph);
         *self.monitor_mut() = Monitor::default();
         *self.main_mut() = Main::default();
         self.nodes

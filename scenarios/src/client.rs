@@ -338,6 +338,17 @@ impl Client {
         }
     }
 
+    /// Whether its step, if it has one, is possible only when nothing but time can make anything else happen.
+    pub fn waits_for_idleness(&self, script: &Script) -> bool {
+        self.failed.is_none()
+            && !(script.collapse && self.wants_to_read(script) && self.holds_back())
+            && self.offers(script).is_none()
+            && matches!(
+                self.act(script).map(|act| &act.kind),
+                Some(Kind::Settle(_) | Kind::GiveUp(_))
+            )
+    }
+
     /// It waits for guests.
     pub fn joins(&self, script: &Script) -> bool {
         matches!(self.act(script).map(|act| &act.kind), Some(Kind::Join(_)))

@@ -1,8 +1,12 @@
 //! The meeting point of `model` and `sim`: a story on its stage, as a system whose schedules can be tried.
 
 use model::property::WITNESSES;
+use std::sync::Arc;
+
+use model::column::{COLUMNS, Column};
 use model::step::{Actor, Step as WorldStep};
 use model::world::{Part, World};
+use sim::parts::{Offer, Offered, Parts};
 use sim::{Breach, Footprint, System};
 
 use crate::client::Client;
@@ -43,33 +47,52 @@ fn guest_parts() -> u64 {
     (0..8).fold(0, |parts, guest| parts | Part::Guest(guest).bit())
 }
 
-/// How many actors of a kind have a number of their own.
-const IOTHREADS: usize = 16;
-const JOBS: usize = 64;
+/// How many iothreads have a number of their own as actors; those beyond share it with others, like their parts.
+const IOTHREADS: usize = 3;
+/// How many jobs have.
+const JOBS: usize = 10;
+/// How many guests have.
+const GUESTS: usize = 8;
+
+const IOTHREADS_FROM: usize = 3;
+const JOBS_FROM: usize = IOTHREADS_FROM + IOTHREADS;
+const GUESTS_FROM: usize = JOBS_FROM + JOBS;
+const ACTORS: usize = GUESTS_FROM + GUESTS;
 
 /// The number of an actor of the world; the client is 0.
 fn number_of(actor: Actor) -> usize {
     match actor {
         Actor::Monitor => 1,
         Actor::Main => 2,
-        Actor::Iothread(context) => 3 + context,
-        Actor::Job(job) => 3 + IOTHREADS + job,
-        Actor::Guest(guest) => 3 + IOTHREADS + JOBS + guest,
+        Actor::Iothread(context) => IOTHREADS_FROM + context % IOTHREADS,
+        Actor::Job(job) => JOBS_FROM + job % JOBS,
+        Actor::Guest(guest) => GUESTS_FROM + guest % GUESTS,
     }
 }
 
-/// [`number_of`] backwards; the client is none of the world's.
-fn actor_of(number: usize) -> Option<Actor> {
-    const JOBS_FROM: usize = 3 + IOTHREADS;
-    const GUESTS_FROM: usize = JOBS_FROM + JOBS;
+/// Those of the world's actors that have this number; the client is none of them.
+fn actors_of(number: usize, world: &World) -> Vec<Actor> {
     match number {
-        0 => None,
-        1 => Some(Actor::Monitor),
-        2 => Some(Actor::Main),
-        3..JOBS_FROM => Some(Actor::Iothread(number - 3)),
-        JOBS_FROM..GUESTS_FROM => Some(Actor::Job(number - JOBS_FROM)),
-        _ => Some(Actor::Guest(number - GUESTS_FROM)),
+        0 => Vec::new(),
+        1 => vec![Actor::Monitor],
+        2 => vec![Actor::Main],
+        IOTHREADS_FROM..JOBS_FROM => {
+            folded(number - IOTHREADS_FROM, IOTHREADS, world.context_slots())
+                .map(Actor::Iothread)
+                .collect()
+        }
+        JOBS_FROM..GUESTS_FROM => folded(number - JOBS_FROM, JOBS, world.job_slots())
+            .map(Actor::Job)
+            .collect(),
+        _ => folded(number - GUESTS_FROM, GUESTS, world.guest_slots())
+            .map(Actor::Guest)
+            .collect(),
     }
+}
+
+/// The slots with that number, or that share it; at least one.
+fn folded(first: usize, share: usize, slots: usize) -> impl Iterator<Item = usize> {
+    (first..slots.max(first + 1)).step_by(share)
 }
 
 /// The first promise of the model's that does not hold.
@@ -138,26 +161,31 @@ impl System for Scene {
 
     fn apply(&self, moment: &mut Moment, step: Step, seen: &mut Vec<Line>) -> Footprint {
         let Moment { world, client } = moment;
-        let mut footprint = Footprint::NONE;
         match step {
             Step::Client => {
+                world.forget_touched();
                 world.forget_witnessed();
                 client.step(&self.script, world, seen);
-                // A rare step, between the stretches of a story: taken as touching everything.
-                footprint.writes = u64::MAX;
             }
             Step::World(step) => {
-                let touched = world.apply(step);
-                footprint = Footprint {
-                    reads: touched.reads,
-                    writes: touched.writes,
-                    adds: touched.adds,
-                    looks: touched.looks,
-                };
+                world.apply(step);
             }
         }
         client.hear(world);
-        if client.proceed(&self.script, world, seen) {
+        let proceeded = client.proceed(&self.script, world, seen);
+        let touched = world.footprint();
+        let mut footprint = Footprint {
+            reads: touched.reads,
+            writes: touched.writes,
+            adds: touched.adds,
+            looks: touched.looks,
+        };
+        // What a search may take for all that matters.
+        footprint.looks = footprint.depends() | Part::Outbox.bit();
+        if step == Step::Client {
+            // A rare step, between the stretches of a story: taken as touching everything.
+            footprint.writes = u64::MAX;
+        } else if proceeded {
             footprint.writes |= client_parts();
         } else if footprint.writes & guest_parts() != 0 && client.joins(&self.script) {
             // Whether it goes on when one guest has finished depends on the others.
@@ -203,7 +231,11 @@ impl System for Scene {
     }
 
     fn actor_name(&self, moment: &Moment, actor: usize) -> String {
-        actor_of(actor).map_or_else(|| "client".into(), |actor| moment.world.actor_name(actor))
+        let actors = actors_of(actor, &moment.world);
+        match actors.first() {
+            None => "client".into(),
+            Some(actor) => moment.world.actor_name(*actor),
+        }
     }
 
     fn crew(&self, moment: &Moment, step: Step) -> Option<u32> {
@@ -211,5 +243,84 @@ impl System for Scene {
             Step::World(step) => moment.world.crew(step),
             Step::Client => None,
         }
+    }
+}
+
+/// What a column of a moment holds. The client is where the outbox is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// A column of the world's.
+    World(Column),
+    /// The client, and the world's column beside it.
+    Client(Arc<Client>, Column),
+}
+
+/// The client's column.
+const CLIENT: usize = Part::Outbox.bit().trailing_zeros() as usize;
+
+impl Parts for Scene {
+    type Part = Held;
+
+    fn columns(&self) -> usize {
+        COLUMNS
+    }
+
+    fn part(&self, moment: &Moment, column: usize) -> Held {
+        let world = moment.world.column(column);
+        if column == CLIENT {
+            Held::Client(Arc::new(moment.client.clone()), world)
+        } else {
+            Held::World(world)
+        }
+    }
+
+    fn put_together(&self, parts: &[Held]) -> Moment {
+        let mut moment = self.initial();
+        for (column, part) in parts.iter().enumerate() {
+            let (Held::World(world) | Held::Client(_, world)) = part;
+            moment.world.set_column(column, world);
+            if let Held::Client(client, _) = part {
+                moment.client = Client::clone(client);
+            }
+        }
+        moment
+    }
+
+    fn offers(&self) -> usize {
+        ACTORS
+    }
+
+    fn depends(&self, _step: Step, footprint: Footprint) -> u64 {
+        footprint.looks
+    }
+
+    fn changes(&self, _step: Step, footprint: Footprint) -> u64 {
+        (footprint.writes | footprint.adds) & footprint.looks
+    }
+
+    fn offer(&self, moment: &Moment, number: usize, offer: &mut Offer<Step>) {
+        offer.clear();
+        let Moment { world, client } = moment;
+        if number == 0 {
+            offer.looked = Part::Outbox.bit();
+            offer.when_idle = client.waits_for_idleness(&self.script);
+            if client.has_step(&self.script, || true) {
+                offer.steps.push(Offered::new(Step::Client));
+            }
+            return;
+        }
+        world.forget_touched();
+        let mut steps = Vec::new();
+        for actor in actors_of(number, world) {
+            world.enabled_for(actor, |step| steps.push(step));
+        }
+        let offered = steps.into_iter().map(|step| Offered {
+            step: Step::World(step),
+            crew: world.crew(step),
+            of_time: matches!(step, WorldStep::Timer(_)),
+        });
+        offer.steps.extend(offered);
+        let touched = world.footprint();
+        offer.looked = touched.reads | touched.looks;
     }
 }

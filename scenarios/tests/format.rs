@@ -296,7 +296,10 @@ impl Tape {
             Verb::Qmp(qmp) => {
                 self.expect("cmd");
                 let reply = self.expect("reply");
-                match &qmp.answer {
+                let [answer] = &qmp.answers[..] else {
+                    panic!("the seed stories leave no reply open")
+                };
+                match answer {
                     Answer::Return(expected) => {
                         let returned = reply.get("return").ok_or(format!("it failed: {reply}"))?;
                         expected
@@ -511,6 +514,10 @@ fn messages_about_yaml() {
         "title: A test\nscript:\n  - launch: {drives: []\n  - shutdown: {}\n",
         "title: A test\nscript:\n  - *again\n",
         "title: A test\nabout: !secret me\nscript: [launch: {}]\n",
+        "title: A test\nwitnesses: cancel-while-copying\nscript: [launch: {}]\n",
+        "title: A test\nwitnesses: [cancel-while-copying, Job_Dies]\nscript: [launch: {}]\n",
+        "title: A test\nwitnesses: [cancel-while-copying, cancel-while-copying]\nscript: [launch: {}]\n",
+        "title: A test\nwitness: [cancel-while-copying]\nscript: [launch: {}]\n",
     ]), @r#"
         broken.yaml:1:1: the file is empty
          1 |
@@ -647,6 +654,13 @@ fn messages_about_items() {
         "  - bitmaps: {node0: {bitmap0: {status: idle}}}\n",
         "  - guests: {stop: [guest0]}\n",
         "  - guests: {start: [], join: []}\n",
+        "  - qmp: {execute: stop}\n    either: {reply: {}}\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}]\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {}]\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {reply: [], error: {class: GenericError}}]\n",
+        "  - qmp: {execute: stop}\n    reply: {}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
+        "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
     ]), @r#"
         broken.yaml:4:5: a script item has no `qpm`
          4 |   - qpm: {execute: stop}
@@ -1228,6 +1242,7 @@ faults:
       - {event: none}
 guests:
   guest0: {drive: drive0, requests: ["write -P0x11 0 64k", "aio_write -z 1M 64k", flush, "read 0 4k", "discard 0 64k"]}
+witnesses: [cancel-while-copying, error-stop]
 script:
   - img: {cmd: create, img: $DIR/a.qcow2, size: 64M, backing: $DIR/b.qcow2, opts: {cluster_size: 128k, lazy_refcounts: true, refcount_bits: 1}}
     result: ok
@@ -1246,6 +1261,8 @@ script:
   - qmp: {execute: cont}
   - qmp: {execute: stop}
     error: {class: GenericError, desc: "No"}
+  - qmp: {execute: job-cancel, arguments: {id: job0}}
+    either: [{reply: {}}, {error: {class: GenericError, desc: Job not found}}]
   - guests: {start: [guest0]}
   - hmp: {drive: node0, line: "break write_aio A"}
     output: []
@@ -1273,12 +1290,14 @@ fn everything_a_story_can_say_is_understood() {
         about,
         faults,
         guests,
+        witnesses,
         script,
     } = story;
     let mut parts = vec![
         format!("{name:?} {title:?} {source:?} {about:?}"),
         format!("{faults:?}"),
         format!("{guests:?}"),
+        format!("{witnesses:?}"),
     ];
     parts.extend(
         script
@@ -1549,6 +1568,9 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "  - img: {cmd: compare, a: $DIR/a.qcow2, b: $DIR/b.qcow2}\n    result: equal\n",
         "  - img: {cmd: wirte, img: $DIR/b.qcow2}\n",
         "faults: {drive0: {set-state: [{event: flush_to_disc, new_state: 2}]}}\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
+        "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
+        "witnesses: [Job_Dies]\n",
         "colour: red\n",
     ] {
         let text = launched(script);

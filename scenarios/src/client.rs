@@ -504,6 +504,13 @@ fn unexpected_event(wait: &format::Wait, event: &Event) -> Option<String> {
 
 fn unexpected(expected: &Expected, line: &Line, world: &World) -> Option<String> {
     match (expected, line) {
+        (Expected::Either(ways), line) => {
+            let differs: Option<Vec<String>> = ways
+                .iter()
+                .map(|way| unexpected(way, line, world))
+                .collect();
+            differs.map(|differs| differs.join("; or "))
+        }
         (
             Expected::Return(None),
             Line::Reply {

@@ -41,6 +41,8 @@ pub struct Story {
     pub faults: BTreeMap<String, Faults>,
     /// Guests that send requests while the script goes on, by name.
     pub guests: BTreeMap<String, Guest>,
+    /// The interesting cases that some interleaving must reach, by the ids of the model's witnesses.
+    pub witnesses: Vec<String>,
     /// What is done, in order. Never empty.
     pub script: Vec<Item>,
 }
@@ -343,11 +345,11 @@ pub struct Qmp {
     pub execute: String,
     /// Its arguments, in the order of the file.
     pub arguments: Map<String, Value>,
-    /// Its reply.
-    pub answer: Answer,
+    /// Its reply: one of these. Never empty; more than one where the moment decides how the command ends.
+    pub answers: Vec<Answer>,
 }
 
-/// How a QMP command must end.
+/// One way in which a QMP command may end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// It must succeed, and what it returns must hold this (see [`mismatch`]) when something is stated.

@@ -116,6 +116,8 @@ pub enum Expected {
     Output(Option<Vec<String>>),
     /// These bitmaps.
     Bitmaps(format::Bitmaps),
+    /// One of these.
+    Either(Vec<Expected>),
 }
 
 /// A compiled script: what the client does, and the world in which it begins.
@@ -200,9 +202,9 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         Verb::Launch(launch) => launch_act(story, launch)?,
         Verb::Qmp(qmp) => Kind::Ask {
             sent: qmp_sent(&qmp.execute, &Value::Object(qmp.arguments.clone()))?,
-            expected: match &qmp.answer {
-                Answer::Return(value) => Expected::Return(value.clone()),
-                Answer::Error(error) => Expected::Error(error.clone()),
+            expected: match &qmp.answers[..] {
+                [only] => expected(only),
+                several => Expected::Either(several.iter().map(expected).collect()),
             },
         },
         Verb::Hmp(hmp) => Kind::Ask {
@@ -229,6 +231,13 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
             return Ok(vec![Kind::Send(sent), Kind::ReadToExit]);
         }
     }])
+}
+
+fn expected(answer: &Answer) -> Expected {
+    match answer {
+        Answer::Return(value) => Expected::Return(value.clone()),
+        Answer::Error(error) => Expected::Error(error.clone()),
+    }
 }
 
 // ---- commands

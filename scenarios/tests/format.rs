@@ -296,7 +296,10 @@ impl Tape {
             Verb::Qmp(qmp) => {
                 self.expect("cmd");
                 let reply = self.expect("reply");
-                match &qmp.answer {
+                let [answer] = &qmp.answers[..] else {
+                    panic!("the seed stories leave no reply open")
+                };
+                match answer {
                     Answer::Return(expected) => {
                         let returned = reply.get("return").ok_or(format!("it failed: {reply}"))?;
                         expected
@@ -511,6 +514,10 @@ fn messages_about_yaml() {
         "title: A test\nscript:\n  - launch: {drives: []\n  - shutdown: {}\n",
         "title: A test\nscript:\n  - *again\n",
         "title: A test\nabout: !secret me\nscript: [launch: {}]\n",
+        "title: A test\nwitnesses: cancel-while-copying\nscript: [launch: {}]\n",
+        "title: A test\nwitnesses: [cancel-while-copying, Job_Dies]\nscript: [launch: {}]\n",
+        "title: A test\nwitnesses: [cancel-while-copying, cancel-while-copying]\nscript: [launch: {}]\n",
+        "title: A test\nwitness: [cancel-while-copying]\nscript: [launch: {}]\n",
     ]), @r#"
         broken.yaml:1:1: the file is empty
          1 |
@@ -574,7 +581,7 @@ fn messages_about_yaml() {
         broken.yaml:2:1: there is no key `colour` here
          2 | colour: red
            | ^
-        help: possible are `title`, `source`, `about`, `faults`, `guests`, `script`
+        help: possible are `title`, `source`, `about`, `faults`, `guests`, `witnesses`, `script`
 
         broken.yaml:3:1: `title` is there twice
          3 | title: Another
@@ -609,6 +616,26 @@ fn messages_about_yaml() {
         broken.yaml:2:16: unsupported tag `!secret`
          2 | about: !secret me
            |                ^
+
+        broken.yaml:2:12: a list is expected here
+         2 | witnesses: cancel-while-copying
+           |            ^
+        help: write `[a, b]`, or one `- a` per line
+
+        broken.yaml:2:35: `Job_Dies` is not the id of a witness
+         2 | witnesses: [cancel-while-copying, Job_Dies]
+           |                                   ^
+        help: an id is like `cancel-while-copying`: small letters and hyphens
+
+        broken.yaml:2:35: the witness `cancel-while-copying` is named twice
+         2 | witnesses: [cancel-while-copying, cancel-while-copying]
+           |                                   ^
+        help: once is enough
+
+        broken.yaml:2:1: there is no key `witness` here
+         2 | witness: [cancel-while-copying]
+           | ^
+        help: did you mean `witnesses`?
         "#);
 }
 
@@ -647,6 +674,13 @@ fn messages_about_items() {
         "  - bitmaps: {node0: {bitmap0: {status: idle}}}\n",
         "  - guests: {stop: [guest0]}\n",
         "  - guests: {start: [], join: []}\n",
+        "  - qmp: {execute: stop}\n    either: {reply: {}}\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}]\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {}]\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {reply: [], error: {class: GenericError}}]\n",
+        "  - qmp: {execute: stop}\n    reply: {}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
+        "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
     ]), @r#"
         broken.yaml:4:5: a script item has no `qpm`
          4 |   - qpm: {execute: stop}
@@ -696,7 +730,7 @@ fn messages_about_items() {
         broken.yaml:5:5: `data` does not go with `qmp`
          5 |     data: {}
            |     ^
-        help: beside `qmp`, possible are `reply`, `error`
+        help: beside `qmp`, possible are `reply`, `error`, `either`
 
         broken.yaml:5:5: `reply` does not go with `forget`
          5 |     reply: {}
@@ -706,7 +740,7 @@ fn messages_about_items() {
         broken.yaml:6:5: `reply` and `error` at once
          6 |     error: {class: GenericError}
            |     ^
-        help: a command either succeeds or fails
+        help: a command either succeeds or fails; where the moment decides, write `either: [...]`
 
         broken.yaml:5:20: `GenericEror` is not possible here
          5 |     error: {class: GenericEror}
@@ -804,6 +838,40 @@ fn messages_about_items() {
          4 |   - guests: {start: [], join: []}
            |                         ^
         help: make another item of it
+
+        broken.yaml:5:13: a list is expected here
+         5 |     either: {reply: {}}
+           |             ^
+        help: write `[a, b]`, or one `- a` per line
+
+        broken.yaml:5:5: `either` with fewer than two ways to end
+         5 |     either: [{reply: {}}]
+           |     ^
+        help: write `reply` or `error` beside the command
+
+        broken.yaml:5:28: a key is missing here
+         5 |     either: [{reply: {}}, {}]
+           |                            ^
+
+        broken.yaml:5:28: `success` is not possible here
+         5 |     either: [{reply: {}}, {success: {}}]
+           |                            ^
+        help: possible are `reply`, `error`
+
+        broken.yaml:5:39: a second key is not possible here
+         5 |     either: [{reply: {}}, {reply: [], error: {class: GenericError}}]
+           |                                       ^
+        help: make another item of it
+
+        broken.yaml:6:5: `either` beside `reply` or `error`
+         6 |     either: [{reply: {}}, {error: {class: GenericError}}]
+           |     ^
+        help: write each way to end as an entry of `either`
+
+        broken.yaml:5:5: `either` does not go with `wait`
+         5 |     either: [{reply: {}}, {error: {class: GenericError}}]
+           |     ^
+        help: beside `wait`, possible are `data`, `absent`
         "#);
 }
 
@@ -1228,6 +1296,7 @@ faults:
       - {event: none}
 guests:
   guest0: {drive: drive0, requests: ["write -P0x11 0 64k", "aio_write -z 1M 64k", flush, "read 0 4k", "discard 0 64k"]}
+witnesses: [cancel-while-copying, error-stop]
 script:
   - img: {cmd: create, img: $DIR/a.qcow2, size: 64M, backing: $DIR/b.qcow2, opts: {cluster_size: 128k, lazy_refcounts: true, refcount_bits: 1}}
     result: ok
@@ -1246,6 +1315,8 @@ script:
   - qmp: {execute: cont}
   - qmp: {execute: stop}
     error: {class: GenericError, desc: "No"}
+  - qmp: {execute: job-cancel, arguments: {id: job0}}
+    either: [{reply: {}}, {error: {class: GenericError, desc: Job not found}}]
   - guests: {start: [guest0]}
   - hmp: {drive: node0, line: "break write_aio A"}
     output: []
@@ -1273,12 +1344,14 @@ fn everything_a_story_can_say_is_understood() {
         about,
         faults,
         guests,
+        witnesses,
         script,
     } = story;
     let mut parts = vec![
         format!("{name:?} {title:?} {source:?} {about:?}"),
         format!("{faults:?}"),
         format!("{guests:?}"),
+        format!("{witnesses:?}"),
     ];
     parts.extend(
         script
@@ -1289,30 +1362,32 @@ fn everything_a_story_can_say_is_understood() {
         "everything" "Everything at once" "this test" "Nothing in particular.\n"
         {"drive0": Faults { set_state: [SetState { event: FaultEvent("flush_to_disk"), state: 1, new_state: 2 }], inject_error: [InjectError { event: FaultEvent("read_aio"), state: 2, errno: 28, sector: Some(8), once: true, immediately: true, iotype: Some(WriteZeroes) }, InjectError { event: FaultEvent("none"), state: 0, errno: 5, sector: None, once: false, immediately: false, iotype: None }] }}
         {"guest0": Guest { drive: "drive0", requests: [Write { offset: Size(0), len: Size(65536), fill: Pattern(Pattern(17)) }, AioWrite { offset: Size(1048576), len: Size(65536), fill: Zeroes }, Flush, Read { offset: Size(0), len: Size(4096), pattern: None }, Discard { offset: Size(0), len: Size(65536) }] }}
-        15 img: Img(Create { img: ImagePath("$DIR/a.qcow2"), size: Size(67108864), backing: Some(ImagePath("$DIR/b.qcow2")), opts: {"cluster_size": Text("128k"), "lazy_refcounts": Switch(true), "refcount_bits": Number(1)} })
-        17 img: Img(Write { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
-        18 img: Img(Read { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
-        19 img: Img(Copy { img: ImagePath("$DIR/a.qcow2"), to: ImagePath("$DIR/c.qcow2") })
-        20 img: Img(Rebase { img: ImagePath("$DIR/a.qcow2"), backing: ImagePath("$DIR/c.qcow2") })
-        21 img: Img(Compare { a: ImagePath("$DIR/a.qcow2"), b: ImagePath("$DIR/b.qcow2"), result: Some(Different) })
-        23 img: Img(Map { img: ImagePath("$DIR/a.qcow2") })
-        24 img: Img(Bitmaps { img: ImagePath("$DIR/a.qcow2") })
-        25 img: Img(Remove { img: ImagePath("$DIR/a.qcow2") })
-        26 launch: Launch(Launch { drives: [Drive { id: "drive0", file: ImagePath("$DIR/a.qcow2"), node: Some("node0"), interface: Some("virtio") }], args: ["-S"] })
-        27 qmp: Qmp(Qmp { execute: "query-jobs", arguments: {"z": Number(1), "a": Array [Bool(true), Null, Number(1.5), String("yes")]}, answer: Return(Some(Array [Object {"status": String("null")}])) })
-        29 qmp: Qmp(Qmp { execute: "cont", arguments: {}, answer: Return(None) })
-        30 qmp: Qmp(Qmp { execute: "stop", arguments: {}, answer: Error(QmpError { class: GenericError, desc: Some("No") }) })
-        32 guests: Guests(Start(["guest0"]))
-        33 hmp: Hmp(Hmp { drive: "node0", line: "break write_aio A", command: Break { event: FaultEvent("write_aio"), tag: "A" }, output: Some([]) })
-        35 wait: Wait(Wait { event: "JOB_STATUS_CHANGE", matching: {"status": String("null")}, skip: Some(All), timeout: Some(8), data: {"id": String("drive0")}, absent: ["error"] })
-        38 bitmaps: Bitmaps({"node0": {"bitmap0": BitmapState { count: Some(Size(458752)), granularity: Some(Size(65536)), recording: Some(true), busy: Some(false), persistent: Some(false), inconsistent: Some(false), status: Some(Active) }}})
-        39 bitmaps: Bitmaps({})
-        40 pending: Pending(3)
-        41 forget: Forget
-        42 settle: Settle { ms: 500 }
-        43 sleep: Sleep { ms: 100 }
-        44 guests: Guests(Join(["guest0"]))
-        45 shutdown: Shutdown
+        ["cancel-while-copying", "error-stop"]
+        16 img: Img(Create { img: ImagePath("$DIR/a.qcow2"), size: Size(67108864), backing: Some(ImagePath("$DIR/b.qcow2")), opts: {"cluster_size": Text("128k"), "lazy_refcounts": Switch(true), "refcount_bits": Number(1)} })
+        18 img: Img(Write { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
+        19 img: Img(Read { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
+        20 img: Img(Copy { img: ImagePath("$DIR/a.qcow2"), to: ImagePath("$DIR/c.qcow2") })
+        21 img: Img(Rebase { img: ImagePath("$DIR/a.qcow2"), backing: ImagePath("$DIR/c.qcow2") })
+        22 img: Img(Compare { a: ImagePath("$DIR/a.qcow2"), b: ImagePath("$DIR/b.qcow2"), result: Some(Different) })
+        24 img: Img(Map { img: ImagePath("$DIR/a.qcow2") })
+        25 img: Img(Bitmaps { img: ImagePath("$DIR/a.qcow2") })
+        26 img: Img(Remove { img: ImagePath("$DIR/a.qcow2") })
+        27 launch: Launch(Launch { drives: [Drive { id: "drive0", file: ImagePath("$DIR/a.qcow2"), node: Some("node0"), interface: Some("virtio") }], args: ["-S"] })
+        28 qmp: Qmp(Qmp { execute: "query-jobs", arguments: {"z": Number(1), "a": Array [Bool(true), Null, Number(1.5), String("yes")]}, answers: [Return(Some(Array [Object {"status": String("null")}]))] })
+        30 qmp: Qmp(Qmp { execute: "cont", arguments: {}, answers: [Return(None)] })
+        31 qmp: Qmp(Qmp { execute: "stop", arguments: {}, answers: [Error(QmpError { class: GenericError, desc: Some("No") })] })
+        33 qmp: Qmp(Qmp { execute: "job-cancel", arguments: {"id": String("job0")}, answers: [Return(Some(Object {})), Error(QmpError { class: GenericError, desc: Some("Job not found") })] })
+        35 guests: Guests(Start(["guest0"]))
+        36 hmp: Hmp(Hmp { drive: "node0", line: "break write_aio A", command: Break { event: FaultEvent("write_aio"), tag: "A" }, output: Some([]) })
+        38 wait: Wait(Wait { event: "JOB_STATUS_CHANGE", matching: {"status": String("null")}, skip: Some(All), timeout: Some(8), data: {"id": String("drive0")}, absent: ["error"] })
+        41 bitmaps: Bitmaps({"node0": {"bitmap0": BitmapState { count: Some(Size(458752)), granularity: Some(Size(65536)), recording: Some(true), busy: Some(false), persistent: Some(false), inconsistent: Some(false), status: Some(Active) }}})
+        42 bitmaps: Bitmaps({})
+        43 pending: Pending(3)
+        44 forget: Forget
+        45 settle: Settle { ms: 500 }
+        46 sleep: Sleep { ms: 100 }
+        47 guests: Guests(Join(["guest0"]))
+        48 shutdown: Shutdown
         "#);
 }
 
@@ -1549,6 +1624,9 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "  - img: {cmd: compare, a: $DIR/a.qcow2, b: $DIR/b.qcow2}\n    result: equal\n",
         "  - img: {cmd: wirte, img: $DIR/b.qcow2}\n",
         "faults: {drive0: {set-state: [{event: flush_to_disc, new_state: 2}]}}\n",
+        "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
+        "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
+        "witnesses: error-stop\n",
         "colour: red\n",
     ] {
         let text = launched(script);

@@ -1,4 +1,4 @@
-//! What a seed means, for ever: a digest of many runs of every shipped story in every dialect.
+//! What a seed means, for ever: a digest of many runs of every story of iotest 124 in every dialect.
 //!
 //! A seed is printed with every failure and lives on in reports and heads. When one of these digests changes, old
 //! seeds mean something else: that may be wanted (the model has learned something), but never happens unnoticed.
@@ -11,7 +11,7 @@ mod common;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use common::{Stage, on_two_threads, shipped};
+use common::{Stage, iotest_124, on_two_threads};
 use sim::fuzz::{Campaign, Control, Report, fuzz};
 use sim::hash::fingerprint_of;
 use sim::run::{Recorder, Runner};
@@ -56,7 +56,7 @@ fn schedules(stage: &Stage) -> u128 {
 
 #[test]
 fn seeds_mean_what_they_meant() {
-    let stages = shipped();
+    let stages = iotest_124();
     let schedules = on_two_threads(&stages, schedules);
     let mut text = format!(
         "{:40} {:>7} {:>6} {:>10}  {:32}  schedules of the first {SCHEDULES} runs\n",
@@ -91,7 +91,7 @@ fn seeds_mean_what_they_meant() {
 /// One worker or five, all runs in one campaign: the same digest, steps and failure.
 #[test]
 fn the_number_of_workers_changes_nothing() {
-    for stage in shipped().iter().step_by(5) {
+    for stage in iotest_124().iter().step_by(5) {
         let alone = campaign(stage, 1, 70);
         assert_eq!(
             campaign(stage, 5, 70),

@@ -11,8 +11,8 @@ use crate::format::{
 };
 use crate::load::error::{Place, Trouble, one_of};
 use crate::load::raw::{
-    Entry, ImgCmd, ImgResult, Key, Named, RawHmp, RawImg, RawItem, RawQmp, RawStory, RawWait,
-    VERBS, verbs_in_words,
+    Entry, ImgCmd, ImgResult, Key, Named, Outcome, RawHmp, RawImg, RawItem, RawQmp, RawStory,
+    RawWait, VERBS, verbs_in_words,
 };
 
 /// Where the parts of a story stand that `check` may have to point at.
@@ -36,6 +36,7 @@ pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Troubl
             "one sentence: what the story shows",
         ));
     }
+    let witnesses = witnesses(raw.witnesses)?;
     let (faults, fault_places) = named(raw.faults, |rules| rules);
     let (guests, guest_places) = named(raw.guests, |guest| Guest {
         drive: guest.drive.value,
@@ -65,6 +66,7 @@ pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Troubl
             about: raw.about,
             faults,
             guests,
+            witnesses,
             script,
         },
         places,
@@ -87,12 +89,34 @@ fn named<T, U>(
     (values, places)
 }
 
+/// The ids of witnesses: words with hyphens, each once. Whether there is such a witness is for those to say who
+/// look for them.
+fn witnesses(raw: Vec<Spanned<String>>) -> Result<Vec<String>, Trouble> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in raw {
+        let place = at(&id);
+        let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+        if !id.value.split('-').all(word) {
+            let what = format!("`{}` is not the id of a witness", id.value);
+            let help = "an id is like `cancel-while-copying`: small letters and hyphens";
+            return Err(Trouble::new(place, what, help));
+        }
+        if ids.contains(&id.value) {
+            let what = format!("the witness `{}` is named twice", id.value);
+            return Err(Trouble::new(place, what, "once is enough"));
+        }
+        ids.push(id.value);
+    }
+    Ok(ids)
+}
+
 /// The expectations of an item, each at most once and each taken by its verb.
 #[derive(Default)]
 struct Expectations {
     result: Option<(Place, ImgResult)>,
     reply: Option<Value>,
     error: Option<(Place, QmpError)>,
+    either: Option<(Place, Vec<Outcome>)>,
     output: Option<Vec<String>>,
     data: Option<(Place, Map<String, Value>)>,
     absent: Option<(Place, Vec<String>)>,
@@ -106,6 +130,7 @@ fn verb(place: Place, raw: RawItem) -> Result<Verb, Trouble> {
             Entry::Result(result) => expected.result = Some((place, result)),
             Entry::Reply(reply) => expected.reply = Some(reply),
             Entry::Error(error) => expected.error = Some((place, error)),
+            Entry::Either(outcomes) => expected.either = Some((place, outcomes)),
             Entry::Output(lines) => expected.output = Some(lines),
             Entry::Data(data) => expected.data = Some((place, data)),
             Entry::Absent(keys) => expected.absent = Some((place, keys)),
@@ -297,22 +322,45 @@ fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, 
 }
 
 fn qmp(raw: RawQmp, expected: Expectations) -> Result<Qmp, Trouble> {
-    let answer = match (expected.reply, expected.error) {
-        (reply, None) => Answer::Return(reply),
-        (None, Some((_, error))) => Answer::Error(error),
-        (Some(_), Some((place, _))) => {
+    let answers = match (expected.either, expected.reply, expected.error) {
+        (None, reply, None) => vec![Answer::Return(reply)],
+        (None, None, Some((_, error))) => vec![Answer::Error(error)],
+        (None, Some(_), Some((place, _))) => {
             return Err(Trouble::new(
                 place,
                 "`reply` and `error` at once",
-                "a command either succeeds or fails",
+                "a command either succeeds or fails; where the moment decides, write `either: [...]`",
+            ));
+        }
+        (Some((place, outcomes)), None, None) => either(place, outcomes)?,
+        (Some((place, _)), ..) => {
+            return Err(Trouble::new(
+                place,
+                "`either` beside `reply` or `error`",
+                "write each way to end as an entry of `either`",
             ));
         }
     };
     Ok(Qmp {
         execute: raw.execute,
         arguments: raw.arguments,
-        answer,
+        answers,
     })
+}
+
+fn either(place: Place, outcomes: Vec<Outcome>) -> Result<Vec<Answer>, Trouble> {
+    if outcomes.len() < 2 {
+        return Err(Trouble::new(
+            place,
+            "`either` with fewer than two ways to end",
+            "write `reply` or `error` beside the command",
+        ));
+    }
+    let answer = |outcome| match outcome {
+        Outcome::Reply(value) => Answer::Return(Some(value)),
+        Outcome::Error(error) => Answer::Error(error),
+    };
+    Ok(outcomes.into_iter().map(answer).collect())
 }
 
 fn hmp(raw: RawHmp, expected: Expectations) -> Result<Hmp, Trouble> {

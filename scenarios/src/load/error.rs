@@ -264,6 +264,9 @@ fn words_for(error: &YamlError) -> (String, Option<String>) {
             "a second key is not possible here".to_owned(),
             "make another item of it",
         ),
+        YamlError::ExpectedStringKeyForExternallyTaggedEnum { .. } => {
+            ("a key is missing here".to_owned(), None)
+        }
         YamlError::ExternalMessage { msg, .. } => syntax(msg),
         YamlError::AliasError { error, .. } => words_for(error),
         other => (

@@ -54,6 +54,10 @@ pub(crate) struct RawStory {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawGuest>")]
     pub guests: Named<RawGuest>,
+    /// The interesting cases that some interleaving must reach, by their ids: a search that misses one fails.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(regex(pattern = "^[a-z]+(-[a-z]+)*$")))]
+    pub witnesses: Vec<Spanned<String>>,
     /// What is done, in order: one verb per item, and beside it what must come of it.
     #[schemars(with = "Vec<RawItem>", length(min = 1))]
     pub script: Spanned<Vec<Spanned<RawItem>>>,
@@ -137,6 +141,8 @@ keys! {
     "reply" => Reply(Value),
     /// The error with which the command must fail.
     "error" => Error(QmpError),
+    /// Ways in which the command may end, where it depends on the moment at which it is handled.
+    "either" => Either(Vec<Outcome>),
     /// The lines that must be printed.
     "output" => Output(Vec<String>),
     /// What the data of the event must hold, once it has come.
@@ -149,7 +155,7 @@ keys! {
 pub(crate) const VERBS: &[(&str, &[&str])] = &[
     ("img", &["result"]),
     ("launch", &[]),
-    ("qmp", &["reply", "error"]),
+    ("qmp", &["reply", "error", "either"]),
     ("hmp", &["output"]),
     ("wait", &["data", "absent"]),
     ("bitmaps", &[]),
@@ -225,6 +231,16 @@ pub(crate) enum ImgResult {
     Ok,
     Identical,
     Different,
+}
+
+/// One way in which a QMP command may end: `{reply: ...}` or `{error: ...}`.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    /// It succeeds, and the reply's `return` holds this; `{}` holds in any mapping.
+    Reply(Value),
+    /// It fails with this error.
+    Error(QmpError),
 }
 
 /// A QMP command, as it goes over the wire.

@@ -40,6 +40,13 @@ pub fn shipped() -> Vec<Stage> {
     SHIPPED.iter().flat_map(each).collect()
 }
 
+/// The stories of the seeds, which everybody knows, on the stage of every dialect.
+pub fn iotest_124() -> Vec<Stage> {
+    let each = |(name, text): &(&str, &str)| DIALECTS.map(|dialect| stage(name, text, dialect));
+    let known = |(name, _): &&(&str, &str)| name.starts_with("iotest-124/");
+    SHIPPED.iter().filter(known).flat_map(each).collect()
+}
+
 /// Does `work` on every item, by two threads, and returns what came of each, in the order of the items.
 pub fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = Mutex::new(0..items.len());

@@ -357,6 +357,7 @@ impl Build {
             about: String::new(),
             faults: BTreeMap::new(),
             guests: BTreeMap::new(),
+            witnesses: Vec::new(),
             script: Vec::new(),
         };
         let empty = Script::of_story(&empty, "story", self.world.dialect)

@@ -80,7 +80,5 @@ mod tests {
         check("thread0 load", "thread0 loads", true);
         check("thread0 load", "thread0 store", false);
         check("thread0 load", "thread1 load", false);
-        check("tick", "tock", false);
-        check("tick", "ticks", true);
     }
 }

@@ -1,11 +1,12 @@
 //! From a failing schedule to something a person understands: kept on disk, shortened, and shown.
 //!
 //! Order matters. The schedule is on disk as it was found before anything is made of it; then its steps and
-//! context switches are reduced, then it is asked when it was lost; whatever is cut short by time or by Ctrl-C,
-//! there is a schedule to replay.
+//! context switches are reduced, then the story itself, then it is asked when it was lost. Whatever is cut short by
+//! time or by Ctrl-C, there is a schedule to replay.
 
 mod film;
 mod show;
+mod smaller;
 mod strips;
 
 use std::io::Write;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use model::dialect::Dialect;
 use scenarios::scene::Scene;
+use scenarios::shrink::Measure;
 use sim::Breach;
 use sim::inevitable::{self, Inevitable, inevitable};
 use sim::run::{Outcome, Runner};
@@ -23,6 +25,8 @@ use sim::strategy::{Replay, Strategy};
 
 use crate::keeper::{self, Keeper};
 use crate::stage::{Loaded, STEPS_MAX};
+
+use smaller::Smaller;
 
 pub use film::Film;
 
@@ -53,7 +57,8 @@ pub struct Found<'a> {
 pub struct Options<'a> {
     /// Where schedules are kept; nowhere without it.
     pub folder: Option<&'a Path>,
-    /// How long may be spent on each of shrinking and learning when it was lost; zero to leave both out.
+    /// How long may be spent on each of shrinking the schedule, shrinking the story (if schedules are kept), and
+    /// learning when it was lost; zero to leave all that out.
     pub shrink_time: Duration,
     /// Whether the user has had enough (Ctrl-C).
     pub interrupted: &'a dyn Fn() -> bool,
@@ -71,17 +76,23 @@ pub fn keep_and_show(
     options: &Options,
 ) -> Result<Option<PathBuf>, String> {
     let raw = with_headers(found);
-    let raw_file = match options.folder {
-        Some(folder) => Some(Keeper::new(folder).keep_raw(&raw)?),
-        None => None,
+    let Some(folder) = options.folder else {
+        Counterexample::of(found, &raw, options).print(out, found, None, options)?;
+        return Ok(None);
     };
-    let counterexample = Counterexample::of(found, &raw, options);
-    let file = match raw_file {
-        Some(file) => Some(counterexample.keep(file)?),
-        None => None,
+    let raw_file = Keeper::new(folder).keep_raw(&raw)?;
+    let shortened = Counterexample::of(found, &raw, options);
+    let file = shortened.keep(&raw_file)?;
+    let Some(smaller) = Smaller::of(found, &shortened.schedule, &raw_file, options)? else {
+        shortened.print(out, found, Some(&file), options)?;
+        return Ok(Some(file));
     };
-    counterexample.print(out, found, file.as_deref(), options)?;
-    Ok(file)
+    let found = smaller.found(found);
+    let mut smallest = Counterexample::of(&found, &with_headers(&found), options);
+    smallest.comes_from(&shortened, smaller.measures);
+    let file = smallest.keep(&raw_file)?;
+    smallest.print(out, &found, Some(&file), options)?;
+    Ok(Some(file))
 }
 
 /// The schedule, with what a reader of the file has to know.
@@ -105,6 +116,8 @@ struct Counterexample {
     /// What shrinking did, if it was done.
     shrunk: Option<Shrunk>,
     inevitable: Option<Inevitable>,
+    /// The measures of the story before and after it was made smaller.
+    measures: Option<(Measure, Measure)>,
 }
 
 impl Counterexample {
@@ -126,18 +139,28 @@ impl Counterexample {
             film,
             shrunk,
             inevitable,
+            measures: None,
+        }
+    }
+
+    /// This is what became of another counterexample when its story was made smaller.
+    fn comes_from(&mut self, other: &Counterexample, measures: (Measure, Measure)) {
+        self.measures = Some(measures);
+        if let (Some(mine), Some(others)) = (&mut self.shrunk, &other.shrunk) {
+            mine.before = others.before;
+            mine.complete &= others.complete;
         }
     }
 
     /// Writes what was shortened beside `raw`, and returns the file to replay.
-    fn keep(&self, raw: PathBuf) -> Result<PathBuf, String> {
+    fn keep(&self, raw: &Path) -> Result<PathBuf, String> {
         match &self.shrunk {
-            Some(shrunk) if shrunk.after < shrunk.before => {
-                let file = keeper::shortened(&raw, "schedule");
+            Some(shrunk) if self.measures.is_some() || shrunk.after < shrunk.before => {
+                let file = keeper::shortened(raw, "schedule");
                 keeper::write(&file, &self.schedule.to_string())?;
                 Ok(file)
             }
-            _ => Ok(raw),
+            _ => Ok(raw.to_owned()),
         }
     }
 
@@ -150,6 +173,9 @@ impl Counterexample {
         options: &Options,
     ) -> Result<(), String> {
         let mut footer = vec![("size", self.sizes())];
+        if let Some((before, after)) = self.measures {
+            footer.push(("story", story_sizes(before, after)));
+        }
         if let Some(Inevitable::NotDecided(step)) = self.inevitable {
             let words = format!(
                 "with step {step} at the latest; earlier was not decided within the budget"
@@ -188,6 +214,24 @@ impl Counterexample {
             }
         }
     }
+}
+
+/// What became of the story's measures, where they are not what they were.
+fn story_sizes(before: Measure, after: Measure) -> String {
+    let rows = [
+        ("drives", before.drives as u64, after.drives as u64),
+        ("clusters", before.clusters, after.clusters),
+        ("requests", before.requests as u64, after.requests as u64),
+        ("items", before.items as u64, after.items as u64),
+    ];
+    let words: Vec<String> = rows
+        .iter()
+        .map(|(what, before, after)| match before == after {
+            true => format!("{before} {what}"),
+            false => format!("{before} {what} to {after}"),
+        })
+        .collect();
+    words.join(", ")
 }
 
 fn cut_short(shrunk: &Shrunk) -> &'static str {

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::dialect::{DIALECTS, Dialect};
@@ -25,6 +26,8 @@ pub enum Command {
     Run(RunArgs),
     /// Play scenarios under many seeds, checking every expectation on each
     Fuzz(FuzzArgs),
+    /// Follow a schedule, and show what it breaks
+    Replay(ReplayArgs),
     /// Decide whether recordings of real QEMU are traces of the model
     Conform(ConformArgs),
 }
@@ -92,6 +95,33 @@ pub struct RunArgs {
     /// How to write the trace
     #[arg(long, value_enum, default_value_t, conflicts_with_all = ["full", "columns"])]
     pub format: Format,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A schedule: one step a line
+    #[arg(value_name = "FILE")]
+    pub schedule: PathBuf,
+    /// A shipped scenario's name, or a file; the schedule's `# scenario:` if not given
+    #[arg(long, value_name = "S")]
+    pub scenario: Option<String>,
+    /// The QEMU release whose rules are played; the schedule's `# dialect:` if not given
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// Stop where a step is not possible (the default)
+    #[arg(long)]
+    pub strict: bool,
+    /// Go on where a step is not possible: find it by a near name, or leave it out, and say so
+    #[arg(long, conflicts_with = "strict")]
+    pub best_effort: bool,
+    /// Look for a shorter schedule that breaks the same promise, and write it to FILE's .min.schedule
+    #[arg(long)]
+    pub shrink: bool,
+    /// How long to look, such as 30s or 5m
+    #[arg(long, value_name = "T", value_parser = humantime::parse_duration, default_value = "30s",
+          requires = "shrink")]
+    pub shrink_time: Duration,
 }
 
 /// Arguments of `fuzz`.

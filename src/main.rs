@@ -2,9 +2,12 @@
 
 mod cli;
 mod conform;
+mod counterexample;
 mod exit;
 mod fuzz;
+mod keeper;
 mod list;
+mod replay;
 mod run;
 mod stage;
 mod trace;
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Run(args) => run::run(args),
         Command::Fuzz(args) => fuzz::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Conform(args) => conform::run(args),
     });
     match answer {

@@ -618,7 +618,6 @@ impl World {
         self.jobs.indices().find(called)
     }
 
-    /// Whether the index means a job; asked of a part that the step has written.
 
     /// The group, if the index still means one.
     pub(crate) fn try_group(&self, index: GroupIx) -> Option<&Group> {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::size::Size;
@@ -21,6 +21,7 @@ use crate::size::Size;
 mod expect;
 mod mistake;
 mod qemu_io;
+mod write;
 
 pub use expect::{mismatch, mismatch_in};
 pub use mistake::Mistake;
@@ -213,7 +214,7 @@ impl Comparison {
 }
 
 /// The value of one image option, as `qemu-img create -o` takes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ImgOpt {
     /// A switch: `lazy_refcounts: true`.
@@ -311,7 +312,7 @@ impl FromStr for Pattern {
 // ------------------------------------------------------------------------------------------------- QEMU
 
 /// Starts QEMU with these drives.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
     /// The drives, in order (`-drive`).
@@ -323,7 +324,7 @@ pub struct Launch {
 }
 
 /// A drive that QEMU starts with. A blkdebug layer for it stands under `faults`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drive {
     /// The name of the drive (of its block backend).
@@ -331,10 +332,19 @@ pub struct Drive {
     /// Its image.
     pub file: ImagePath,
     /// The name of the node of its image format.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub node: Option<String>,
     /// The device that the guest sees (`if=`), for example `virtio`; without it there is none.
-    #[serde(default, rename = "if", deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        rename = "if",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub interface: Option<String>,
 }
 
@@ -359,18 +369,22 @@ pub enum Answer {
 }
 
 /// The error of a QMP command.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QmpError {
     /// The error's class.
     pub class: ErrorClass,
     /// The error's text, whole; without it any text will do.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub desc: Option<String>,
 }
 
 /// QEMU: `QapiErrorClass`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum ErrorClass {
     /// Nearly every error.
     GenericError,
@@ -431,7 +445,7 @@ pub struct Wait {
 }
 
 /// Which events before the awaited one a wait forgets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Skip {
     /// Those of the same name.
@@ -444,34 +458,62 @@ pub enum Skip {
 pub type Bitmaps = BTreeMap<String, BTreeMap<String, BitmapState>>;
 
 /// What must hold of one dirty bitmap.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BitmapState {
     /// Set bits times granularity, in bytes.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub count: Option<Size>,
     /// Bytes per bit.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub granularity: Option<Size>,
     /// It records writes, itself or by its successor.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub recording: Option<bool>,
     /// An operation owns it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub busy: Option<bool>,
     /// It will be stored in the image.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub persistent: Option<bool>,
     /// It was not stored when the image was last closed.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub inconsistent: Option<bool>,
     /// The one word that releases before QEMU 6.0 gave.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub status: Option<BitmapStatus>,
 }
 
 /// QEMU: `DirtyBitmapStatus`, removed in 6.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BitmapStatus {
     /// Records writes, and nobody uses it.
@@ -502,7 +544,7 @@ impl BitmapStatus {
 // ------------------------------------------------------------------------------------------------- guests
 
 /// What is done with guests.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Guests {
     /// They begin to send their requests; the script goes on.
@@ -602,7 +644,7 @@ pub enum HmpCommand {
 // ------------------------------------------------------------------------------------------------- faults
 
 /// The rules of a blkdebug layer, with QEMU's own keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Faults {
     /// Rules that change the layer's state.
@@ -614,7 +656,7 @@ pub struct Faults {
 }
 
 /// When the event fires in `state`, the state becomes `new_state`. A layer starts in state 1.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetState {
     /// The event.
@@ -627,7 +669,7 @@ pub struct SetState {
 }
 
 /// When the event fires in `state`, a following request fails.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InjectError {
     /// The event.
@@ -639,7 +681,11 @@ pub struct InjectError {
     #[serde(default = "eio")]
     pub errno: u32,
     /// Only requests that touch this sector of 512 bytes.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub sector: Option<u64>,
     /// The rule is gone after the first request that it hits.
     #[serde(default)]
@@ -648,7 +694,11 @@ pub struct InjectError {
     #[serde(default)]
     pub immediately: bool,
     /// Only requests of this kind; without it all but `block-status`.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub iotype: Option<IoType>,
 }
 
@@ -657,7 +707,7 @@ const fn eio() -> u32 {
 }
 
 /// QEMU: `BlkdebugIOType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IoType {
     /// Reads.
@@ -721,6 +771,19 @@ impl FromStr for FaultEvent {
         }
     }
 }
+
+/// Writes a type that is one word or number in the file as its text.
+macro_rules! written_as_text {
+    ($($type:ty),+) => {
+        $(impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+                output.collect_str(self)
+            }
+        })+
+    };
+}
+
+written_as_text!(Size, Pattern, ImagePath, FaultEvent, Request);
 
 /// Reads the value of a key that may be missing: when it is there it has to be something, not YAML's null.
 pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(

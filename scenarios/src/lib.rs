@@ -19,4 +19,5 @@ pub mod recording;
 pub mod scene;
 pub mod schema;
 pub mod script;
+pub mod shrink;
 pub mod size;

@@ -11,7 +11,10 @@
 //! | [`seed`] | what does seed 7 mean, for ever? |
 //! | [`schedule`] | which steps were taken, as text to read, edit and replay |
 //! | [`fuzz`] | does any of these million seeds break a promise? |
+//! | [`shrink`] | which shorter schedule breaks the same promise? |
+//! | [`inevitable`] | from which step on was there no way out? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
+//! | [`near`] | which of these names was meant? |
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`search`] | is there any interleaving that breaks a promise? |
@@ -22,13 +25,16 @@
 
 pub mod fuzz;
 pub mod hash;
+pub mod inevitable;
 pub mod membership;
+pub mod near;
 pub mod parts;
 pub mod reduce;
 pub mod run;
 pub mod schedule;
 pub mod search;
 pub mod seed;
+pub mod shrink;
 pub mod strategy;
 mod system;
 pub mod toys;

@@ -3,6 +3,7 @@
 //! The trait is that of shuttle's `Scheduler`, cut down: a strategy sees the possible steps and
 //! picks one. It does not know what a step is, so it serves every system.
 
+mod best_effort;
 mod random;
 mod replay;
 
@@ -10,6 +11,7 @@ use crate::Footprint;
 use crate::schedule::Schedule;
 use std::fmt::{self, Display};
 
+pub use best_effort::{BestEffort, Deviation, Place};
 pub use random::Random;
 pub use replay::Replay;
 
@@ -126,5 +128,10 @@ pub const STRATEGIES: &[StrategyRow] = &[
         name: "replay",
         about: "follows a schedule, or stops where it cannot and says why",
         new: Constructor::Following(|schedule| Box::new(Replay::new(schedule))),
+    },
+    StrategyRow {
+        name: "best-effort",
+        about: "follows a schedule as far as it can, and says where it could not",
+        new: Constructor::Following(|schedule| Box::new(BestEffort::new(schedule))),
     },
 ];

@@ -1,0 +1,286 @@
+//! From a failing schedule to something a person understands: kept on disk, shortened, and shown.
+//!
+//! Order matters. The schedule is on disk as it was found before anything is made of it; then its steps and
+//! context switches are reduced, then the story itself, then it is asked when it was lost. Whatever is cut short by
+//! time or by Ctrl-C, there is a schedule to replay.
+
+mod film;
+mod show;
+mod smaller;
+mod strips;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use model::dialect::Dialect;
+use scenarios::scene::Scene;
+use scenarios::shrink::Measure;
+use sim::Breach;
+use sim::inevitable::{self, Inevitable, inevitable};
+use sim::run::{Outcome, Runner};
+use sim::schedule::Schedule;
+use sim::shrink::{self, Shrunk, Size, shrink};
+use sim::strategy::{Replay, Strategy};
+
+use crate::keeper::{self, Keeper};
+use crate::stage::{Loaded, STEPS_MAX};
+
+use smaller::Smaller;
+
+pub use film::Film;
+
+/// Replays after which shrinking ends even if there is time left.
+const REPLAYS_MAX: u64 = 50_000;
+/// States that may be explored to learn when a run was lost.
+const STATES_MAX: usize = 20_000;
+
+/// A schedule that breaks a promise, and where.
+pub struct Found<'a> {
+    /// The story.
+    pub loaded: &'a Loaded,
+    /// The release whose rules were played.
+    pub dialect: &'static Dialect,
+    /// The story on its stage.
+    pub scene: &'a Scene,
+    /// The schedule, as it was found.
+    pub schedule: &'a Schedule,
+    /// What it breaks.
+    pub breach: &'a Breach,
+    /// Who found it, such as `check` or `fuzz --seed 7`.
+    pub found_by: &'a str,
+    /// The command line that does the same again, in case the schedule is not kept.
+    pub again: String,
+}
+
+/// What may be done with it.
+pub struct Options<'a> {
+    /// Where schedules are kept; nowhere without it.
+    pub folder: Option<&'a Path>,
+    /// How long may be spent on each of shrinking the schedule, shrinking the story (if schedules are kept), and
+    /// learning when it was lost; zero to leave all that out.
+    pub shrink_time: Duration,
+    /// Whether the user has had enough (Ctrl-C).
+    pub interrupted: &'a dyn Fn() -> bool,
+    /// What a property promises, in one sentence, by its name.
+    pub sentence: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Keeps a failing schedule, shortens it, and prints what it shows. Returns the file to replay, if one was kept.
+///
+/// # Errors
+/// What to print: a file that cannot be written, or a reader that is gone.
+pub fn keep_and_show(
+    out: &mut impl Write,
+    found: &Found,
+    options: &Options,
+) -> Result<Option<PathBuf>, String> {
+    let raw = with_headers(found);
+    let Some(folder) = options.folder else {
+        Counterexample::of(found, &raw, options).print(out, found, None, options)?;
+        return Ok(None);
+    };
+    let raw_file = Keeper::new(folder).keep_raw(&raw)?;
+    let shortened = Counterexample::of(found, &raw, options);
+    let file = shortened.keep(&raw_file)?;
+    let Some(smaller) = Smaller::of(found, &shortened.schedule, &raw_file, options)? else {
+        shortened.print(out, found, Some(&file), options)?;
+        return Ok(Some(file));
+    };
+    let found = smaller.found(found);
+    let mut smallest = Counterexample::of(&found, &with_headers(&found), options);
+    smallest.comes_from(&shortened, smaller.measures);
+    let file = smallest.keep(&raw_file)?;
+    smallest.print(out, &found, Some(&file), options)?;
+    Ok(Some(file))
+}
+
+/// The schedule, with what a reader of the file has to know.
+fn with_headers(found: &Found) -> Schedule {
+    let mut raw = found.schedule.clone();
+    raw.set_header("scenario", &found.loaded.name);
+    raw.set_header("dialect", found.dialect.name);
+    raw.set_header("property", found.breach.property);
+    if raw.header("found-by").is_none() {
+        raw.set_header("found-by", found.found_by);
+    }
+    raw
+}
+
+/// A counterexample, ready to be shown.
+struct Counterexample {
+    /// The schedule that is shown.
+    schedule: Schedule,
+    breach: Breach,
+    film: Film,
+    /// What shrinking did, if it was done.
+    shrunk: Option<Shrunk>,
+    inevitable: Option<Inevitable>,
+    /// The measures of the story before and after it was made smaller.
+    measures: Option<(Measure, Measure)>,
+}
+
+impl Counterexample {
+    /// Shortens a failing schedule and asks when it was lost, as far as the options allow.
+    fn of(found: &Found, raw: &Schedule, options: &Options) -> Counterexample {
+        let wanted = !options.shrink_time.is_zero();
+        let shrunk = wanted.then(|| shorten(found, raw, options)).flatten();
+        let (schedule, breach) = match &shrunk {
+            Some(shrunk) => (shrunk.schedule.clone(), shrunk.breach.clone()),
+            None => (raw.clone(), found.breach.clone()),
+        };
+        let inevitable = wanted
+            .then(|| lost(found.scene, &schedule, options))
+            .flatten();
+        let (film, _) = watch(found.scene, &mut Replay::new(schedule.clone()));
+        Counterexample {
+            schedule,
+            breach,
+            film,
+            shrunk,
+            inevitable,
+            measures: None,
+        }
+    }
+
+    /// This is what became of another counterexample when its story was made smaller.
+    fn comes_from(&mut self, other: &Counterexample, measures: (Measure, Measure)) {
+        self.measures = Some(measures);
+        if let (Some(mine), Some(others)) = (&mut self.shrunk, &other.shrunk) {
+            mine.before = others.before;
+            mine.complete &= others.complete;
+        }
+    }
+
+    /// Writes what was shortened beside `raw`, and returns the file to replay.
+    fn keep(&self, raw: &Path) -> Result<PathBuf, String> {
+        match &self.shrunk {
+            Some(shrunk) if self.measures.is_some() || shrunk.after < shrunk.before => {
+                let file = keeper::shortened(raw, "schedule");
+                keeper::write(&file, &self.schedule.to_string())?;
+                Ok(file)
+            }
+            _ => Ok(raw.to_owned()),
+        }
+    }
+
+    /// Prints it; `file` is what can be replayed.
+    fn print(
+        &self,
+        out: &mut impl Write,
+        found: &Found,
+        file: Option<&Path>,
+        options: &Options,
+    ) -> Result<(), String> {
+        let mut footer = vec![("size", self.sizes())];
+        if let Some((before, after)) = self.measures {
+            footer.push(("story", story_sizes(before, after)));
+        }
+        if let Some(Inevitable::NotDecided(step)) = self.inevitable {
+            let words = format!(
+                "with step {step} at the latest; earlier was not decided within the budget"
+            );
+            footer.push(("lost", words));
+        }
+        let again = file.map(|file| format!("blockrace replay {}", file.display()));
+        footer.push(("again", again.unwrap_or_else(|| found.again.clone())));
+        let Loaded { name, story, .. } = found.loaded;
+        let shown = show::Shown {
+            scenario: (name, &story.title, found.dialect.name),
+            breach: &self.breach,
+            promise: (options.sentence)(self.breach.property),
+            film: &self.film,
+            inevitable: self.inevitable,
+            footer: &footer,
+        };
+        crate::written(show::print(out, &shown))
+    }
+
+    fn sizes(&self) -> String {
+        let words =
+            |size: Size| format!("{} steps, {} context switches", size.steps, size.switches);
+        match &self.shrunk {
+            None => words(self.film.size()),
+            Some(shrunk) if shrunk.after == shrunk.before => {
+                format!(
+                    "{}; nothing could be left out{}",
+                    words(shrunk.after),
+                    cut_short(shrunk)
+                )
+            }
+            Some(shrunk) => {
+                let (before, after) = (words(shrunk.before), words(shrunk.after));
+                format!("{before}, shrunk to {after}{}", cut_short(shrunk))
+            }
+        }
+    }
+}
+
+/// What became of the story's measures, where they are not what they were.
+fn story_sizes(before: Measure, after: Measure) -> String {
+    let rows = [
+        ("drives", before.drives as u64, after.drives as u64),
+        ("clusters", before.clusters, after.clusters),
+        ("requests", before.requests as u64, after.requests as u64),
+        ("items", before.items as u64, after.items as u64),
+    ];
+    let words: Vec<String> = rows
+        .iter()
+        .map(|(what, before, after)| match before == after {
+            true => format!("{before} {what}"),
+            false => format!("{before} {what} to {after}"),
+        })
+        .collect();
+    words.join(", ")
+}
+
+fn cut_short(shrunk: &Shrunk) -> &'static str {
+    if shrunk.complete { "" } else { " (cut short)" }
+}
+
+/// Plays a schedule, or what else chooses the steps, and keeps all there is to see.
+pub fn watch(scene: &Scene, strategy: &mut dyn Strategy) -> (Film, Outcome) {
+    let mut film = Film::default();
+    let mut runner = Runner::new(scene);
+    runner.steps_max = STEPS_MAX;
+    let outcome = runner.run(strategy, 0, &mut film);
+    (film, outcome)
+}
+
+/// Whether two breaches are the same promise. Expectations are one promise for each line of the story.
+pub fn is_same(one: &Breach, other: &Breach) -> bool {
+    fn place(breach: &Breach) -> Option<&str> {
+        let is_line = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+        // `FILE:LINE: what`
+        let (at, _) = breach.message.split_once(": ")?;
+        at.rsplit_once(':')
+            .filter(|(_, line)| is_line(line))
+            .map(|_| at)
+    }
+    one.property == other.property && (one.property != "expectation" || place(one) == place(other))
+}
+
+fn shorten(found: &Found, raw: &Schedule, options: &Options) -> Option<Shrunk> {
+    let started = Instant::now();
+    let budget = shrink::Budget {
+        replays_max: REPLAYS_MAX,
+        steps_max: STEPS_MAX as usize,
+        interrupted: &|| started.elapsed() >= options.shrink_time || (options.interrupted)(),
+    };
+    shrink(
+        found.scene,
+        raw,
+        &|breach| is_same(breach, found.breach),
+        &budget,
+    )
+    .ok()
+}
+
+fn lost(scene: &Scene, schedule: &Schedule, options: &Options) -> Option<Inevitable> {
+    let started = Instant::now();
+    let budget = inevitable::Budget {
+        states_max: STATES_MAX,
+        interrupted: &|| started.elapsed() >= options.shrink_time || (options.interrupted)(),
+    };
+    inevitable(scene, schedule, &budget).ok()
+}

@@ -1,0 +1,213 @@
+//! `blockrace replay`: follows a schedule, strictly or as well as can be, and shows what it breaks.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use model::dialect::{DIALECTS, Dialect};
+use scenarios::scene::Scene;
+use sim::near;
+use sim::run::{End, Outcome};
+use sim::schedule::Schedule;
+use sim::strategy::{BestEffort, Deviation, Divergence, Replay};
+
+use crate::cli::ReplayArgs;
+use crate::counterexample::{self, Film, Found, Options};
+use crate::exit::Exit;
+use crate::stage::{self, Loaded};
+use crate::trace;
+
+/// How many near names are worth a question.
+const NEAR_MAX: usize = 3;
+
+/// Follows the schedule.
+///
+/// # Errors
+/// What to print: a schedule or a scenario that cannot be used.
+pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
+    let schedule = read(&args.schedule)?;
+    let loaded = stage::load(scenario(args, &schedule)?)?;
+    let dialect = dialect(args, &schedule)?;
+    let scene = stage::scene(&loaded, dialect)?;
+    let (film, outcome, deviations) = follow(&scene, &schedule, args.best_effort);
+    let played = Played {
+        args,
+        loaded: &loaded,
+        dialect,
+        scene: &scene,
+        film,
+        outcome,
+    };
+    let mut out = anstream::stdout().lock();
+    crate::written(print_deviations(&mut out, &deviations))?;
+    played.print(&mut out, &schedule)?;
+    Ok(Exit::of_run(&played.outcome.end))
+}
+
+/// One line that replays the schedule again.
+fn repeat(args: &ReplayArgs) -> String {
+    let mut line = format!("blockrace replay {}", args.schedule.display());
+    if let Some(scenario) = &args.scenario {
+        line += &format!(" --scenario {scenario}");
+    }
+    if let Some(dialect) = args.dialect {
+        line += &format!(" --dialect {dialect}");
+    }
+    if args.best_effort {
+        line += " --best-effort";
+    }
+    line
+}
+
+/// Reads a schedule.
+///
+/// # Errors
+/// What to print.
+fn read(file: &Path) -> Result<Schedule, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// The scenario that was asked for, or else the one that the schedule names.
+fn scenario<'a>(args: &'a ReplayArgs, schedule: &'a Schedule) -> Result<&'a str, String> {
+    args.scenario
+        .as_deref()
+        .or(schedule.header("scenario"))
+        .ok_or_else(|| {
+            let file = args.schedule.display();
+            format!("{file}: no `# scenario:` header\n  say which one with --scenario")
+        })
+}
+
+/// The dialect that was asked for, or else the one that the schedule names, or else the newest.
+fn dialect(args: &ReplayArgs, schedule: &Schedule) -> Result<&'static Dialect, String> {
+    if let Some(dialect) = args.dialect {
+        return Ok(dialect);
+    }
+    match schedule.header("dialect") {
+        Some(name) => Dialect::of_version(name).ok_or_else(|| {
+            let file = args.schedule.display();
+            format!("{file}: there is no dialect `{name}`\n  say which one with --dialect")
+        }),
+        None => DIALECTS
+            .last()
+            .copied()
+            .ok_or_else(|| "there is no dialect".to_owned()),
+    }
+}
+
+fn follow(
+    scene: &Scene,
+    schedule: &Schedule,
+    best_effort: bool,
+) -> (Film, Outcome, Vec<Deviation>) {
+    if best_effort {
+        let mut strategy = BestEffort::new(schedule.clone());
+        let (film, outcome) = counterexample::watch(scene, &mut strategy);
+        (film, outcome, strategy.deviations())
+    } else {
+        let (film, outcome) = counterexample::watch(scene, &mut Replay::new(schedule.clone()));
+        (film, outcome, Vec::new())
+    }
+}
+
+/// A run, and how it came about.
+struct Played<'a> {
+    args: &'a ReplayArgs,
+    loaded: &'a Loaded,
+    dialect: &'static Dialect,
+    scene: &'a Scene,
+    film: Film,
+    outcome: Outcome,
+}
+
+impl Played<'_> {
+    fn print(&self, out: &mut impl Write, schedule: &Schedule) -> Result<(), String> {
+        let End::Breached(breach) = &self.outcome.end else {
+            return crate::written(self.print_trace(out));
+        };
+        // What was really done is what breaks the promise.
+        let mut done = self.film.schedule();
+        schedule
+            .headers()
+            .for_each(|(key, value)| done.set_header(key, value));
+        let found = Found {
+            loaded: self.loaded,
+            dialect: self.dialect,
+            scene: self.scene,
+            schedule: &done,
+            breach,
+            found_by: "replay",
+            again: repeat(self.args),
+        };
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let interrupt = Arc::clone(&interrupted);
+        // Without a handler Ctrl-C ends the process at once; the schedule is on disk already.
+        let _ = ctrlc::set_handler(move || interrupt.store(true, Relaxed));
+        let beside = self.args.schedule.parent().unwrap_or(Path::new("."));
+        let options = Options {
+            folder: self.args.shrink.then_some(beside),
+            shrink_time: if self.args.shrink {
+                self.args.shrink_time
+            } else {
+                Duration::ZERO
+            },
+            interrupted: &|| interrupted.load(Relaxed),
+            sentence: &|_| None,
+        };
+        counterexample::keep_and_show(out, &found, &options).map(|_| ())
+    }
+
+    fn print_trace(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}  (QEMU {})", self.loaded.name, self.dialect)?;
+        writeln!(out, "  {}", self.loaded.story.title)?;
+        writeln!(out)?;
+        trace::print(out, &self.film.lines())?;
+        writeln!(out)?;
+        let steps = self.outcome.steps;
+        match &self.outcome.end {
+            End::Diverged(divergence) => print_divergence(out, &self.args.schedule, divergence),
+            End::Stopped => {
+                writeln!(
+                    out,
+                    "STOPPED  the schedule ended after {steps} steps, before the story did"
+                )
+            }
+            End::StepLimit => writeln!(out, "UNKNOWN  not at rest after {steps} steps"),
+            End::Rested | End::Breached(_) => {
+                writeln!(
+                    out,
+                    "HOLDS    every promise kept, every expectation met; {steps} steps"
+                )
+            }
+        }
+    }
+}
+
+fn print_deviations(out: &mut impl Write, deviations: &[Deviation]) -> io::Result<()> {
+    if deviations.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "not as scheduled:")?;
+    for deviation in deviations {
+        writeln!(out, "  {deviation}")?;
+    }
+    writeln!(out)
+}
+
+fn print_divergence(out: &mut impl Write, file: &Path, divergence: &Divergence) -> io::Result<()> {
+    writeln!(out, "DIVERGED {divergence}")?;
+    let possible: Vec<&str> = divergence.possible.iter().map(String::as_str).collect();
+    let near = near::nearest(&divergence.wanted, &possible, NEAR_MAX);
+    if !near.is_empty() {
+        writeln!(out, "did you mean:\n  {}", near.join("\n  "))?;
+    }
+    writeln!(
+        out,
+        "\nas far as it goes:\n  blockrace replay {} --best-effort",
+        file.display()
+    )
+}

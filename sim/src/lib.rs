@@ -12,6 +12,7 @@
 //! | [`schedule`] | which steps were taken, as text to read, edit and replay |
 //! | [`fuzz`] | does any of these million seeds break a promise? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
+//! | [`language`] | what are all the sequences that it can show, and why in more than one way? |
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
@@ -19,8 +20,10 @@
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
 //! result that depends on the number of workers. The only threads are those of [`fuzz`].
 
+mod expand;
 pub mod fuzz;
 pub mod hash;
+pub mod language;
 pub mod membership;
 pub mod parts;
 pub mod reduce;

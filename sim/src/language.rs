@@ -28,7 +28,7 @@ mod forest;
 mod graph;
 
 pub use automaton::{Automaton, End, State};
-pub use choice::{Cause, Choice};
+pub use choice::{Choice, Way};
 
 use crate::System;
 use graph::Graph;
@@ -68,7 +68,6 @@ pub struct Covered {
 pub struct Language<'s, S: System> {
     system: &'s S,
     graph: Graph<S::Observation>,
-    options: Options,
     /// The minimal deterministic automaton of the traces found.
     pub automaton: Automaton<S::Observation>,
 }
@@ -115,7 +114,6 @@ impl<'s, S: System> Language<'s, S> {
         Ok(Language {
             system,
             graph,
-            options,
             automaton,
         })
     }
@@ -136,11 +134,6 @@ impl<'s, S: System> Language<'s, S> {
     /// order of the states.
     #[must_use]
     pub fn choices(&self) -> Vec<Choice> {
-        choice::find(
-            self.system,
-            &self.graph,
-            self.options.reduce,
-            &self.automaton,
-        )
+        choice::find(self.system, &self.graph, &self.automaton)
     }
 }

@@ -65,6 +65,41 @@ impl<O> Graph<O> {
         &self.edges[edge as usize]
     }
 
+    /// Whether a trace ends in a world or goes on from it; not if it was not tried.
+    pub(super) fn leads_on(&self, world: u32) -> bool {
+        self.worlds[world as usize].end.is_some() || !self.edge_range(world).is_empty()
+    }
+
+    /// What the step of an edge from `world` is called.
+    pub(super) fn name<S: System<Observation = O>>(
+        &self,
+        system: &S,
+        world: u32,
+        edge: u32,
+    ) -> String {
+        let state = self.state(system, world);
+        let mut enabled = Vec::new();
+        system.enabled(&state, &mut enabled);
+        system.name(&state, enabled[self.edge(edge).index as usize])
+    }
+
+    /// The state of a world, found by doing again the steps by which it was first met.
+    fn state<S: System>(&self, system: &S, world: u32) -> S::State {
+        let mut steps = Vec::new();
+        let mut at = world;
+        while at != 0 {
+            let (from, index) = self.worlds[at as usize].from;
+            steps.push(index);
+            at = from;
+        }
+        let (mut state, mut enabled, mut seen) = (system.initial(), Vec::new(), Vec::new());
+        for index in steps.into_iter().rev() {
+            system.enabled(&state, &mut enabled);
+            system.apply(&mut state, enabled[index as usize], &mut seen);
+        }
+        state
+    }
+
     /// What an edge shows.
     pub(super) fn word(&self, edge: &Edge) -> &[u32] {
         &self.words[edge.word as usize]

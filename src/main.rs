@@ -8,6 +8,7 @@ mod list;
 mod run;
 mod stage;
 mod trace;
+mod traces;
 
 use std::io;
 use std::panic;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Fuzz(args) => fuzz::run(args),
         Command::Conform(args) => conform::run(args),
+        Command::Traces(args) => traces::run(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

@@ -127,7 +127,8 @@ pub fn print_columns(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
 /// The widest a column gets before the next ones move to the right.
 const COLUMN_MAX: usize = 56;
 
-fn style(line: &Line) -> Style {
+/// How a line is coloured.
+pub fn style(line: &Line) -> Style {
     let colour = match line {
         Line::Event(Event::BlockJobCompleted { error: None, .. }) => AnsiColor::Green,
         Line::Event(Event::BlockJobCompleted { .. } | Event::BlockJobError { .. })

@@ -12,6 +12,9 @@ use crate::trace;
 /// Of the lines that all traces begin with, so many are shown.
 const COMMON_SHOWN: usize = 4;
 
+/// What the signs of the branches mean.
+const LEGEND: &str = "  ├─ if `step` …: the step that decides for this branch   → A: goes on at A   ■ the trace ends";
+
 /// Prints the answer.
 ///
 /// # Errors
@@ -21,10 +24,17 @@ pub fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     writeln!(out, "{}  (QEMU {dialect})", answer.loaded.name)?;
     writeln!(out, "  {}", answer.loaded.story.title)?;
     writeln!(out)?;
+    // A point's letter is its place in the text, which is known only when it has been laid out.
+    let mut nowhere = io::sink();
+    let mut layout = Printer::new(&mut nowhere, answer);
+    layout.start()?;
+    let letters = layout.letters;
     let mut printer = Printer::new(out, answer);
+    printer.letters = letters;
     printer.start()?;
     writeln!(out)?;
     writeln!(out, "{}", trace::LEGEND)?;
+    writeln!(out, "{LEGEND}")?;
     print_verdict(out, answer)
 }
 
@@ -67,7 +77,7 @@ fn print_verdict(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
 struct Printer<'p, W> {
     out: &'p mut W,
     answer: &'p Answer<'p>,
-    /// The letters of the shared points that have been named.
+    /// The letters of the shared points that have been printed, here or when it was laid out.
     letters: BTreeMap<usize, String>,
     /// The width of the column of speakers.
     width: usize,
@@ -192,21 +202,16 @@ impl<'p, W: Write> Printer<'p, W> {
     }
 
     fn refer(&mut self, point: usize) -> io::Result<()> {
-        let letter = self.letter(point);
+        let letter = self.letters.get(&point).cloned().unwrap_or_default();
         self.say(&format!("→ {letter}"))
     }
 
     fn title(&mut self, point: usize) -> io::Result<()> {
         let bold = Style::new().bold();
-        let letter = self.letter(point);
-        self.say(&format!("{bold}{letter}:{bold:#}"))
-    }
-
-    /// The letters of a shared point, in the order in which they are needed: A to Z, AA, AB, …
-    fn letter(&mut self, point: usize) -> String {
         let next = self.letters.len();
         let letter = self.letters.entry(point).or_insert_with(|| letter(next));
-        letter.clone()
+        let title = format!("{bold}{letter}:{bold:#}");
+        self.say(&title)
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {
@@ -215,6 +220,7 @@ impl<'p, W: Write> Printer<'p, W> {
     }
 }
 
+/// A to Z, AA, AB, …
 fn letter(number: usize) -> String {
     let last = char::from(b'A' + (number % 26) as u8);
     match number / 26 {

@@ -30,6 +30,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Decide whether recordings of real QEMU are traces of the model
     Conform(ConformArgs),
+    /// Show every order in which a client can read one scenario's messages
+    Traces(TracesArgs),
 }
 
 /// What to list.
@@ -161,6 +163,42 @@ pub struct ConformArgs {
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// How the language of traces is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TracesFormat {
+    /// For people: a line a message, a branch for each way
+    #[default]
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid
+    Mermaid,
+    /// For machines: the automaton as one JSON document
+    Json,
+}
+
+/// Arguments of `traces`.
+#[derive(Debug, Args)]
+pub struct TracesArgs {
+    /// A shipped scenario's name, or a file
+    pub scenario: String,
+    /// The QEMU release whose rules are played
+    #[arg(long, value_parser = dialect, default_value = "10.0")]
+    pub dialect: &'static Dialect,
+    /// How to write the traces
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TracesFormat,
+    /// Leave out no line of a long stretch without a choice
+    #[arg(long)]
+    pub full: bool,
+    /// Give up when there are more worlds than this
+    #[arg(long, value_name = "N")]
+    pub max_states: Option<NonZeroUsize>,
+    /// Give up after this time, such as 90s or 5m
+    #[arg(long, value_name = "T")]
+    pub max_time: Option<humantime::Duration>,
 }
 
 fn dialect(text: &str) -> Result<&'static Dialect, String> {

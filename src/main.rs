@@ -11,6 +11,7 @@ mod replay;
 mod run;
 mod stage;
 mod trace;
+mod traces;
 
 use std::io;
 use std::panic;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Conform(args) => conform::run(args),
+        Command::Traces(args) => traces::run(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

@@ -15,6 +15,7 @@
 //! | [`inevitable`] | from which step on was there no way out? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
 //! | [`near`] | which of these names was meant? |
+//! | [`language`] | what are all the sequences that it can show, and why in more than one way? |
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`search`] | is there any interleaving that breaks a promise? |
@@ -23,9 +24,11 @@
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
 //! result that depends on the number of workers. The only threads are those of [`fuzz`].
 
+mod expand;
 pub mod fuzz;
 pub mod hash;
 pub mod inevitable;
+pub mod language;
 pub mod membership;
 pub mod near;
 pub mod parts;

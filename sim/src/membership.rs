@@ -10,9 +10,9 @@
 //! When the set becomes empty, the observer has seen what the system cannot do, and the last set
 //! that was not empty says what it could have done instead.
 
+use crate::System;
+use crate::expand::{Expansion, Successor};
 use crate::hash::fingerprint_of;
-use crate::reduce::persistent;
-use crate::{Footprint, System};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::{self, Display};
 use std::ops::ControlFlow;
@@ -217,7 +217,7 @@ impl<'s, S: System> Membership<'s, S> {
                     self.system,
                     &world.state,
                     self.options.reduce,
-                    &mut open,
+                    &mut |successor| open.push(World::from(successor)),
                 ) {
                     continue;
                 } else {
@@ -237,82 +237,21 @@ impl<'s, S: System> Membership<'s, S> {
     }
 }
 
+impl<S: System> From<Successor<S>> for World<S> {
+    fn from(successor: Successor<S>) -> World<S> {
+        World {
+            state: successor.state,
+            due: successor.seen.into(),
+        }
+    }
+}
+
 /// What [`Membership::explore`] hands out.
 enum Found<S: System> {
     /// A world in which something is due.
     Due(World<S>),
     /// A world in which nothing is due and no step is enabled.
     Resting,
-}
-
-/// The buffers for doing all steps of a world.
-struct Expansion<S: System> {
-    enabled: Vec<S::Step>,
-    successors: Vec<World<S>>,
-    footprints: Vec<Footprint>,
-    /// Indices of the steps that have to be tried.
-    kept: Vec<usize>,
-    seen: Vec<S::Observation>,
-}
-
-impl<S: System> Expansion<S> {
-    fn new() -> Expansion<S> {
-        Expansion {
-            enabled: Vec::new(),
-            successors: Vec::new(),
-            footprints: Vec::new(),
-            kept: Vec::new(),
-            seen: Vec::new(),
-        }
-    }
-
-    /// Pushes the successors of `state` onto `open`, and says whether it has any.
-    fn expand(
-        &mut self,
-        system: &S,
-        state: &S::State,
-        reduce: bool,
-        open: &mut Vec<World<S>>,
-    ) -> bool {
-        system.enabled(state, &mut self.enabled);
-        self.successors.clear();
-        self.footprints.clear();
-        for step in &self.enabled {
-            let mut state = state.clone();
-            self.footprints
-                .push(system.apply(&mut state, *step, &mut self.seen));
-            self.successors.push(World {
-                state,
-                due: self.seen.drain(..).collect(),
-            });
-        }
-        if reduce {
-            persistent(
-                system,
-                state,
-                &self.enabled,
-                &self.footprints,
-                &mut self.kept,
-            );
-        } else {
-            self.kept.clear();
-            self.kept.extend(0..self.enabled.len());
-        }
-        let mut kept = self.kept.iter().peekable();
-        for (index, successor) in self.successors.drain(..).enumerate() {
-            if kept.next_if_eq(&&index).is_some() {
-                open.push(successor);
-            } else {
-                let name = || system.name(state, self.enabled[index]);
-                assert!(
-                    successor.due.is_empty(),
-                    "`{}` shows something, but is not the last of its crew",
-                    name()
-                );
-            }
-        }
-        !self.enabled.is_empty()
-    }
 }
 
 // Not derived: that would ask the system itself to be `Clone`.

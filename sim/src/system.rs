@@ -179,7 +179,7 @@ impl Footprint {
 }
 
 /// A broken promise.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Breach {
     /// Which one, by the name under which it is listed.
     pub property: &'static str,

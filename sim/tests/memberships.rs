@@ -6,6 +6,7 @@ mod common;
 use common::traces;
 use proptest::prelude::*;
 use sim::hash::fingerprint_of;
+use sim::language::{Automaton, Language};
 use sim::membership::{Advance, Membership, Options, TooManyWorlds};
 use sim::reduce::audit;
 use sim::run::{Recorder, Runner};
@@ -700,7 +701,18 @@ proptest! {
     fn the_reduction_changes_no_language(program in any_program()) {
         common::visit(&program, false, &mut |state| audit(&program, state).unwrap());
         prop_assert_eq!(language(&program, true), language(&program, false));
+        prop_assert_eq!(automaton(&program, true), automaton(&program, false));
     }
+}
+
+/// The same language, all at once.
+fn automaton<S: System>(system: &S, reduce: bool) -> Automaton<S::Observation> {
+    let options = sim::language::Options {
+        reduce,
+        ..sim::language::Options::default()
+    };
+    let language = Language::explore(system, options, &mut |_| true);
+    language.expect("a program ends").automaton
 }
 
 /// Of two workers each is the last when the other is done, and may then do more.

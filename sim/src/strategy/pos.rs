@@ -5,7 +5,9 @@
 //! priority, so a random walk hardly ever delays a step past many others, and this does. Steps that race
 //! draw again, so that each of their orders stays likely however long one of them has waited.
 //!
-//! Two steps race here when their footprints say that they do not commute, unless they are of one crew.
+//! Two steps race here when their footprints say that they do not commute, unless they are of one crew. One
+//! step of a crew stands for the others when footprints are compared: of dozens of copies in flight, one is
+//! tried.
 
 use super::{Choice, Choices, Strategy};
 use crate::Footprint;
@@ -19,6 +21,8 @@ pub struct Pos {
     pending: Vec<Pending>,
     /// Those of this choice, while they are made.
     next: Vec<Pending>,
+    /// The crews that were met while footprints are compared, and what their first steps touch.
+    crews: Vec<(u32, Footprint)>,
 }
 
 /// What is known of a step that was possible at the last choice.
@@ -41,6 +45,7 @@ impl Default for Pos {
             randomness: Randomness::new(0),
             pending: Vec::new(),
             next: Vec::new(),
+            crews: Vec::new(),
         }
     }
 }
@@ -66,21 +71,44 @@ impl Pos {
             .get_or_insert_with(|| choices.footprint(index))
     }
 
+    /// As [`Pos::footprint`], but the first of a crew stands for all of it.
+    fn footprint_of_crew(
+        &mut self,
+        choices: &dyn Choices,
+        index: usize,
+        crew: Option<u32>,
+    ) -> Footprint {
+        let Some(crew) = crew else {
+            return self.footprint(choices, index);
+        };
+        if let Some((_, footprint)) = self.crews.iter().find(|(known, _)| *known == crew) {
+            return *footprint;
+        }
+        let footprint = self.footprint(choices, index);
+        self.crews.push((crew, footprint));
+        footprint
+    }
+
     /// Lets those draw again that race with the step that is done now, and forgets what it makes outdated.
     fn done(&mut self, choices: &dyn Choices, done: usize) {
-        let crew = choices.crew(done);
         let footprint = self.footprint(choices, done);
-        let changes = footprint.writes | footprint.adds;
+        let crew = choices.crew(done);
+        self.crews.clear();
         for index in 0..choices.count() {
-            let other = self.footprint(choices, index);
-            let siblings = crew.is_some() && choices.crew(index) == crew;
-            let pending = &mut self.pending[index];
-            if !siblings && !footprint.independent(other) {
-                pending.priority = None;
+            let its_crew = choices.crew(index);
+            if crew.is_some() && its_crew == crew {
+                continue;
             }
-            if changes & other.depends() != 0 {
-                pending.footprint = None;
+            let other = self.footprint_of_crew(choices, index, its_crew);
+            if !footprint.independent(other) {
+                self.pending[index].priority = None;
             }
+        }
+        let changes = footprint.writes | footprint.adds;
+        for pending in &mut self.pending {
+            pending.footprint = pending
+                .footprint
+                .filter(|other| changes & other.depends() == 0);
         }
         self.pending[done] = NEW;
     }

@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::dialect::{DIALECTS, Dialect};
+use sim::strategy::Spec;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
@@ -79,11 +81,14 @@ pub struct RunArgs {
     /// The campaign's root seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub root: u64,
+    /// The campaign's strategy
+    #[arg(long, default_value = "random")]
+    pub strategy: Spec,
     /// The QEMU release whose rules are played
     #[arg(long, value_parser = dialect, default_value = "10.0")]
     pub dialect: &'static Dialect,
     /// Follow a schedule instead of a seed: one step a line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "root"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "root", "strategy"])]
     pub schedule: Option<PathBuf>,
     /// Write the schedule that was followed to a file
     #[arg(long, value_name = "FILE")]
@@ -131,24 +136,96 @@ pub struct ReplayArgs {
 pub struct FuzzArgs {
     /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
     pub scenarios: Vec<String>,
-    /// The runs to do, as a half-open range of numbers
-    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..1000")]
-    pub seeds: Range<u64>,
+    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time]
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    pub seeds: Option<Range<u64>>,
+    /// Do one part of the runs: part M of N, counted from 1
+    #[arg(long, value_name = "slice:M/N")]
+    pub partition: Option<Partition>,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios. What was not
+    /// covered then is no failure
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
     /// The campaign's root seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub root: u64,
     /// The QEMU release whose rules are played; both if not given
     #[arg(long, value_parser = dialect)]
     pub dialect: Option<&'static Dialect>,
-    /// Who chooses the next step
-    #[arg(long, default_value = "random", value_parser = strategy)]
-    pub strategy: String,
+    /// Who chooses the next step: see `blockrace list strategies`
+    #[arg(long, default_value = "random")]
+    pub strategy: Spec,
+    /// Do each run twice and compare the two, step by step
+    #[arg(long)]
+    pub doublecheck: bool,
+    /// Go on after a failure, and show one failure of each kind
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Where failures are kept, and tried first the next time
+    #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
+    failures: PathBuf,
+    /// Keep no failures, and try no old ones
+    #[arg(long, conflicts_with_all = ["failures", "forget_fixed"])]
+    no_failures: bool,
+    /// Remove kept failures that do not fail any more
+    #[arg(long)]
+    pub forget_fixed: bool,
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+impl FuzzArgs {
+    /// The runs to do: of those that were asked for, the part that was asked for.
+    pub fn range(&self) -> Range<u64> {
+        let end = if self.max_time.is_some() {
+            u64::MAX
+        } else {
+            1000
+        };
+        let seeds = self.seeds.clone().unwrap_or(0..end);
+        match self.partition {
+            Some(Partition { part, parts }) => sim::seed::slice(&seeds, part, parts),
+            None => seeds,
+        }
+    }
+
+    /// Where failures are kept, if they are.
+    pub fn failures(&self) -> Option<&Path> {
+        (!self.no_failures).then_some(&self.failures)
+    }
+}
+
+/// Part `part` of `parts`, counted from 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition {
+    part: u64,
+    parts: u64,
+}
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Partition, String> {
+        let numbers = text
+            .strip_prefix("slice:")
+            .and_then(|numbers| numbers.split_once('/'));
+        let (part, parts) = numbers.ok_or("it looks like slice:1/3")?;
+        let number = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|_| format!("`{text}` is not a number"))
+        };
+        let (part, parts) = (number(part)?, number(parts)?);
+        match (1..=parts).contains(&part) {
+            true => Ok(Partition { part, parts }),
+            false => Err(format!(
+                "parts are counted from 1 to {parts}; there is no part {part}"
+            )),
+        }
+    }
 }
 
 /// Arguments of `conform`.
@@ -208,12 +285,17 @@ fn dialect(text: &str) -> Result<&'static Dialect, String> {
     })
 }
 
-fn strategy(text: &str) -> Result<String, String> {
-    let known = crate::stage::seeded_strategies();
-    if known.contains(&text) {
-        return Ok(text.to_owned());
+/// A number of seconds, or numbers with units: `90`, `1h 30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; it looks like 90, 10m or 8h"))?,
+    };
+    match time.is_zero() {
+        true => Err("that is no time at all".to_owned()),
+        false => Ok(time),
     }
-    Err(format!("there are: {}", known.join(", ")))
 }
 
 /// `A..B`, `..B`, or `N` for one.

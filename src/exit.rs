@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use sim::run::End;
 
 /// The answer a command ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Everything that was asked for holds.
     Clean = 0,
@@ -17,6 +17,8 @@ pub enum Exit {
     Inconclusive = 3,
     /// There was nothing to check.
     NothingChecked = 4,
+    /// A run was not the same twice, so no result can be trusted.
+    Nondeterministic = 5,
     /// A schedule could not be followed.
     Diverged = 6,
     /// A mistake of blockrace's own.
@@ -31,6 +33,26 @@ impl Exit {
             End::Breached(_) => Exit::Violated,
             End::StepLimit | End::Stopped => Exit::Inconclusive,
             End::Diverged(_) => Exit::Diverged,
+        }
+    }
+
+    /// The answer of two together: a broken promise is worse news than one that was not decided, and a
+    /// mistake of ours is the worst.
+    pub fn worse(self, other: Exit) -> Exit {
+        let weight = |exit| match exit {
+            Exit::Clean => 0,
+            Exit::NothingChecked => 1,
+            Exit::Inconclusive => 2,
+            Exit::Violated => 3,
+            Exit::Diverged => 4,
+            Exit::Usage => 5,
+            Exit::Nondeterministic => 6,
+            Exit::Internal => 7,
+        };
+        if weight(other) > weight(self) {
+            other
+        } else {
+            self
         }
     }
 }
@@ -49,5 +71,6 @@ Exit codes:
   2  usage or bad input
   3  inconclusive: a budget or Ctrl-C ended it
   4  nothing was checked
+  5  a run was not the same twice (--doublecheck): a mistake of blockrace's own
   6  a schedule could not be followed
  70  a mistake of blockrace's own";

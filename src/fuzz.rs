@@ -1,27 +1,34 @@
 //! `blockrace fuzz`: many seeds, every expectation checked on each.
 
-use std::io::{self, Write};
+mod failures;
+mod report;
+
 use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::dialect::Dialect;
 use scenarios::scene::Scene;
-use serde_json::json;
-use sim::fuzz::{Campaign, Control, Failure, Report, fuzz};
-use sim::run::End;
+use sim::fuzz::{Campaign, Control, Report, fuzz};
 
+use self::failures::{Known, State};
+use self::report::Told;
 use crate::cli::{Format, FuzzArgs};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded, STEPS_MAX};
 
+/// How often the clock, and whether somebody has pressed Ctrl-C, is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// Plays the scenarios.
 ///
 /// # Errors
-/// What to print: a scenario that cannot be used.
+/// What to print: a scenario or a kept failure that cannot be used, or a failure that cannot be kept.
 pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
     let stories = stage::load_all(&args.scenarios)?;
     let mut scenes: Vec<(&Loaded, &'static Dialect, Scene)> = Vec::new();
@@ -30,52 +37,35 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
             scenes.push((loaded, dialect, stage::scene(loaded, dialect)?));
         }
     }
-    if scenes.is_empty() || args.seeds.is_empty() {
+    let seeds = args.range();
+    if scenes.is_empty() || seeds.is_empty() {
         eprintln!("blockrace: nothing to check: no scenario, or no seed in the range");
         return Ok(Exit::NothingChecked);
     }
-    let jobs = args
-        .jobs
-        .or_else(|| thread::available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN);
-    let control = Arc::new(Control::default());
-    let interrupted = Arc::clone(&control);
-    // A second handler, or none, changes nothing but that Ctrl-C ends the process at once.
-    let _ = ctrlc::set_handler(move || interrupted.interrupt.store(true, Relaxed));
-
-    let width = scenes
-        .iter()
-        .map(|(loaded, ..)| loaded.name.len())
-        .max()
-        .unwrap_or(0);
+    let names = scenes.iter().map(|(loaded, ..)| loaded.name.len());
+    let width = names.max().unwrap_or(0);
+    let session = Session::new(args, seeds)?;
     let mut worst = Exit::Clean;
-    let (mut runs, mut seconds) = (0, 0.0);
-    for (loaded, dialect, scene) in &scenes {
-        let campaign = Campaign {
-            root: args.root,
-            runs: args.seeds.clone(),
-            strategy: &|| stage::new_strategy(&args.strategy),
-            steps_max: STEPS_MAX,
-            stop_at_failure: true,
-            jobs,
-        };
-        let started = Instant::now();
-        control.runs_done.store(0, Relaxed);
-        let report = with_progress(loaded, dialect, args, &control, || {
-            fuzz(scene, &campaign, &control)
-        });
-        runs += report.runs;
-        seconds += started.elapsed().as_secs_f64();
+    let (mut runs, started) = (0, Instant::now());
+    for (number, (loaded, dialect, scene)) in scenes.iter().enumerate() {
+        let until = session.share_of_time(scenes.len() - number);
+        let told = session.play(loaded, dialect, scene, until)?;
+        runs += told.report.runs;
         let mut out = anstream::stdout().lock();
         crate::written(match args.format {
-            Format::Human => print_human(&mut out, width, loaded, dialect, args, &report),
-            Format::Json => print_json(&mut out, loaded, dialect, &report),
+            Format::Human => told.print(&mut out, width, args),
+            Format::Json => told.print_json(&mut out, args),
         })?;
-        worst = worst.max(exit_of(&report));
-        if report.interrupted {
+        worst = worst.worse(exit_of(&told));
+        if session.interrupted.load(Relaxed) {
             break;
         }
     }
+    if args.format == Format::Human {
+        use std::io::Write;
+        crate::written(writeln!(anstream::stdout().lock(), "{}", report::LEGEND))?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
     eprintln!(
         "{runs} runs in {seconds:.1} s: {:.0} runs/s",
         runs as f64 / f64::max(seconds, 1e-9)
@@ -83,116 +73,188 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
     Ok(worst)
 }
 
-fn exit_of(report: &Report) -> Exit {
-    match &report.first_failure {
+fn exit_of(told: &Told<'_>) -> Exit {
+    let report = &told.report;
+    let known = told.known.iter().map(|(_, state)| match state {
+        State::Fails(outcome) => Exit::of_run(&outcome.end),
+        State::Fixed | State::Outdated => Exit::Clean,
+    });
+    let known = known.fold(Exit::Clean, Exit::worse);
+    let seeds = match &report.first_failure {
+        _ if report.nondeterminism.is_some() => Exit::Nondeterministic,
         Some(failure) => Exit::of_run(&failure.outcome.end),
-        None if report.interrupted || report.unrested > 0 => Exit::Inconclusive,
+        None if known != Exit::Clean => known,
+        None if report.unrested > 0 || report.interrupted && !told.out_of_time => {
+            Exit::Inconclusive
+        }
         None if report.runs == 0 => Exit::NothingChecked,
         None => Exit::Clean,
-    }
-}
-
-/// Runs the campaign while a bar (on a terminal) shows how far it is.
-fn with_progress(
-    loaded: &Loaded,
-    dialect: &Dialect,
-    args: &FuzzArgs,
-    control: &Control,
-    campaign: impl FnOnce() -> Report + Send,
-) -> Report {
-    let runs = args.seeds.end - args.seeds.start;
-    let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr());
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}")
-    {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    bar.set_message(format!("{} {dialect}", loaded.name));
-    thread::scope(|scope| {
-        let worker = scope.spawn(campaign);
-        while !worker.is_finished() {
-            bar.set_position(control.runs_done.load(Relaxed).min(runs));
-            thread::sleep(Duration::from_millis(20));
-        }
-        bar.finish_and_clear();
-        worker
-            .join()
-            .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-    })
-}
-
-fn print_human(
-    out: &mut impl Write,
-    width: usize,
-    loaded: &Loaded,
-    dialect: &Dialect,
-    args: &FuzzArgs,
-    report: &Report,
-) -> io::Result<()> {
-    let (name, runs, steps) = (&loaded.name, report.runs, report.steps);
-    let word = match (&report.first_failure, report.interrupted) {
-        (Some(_), _) => "BREACH",
-        (None, true) => "INTERRUPTED",
-        (None, false) if report.unrested > 0 => "UNKNOWN",
-        (None, false) => "clean",
     };
-    writeln!(
-        out,
-        "{name:<width$}  QEMU {dialect:<5} {runs:>9} runs  {steps:>12} steps  {word}"
-    )?;
-    if let Some(failure) = &report.first_failure {
-        print_failure(out, loaded, dialect, args, failure)?;
-    }
-    Ok(())
+    known.worse(seeds)
 }
 
-fn print_failure(
-    out: &mut impl Write,
-    loaded: &Loaded,
-    dialect: &Dialect,
-    args: &FuzzArgs,
-    failure: &Failure,
-) -> io::Result<()> {
-    match &failure.outcome.end {
-        End::Breached(breach) => writeln!(out, "  BREACH  {breach}")?,
-        end => writeln!(out, "  {end:?}")?,
-    }
-    let root = if args.root == 0 {
-        String::new()
-    } else {
-        format!(" --root {}", args.root)
-    };
-    let (steps, index) = (failure.outcome.steps, failure.index);
-    writeln!(out, "          after {steps} steps of seed {index}")?;
-    writeln!(
-        out,
-        "  again   blockrace run {} --dialect {dialect} --seed {index}{root}",
-        loaded.name
-    )
+/// What all scenarios of one call have in common.
+struct Session<'a> {
+    args: &'a FuzzArgs,
+    seeds: Range<u64>,
+    jobs: NonZeroUsize,
+    /// Failures of earlier calls.
+    known: Vec<Known>,
+    /// Somebody has pressed Ctrl-C.
+    interrupted: Arc<AtomicBool>,
+    /// When the time is up.
+    deadline: Option<Instant>,
 }
 
-fn print_json(
-    out: &mut impl Write,
-    loaded: &Loaded,
-    dialect: &Dialect,
-    report: &Report,
-) -> io::Result<()> {
-    let failure = report.first_failure.as_ref().map(|failure| {
-        let message = match &failure.outcome.end {
-            End::Breached(breach) => breach.to_string(),
-            end => format!("{end:?}"),
+impl<'a> Session<'a> {
+    fn new(args: &'a FuzzArgs, seeds: Range<u64>) -> Result<Session<'a>, String> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let pressed = Arc::clone(&interrupted);
+        // A second handler, or none, changes nothing but that Ctrl-C ends the process at once.
+        let _ = ctrlc::set_handler(move || pressed.store(true, Relaxed));
+        let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
+        Ok(Session {
+            args,
+            seeds,
+            jobs: jobs.unwrap_or(NonZeroUsize::MIN),
+            known: match args.failures() {
+                Some(folder) => failures::load(folder)?,
+                None => Vec::new(),
+            },
+            interrupted,
+            deadline: args
+                .max_time
+                .and_then(|time| Instant::now().checked_add(time)),
+        })
+    }
+
+    /// When the next of so many scenarios that are left must end: each gets an equal part of what is left.
+    fn share_of_time(&self, scenes_left: usize) -> Option<Instant> {
+        let now = Instant::now();
+        let left = self.deadline?.saturating_duration_since(now);
+        Some(now + left / u32::try_from(scenes_left).unwrap_or(u32::MAX))
+    }
+
+    /// Tries the known failures again, then the seeds, and keeps what fails.
+    fn play<'b>(
+        &self,
+        loaded: &'b Loaded,
+        dialect: &'static Dialect,
+        scene: &Scene,
+        until: Option<Instant>,
+    ) -> Result<Told<'b>, String> {
+        let known = self.try_known(loaded, dialect, scene)?;
+        let fails = known
+            .iter()
+            .any(|(_, state)| matches!(state, State::Fails(_)));
+        let report = match fails && !self.args.keep_going {
+            true => Report::default(),
+            false => self.campaign(loaded, dialect, scene, until),
         };
-        json!({"seed": failure.index, "steps": failure.outcome.steps, "message": message})
-    });
-    let row = json!({
-        "scenario": loaded.name,
-        "dialect": dialect.name,
-        "runs": report.runs,
-        "steps": report.steps,
-        "unrested": report.unrested,
-        "interrupted": report.interrupted,
-        "digest": format!("{:032x}", report.digest),
-        "failure": failure,
-    });
-    writeln!(out, "{row}")
+        let mut told = Told {
+            loaded,
+            dialect,
+            known,
+            out_of_time: report.interrupted && !self.interrupted.load(Relaxed),
+            report,
+            kept: Vec::new(),
+        };
+        self.keep(&mut told, scene)?;
+        Ok(told)
+    }
+
+    fn try_known(
+        &self,
+        loaded: &Loaded,
+        dialect: &Dialect,
+        scene: &Scene,
+    ) -> Result<Vec<(PathBuf, State)>, String> {
+        let mut states = Vec::new();
+        for known in &self.known {
+            if known.belongs_to(loaded, dialect) {
+                let state = known.try_again(scene);
+                if self.args.forget_fixed && !matches!(state, State::Fails(_)) {
+                    known.forget()?;
+                }
+                states.push((known.file.clone(), state));
+            }
+        }
+        Ok(states)
+    }
+
+    fn campaign(
+        &self,
+        loaded: &Loaded,
+        dialect: &Dialect,
+        scene: &Scene,
+        until: Option<Instant>,
+    ) -> Report {
+        let strategy = self.args.strategy.maker(scene, STEPS_MAX);
+        let campaign = Campaign {
+            root: self.args.root,
+            runs: self.seeds.clone(),
+            strategy: &strategy,
+            steps_max: STEPS_MAX,
+            stop_at_failure: !self.args.keep_going,
+            doublecheck: self.args.doublecheck,
+            jobs: self.jobs,
+        };
+        let control = Control::default();
+        let bar = self.bar(loaded, dialect);
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| fuzz(scene, &campaign, &control));
+            while !worker.is_finished() {
+                let late = until.is_some_and(|until| Instant::now() >= until);
+                if late || self.interrupted.load(Relaxed) {
+                    control.interrupt.store(true, Relaxed);
+                }
+                bar.set_position(control.runs_done.load(Relaxed));
+                thread::sleep(LOOK_EVERY);
+            }
+            bar.finish_and_clear();
+            worker
+                .join()
+                .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        })
+    }
+
+    /// A bar that shows how far the campaign is, on a terminal.
+    fn bar(&self, loaded: &Loaded, dialect: &Dialect) -> ProgressBar {
+        let (length, template) = match self.args.max_time {
+            Some(_) => (None, "{msg} {human_pos} runs {per_sec} {elapsed}"),
+            None => (
+                Some(self.seeds.end - self.seeds.start),
+                "{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}",
+            ),
+        };
+        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(format!("{} {dialect}", loaded.name));
+        bar
+    }
+
+    /// Writes the schedules of what was found, unless a known failure of that kind is there already.
+    fn keep(&self, told: &mut Told<'_>, scene: &Scene) -> Result<(), String> {
+        let Some(folder) = self.args.failures() else {
+            return Ok(());
+        };
+        let Told {
+            loaded, dialect, ..
+        } = *told;
+        for finding in &told.report.findings {
+            let file = failures::file_of(folder, loaded, dialect, &finding.first.outcome.end);
+            let fails = |(known, state): &(PathBuf, State)| {
+                *known == file && matches!(state, State::Fails(_))
+            };
+            if !told.known.iter().any(fails) {
+                let (strategy, root) = (self.args.strategy, self.args.root);
+                let schedule = failures::record(scene, loaded, dialect, strategy, root, finding);
+                failures::save(&file, &schedule)?;
+            }
+            told.kept.push(file);
+        }
+        Ok(())
+    }
 }

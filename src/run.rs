@@ -59,8 +59,8 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
     let loaded = stage::load(&args.scenario)?;
     let scene = stage::scene(&loaded, args.dialect)?;
     let mut strategy: Box<dyn Strategy> = match &args.schedule {
-        Some(file) => Box::new(Replay::new(read_schedule(file)?)),
-        None => stage::new_strategy("random"),
+        Some(file) => Box::new(Replay::new(stage::read_schedule(file)?)),
+        None => args.strategy.maker(&scene, STEPS_MAX)(),
     };
     let mut seen = Seen::default();
     let mut runner = Runner::new(&scene);
@@ -78,12 +78,6 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
     Ok(Exit::of_run(&outcome.end))
 }
 
-fn read_schedule(file: &Path) -> Result<Schedule, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
-    Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
-}
-
 fn save_schedule(file: &Path, schedule: &mut Schedule, args: &RunArgs) -> Result<(), String> {
     schedule.set_header("scenario", &args.scenario);
     schedule.set_header("dialect", args.dialect.name);
@@ -98,6 +92,10 @@ fn repeat(args: &RunArgs) -> String {
         Some(file) => line += &format!(" --schedule {}", file.display()),
         None => {
             line += &format!(" --seed {}", args.seed);
+            let strategy = args.strategy.to_string();
+            if strategy != "random" {
+                line += &format!(" --strategy {strategy}");
+            }
             if args.root != 0 {
                 line += &format!(" --root {}", args.root);
             }

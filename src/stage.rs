@@ -1,4 +1,4 @@
-//! From names on the command line to what can be played: scenes, dialects, strategies.
+//! From names on the command line to what can be played: scenes, dialects, schedules.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use scenarios::format::Story;
 use scenarios::load::{self, SHIPPED};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
-use sim::strategy::{Constructor, STRATEGIES, Strategy};
+use sim::schedule::Schedule;
 
 /// Steps after which a run is taken to go on for ever.
 pub const STEPS_MAX: u64 = 1_000_000;
@@ -109,23 +109,12 @@ pub fn dialects(one: Option<&'static Dialect>) -> Vec<&'static Dialect> {
     one.map_or_else(|| DIALECTS.to_vec(), |dialect| vec![dialect])
 }
 
-/// Names of the strategies that seeds can drive.
-pub fn seeded_strategies() -> Vec<&'static str> {
-    STRATEGIES
-        .iter()
-        .filter(|row| matches!(row.new, Constructor::Seeded(_)))
-        .map(|row| row.name)
-        .collect()
-}
-
-/// Makes a strategy that seeds drive.
+/// Reads a schedule.
 ///
-/// # Panics
-/// On a name that is not one of [`seeded_strategies`].
-pub fn new_strategy(name: &str) -> Box<dyn Strategy> {
-    let row = STRATEGIES.iter().find(|row| row.name == name);
-    match row.map(|row| row.new) {
-        Some(Constructor::Seeded(new)) => new(),
-        _ => panic!("internal: {name} was checked with the arguments"),
-    }
+/// # Errors
+/// What to print: a file that cannot be read, or is no schedule.
+pub fn read_schedule(file: &Path) -> Result<Schedule, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -35,6 +35,7 @@ fn campaign(stage: &Stage, jobs: usize, runs: u64) -> Report {
         strategy: &|| Box::new(Random::default()),
         steps_max: STEPS_MAX,
         stop_at_failure: false,
+        doublecheck: false,
         jobs: NonZeroUsize::new(jobs).expect("one or more"),
     };
     fuzz(&stage.scene, &campaign, &Control::default())

@@ -4,6 +4,17 @@
 //! what they found is added up in the order of the runs, up to the run that ended the campaign, and
 //! what a fast worker did beyond it is thrown away. So one worker and sixty-four report the same
 //! failure, the same counts and the same digest.
+//!
+//! Memory is bounded: of each run a few numbers are added up, different traces and states are counted by a
+//! [`Census`], and of failures with one [`signature`](signature()) only the first is kept.
+
+mod census;
+mod doublecheck;
+mod signature;
+
+pub use census::{Census, Count};
+pub use doublecheck::{Difference, run_twice};
+pub use signature::signature;
 
 use crate::System;
 use crate::hash::fingerprint_of;
@@ -23,6 +34,9 @@ use std::thread;
 /// and changes no result.
 const CHUNK_RUNS: u64 = 32;
 
+/// How many [`Finding`]s are kept; failures of further kinds are only counted.
+const FINDINGS_MAX: usize = 256;
+
 /// Which runs to do, and how.
 #[derive(Clone)]
 pub struct Campaign<'a> {
@@ -36,6 +50,9 @@ pub struct Campaign<'a> {
     pub steps_max: u64,
     /// Whether the first failure, in the order of the runs, ends the campaign.
     pub stop_at_failure: bool,
+    /// Whether each run is done twice and compared with itself: see [`run_twice`]. A difference ends the
+    /// campaign.
+    pub doublecheck: bool,
     /// How many threads do the runs. It changes no result.
     pub jobs: NonZeroUsize,
 }
@@ -49,8 +66,8 @@ pub struct Control {
     pub interrupt: AtomicBool,
 }
 
-/// What came of a campaign.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of a campaign; the default is one of no runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many runs are covered: as many from the first one on, without a gap. With
     /// [`stop_at_failure`](Campaign::stop_at_failure), the failing run is the last one of them.
@@ -67,8 +84,47 @@ pub struct Report {
     /// The failure with the least index. A campaign that was interrupted may know one beyond the
     /// runs covered, and reports it rather than lose it; it need not be the least then.
     pub first_failure: Option<Failure>,
+    /// The kinds of failures, in the order in which they came up; at most 256 of them.
+    pub findings: Vec<Finding>,
+    /// How many different traces were shown.
+    pub traces: Count,
+    /// In how many different states runs came to rest.
+    pub rests: Count,
+    /// The run with the least index that was not the same twice, if any was; it is not covered.
+    pub nondeterminism: Option<Nondeterminism>,
     /// Whether the campaign was interrupted before everything was covered.
     pub interrupted: bool,
+}
+
+impl Report {
+    /// An estimate of how likely the next run shows a trace that no run has shown: see
+    /// [`Count::chance_of_new`].
+    #[must_use]
+    pub fn chance_of_new_trace(&self) -> f64 {
+        self.traces.chance_of_new(self.runs)
+    }
+}
+
+/// A kind of failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What failures of this kind have in common: see [`signature`](signature()).
+    pub signature: String,
+    /// The one with the least index.
+    pub first: Failure,
+    /// How many runs failed like this.
+    pub runs: u64,
+}
+
+/// A run that was not the same twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nondeterminism {
+    /// The index of the run in its campaign.
+    pub index: u64,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Where the two parted.
+    pub difference: Box<Difference>,
 }
 
 /// A run that broke a promise or could not be followed.
@@ -139,10 +195,9 @@ impl<'a> Desk<'a> {
                     tally.cut = true;
                     break;
                 }
-                let seed = run_seed(self.campaign.root, index);
-                let outcome = self.run(&mut runner, strategy.as_mut(), index, seed);
+                let ends = self.run_and_enter(&mut runner, strategy.as_mut(), index, &mut tally);
                 self.control.runs_done.fetch_add(1, Relaxed);
-                if tally.enter(index, seed, outcome) && self.campaign.stop_at_failure {
+                if ends {
                     self.index_last.fetch_min(index, Relaxed);
                     tally.cut = true;
                     break;
@@ -173,49 +228,116 @@ impl<'a> Desk<'a> {
             || self.abandoned.load(Relaxed)
     }
 
-    /// Does one run, and says which it was should it panic.
+    /// Does one run, and says whether what came of it ends the campaign.
+    fn run_and_enter<S: System>(
+        &self,
+        runner: &mut Runner<'_, S>,
+        strategy: &mut dyn Strategy,
+        index: u64,
+        tally: &mut Tally,
+    ) -> bool {
+        let seed = run_seed(self.campaign.root, index);
+        match self.run(runner, strategy, index, seed) {
+            Ok((outcome, rest)) => {
+                tally.enter(index, seed, outcome, rest) && self.campaign.stop_at_failure
+            }
+            Err(difference) => {
+                tally.nondeterminism = Some(Nondeterminism {
+                    index,
+                    seed,
+                    difference,
+                });
+                true
+            }
+        }
+    }
+
+    /// Does one run, with the fingerprint of the state in which it rested, if it did. Says which it was
+    /// should it panic.
     fn run<S: System>(
         &self,
         runner: &mut Runner<'_, S>,
         strategy: &mut dyn Strategy,
         index: u64,
         seed: u64,
-    ) -> Outcome {
-        catch_unwind(AssertUnwindSafe(|| runner.run(strategy, seed, &mut ()))).unwrap_or_else(
-            |payload| {
-                self.abandoned.store(true, Relaxed);
-                panic!(
-                    "run {index} (seed {seed:#x}) panicked: {}",
-                    message_of(payload.as_ref())
-                );
-            },
-        )
+    ) -> Result<(Outcome, Option<u128>), Box<Difference>> {
+        let run = AssertUnwindSafe(|| {
+            let outcome = match self.campaign.doublecheck {
+                true => run_twice(runner, strategy, seed)?,
+                false => runner.run(strategy, seed, &mut ()),
+            };
+            let rested = outcome.end == End::Rested;
+            let rest = rested.then(|| runner.system().fingerprint(runner.state()));
+            Ok((outcome, rest))
+        });
+        catch_unwind(run).unwrap_or_else(|payload| {
+            self.abandoned.store(true, Relaxed);
+            panic!(
+                "run {index} (seed {seed:#x}) panicked: {}",
+                message_of(payload.as_ref())
+            );
+        })
     }
 
     fn report(self) -> Report {
         let Ledger {
             total,
             first_failure,
+            findings,
+            traces,
+            rests,
+            nondeterminism,
             ..
         } = self
             .ledger
             .into_inner()
             .expect("internal bug: a worker panicked in the ledger");
-        let wanted = self
-            .campaign
-            .runs
-            .end
-            .saturating_sub(self.campaign.runs.start);
-        let stopped = self.campaign.stop_at_failure && total.failures > 0;
+        let Range { start, end } = self.campaign.runs;
+        let wanted = end.saturating_sub(start);
+        let stopped =
+            self.campaign.stop_at_failure && total.failures > 0 || nondeterminism.is_some();
         Report {
             runs: total.runs,
             steps: total.steps,
             unrested: total.unrested,
             failures: total.failures,
             digest: total.digest,
+            findings: findings_in_order(findings, first_failure.as_ref()),
             first_failure,
+            traces: traces.count(),
+            rests: rests.count(),
+            nondeterminism,
             interrupted: total.runs < wanted && !stopped,
         }
+    }
+}
+
+/// The kinds of failures by the index of their first, with the first failure of all even if it lies beyond
+/// the runs covered.
+fn findings_in_order(
+    mut findings: BTreeMap<String, Finding>,
+    first_failure: Option<&Failure>,
+) -> Vec<Finding> {
+    if let Some(failure) = first_failure {
+        enter_finding(&mut findings, failure.clone(), 0);
+    }
+    let mut findings: Vec<Finding> = findings.into_values().collect();
+    findings.sort_by_key(|finding| finding.first.index);
+    findings
+}
+
+/// Counts `failure` as `runs` runs of its kind.
+fn enter_finding(findings: &mut BTreeMap<String, Finding>, failure: Failure, runs: u64) {
+    let signature = signature(&failure.outcome.end).expect("internal bug: a failure is no failure");
+    if let Some(finding) = findings.get_mut(&signature) {
+        finding.runs += runs;
+    } else if findings.len() < FINDINGS_MAX {
+        let finding = Finding {
+            signature: signature.clone(),
+            first: failure,
+            runs: runs.max(1),
+        };
+        findings.insert(signature, finding);
     }
 }
 
@@ -223,62 +345,110 @@ impl<'a> Desk<'a> {
 #[derive(Default)]
 struct Ledger {
     /// Everything of the chunks below `chunk_next`, up to the first that was cut.
-    total: Tally,
+    total: Totals,
+    /// Whether a chunk was cut, so that those behind it do not count.
+    cut: bool,
+    findings: BTreeMap<String, Finding>,
+    traces: Census,
+    rests: Census,
     chunk_next: u64,
     /// Chunks that were done before one that comes before them.
     waiting: BTreeMap<u64, Tally>,
     /// The failure with the least index in any chunk so far.
     first_failure: Option<Failure>,
+    /// The run with the least index in any chunk so far that was not the same twice.
+    nondeterminism: Option<Nondeterminism>,
 }
 
 impl Ledger {
     fn enter(&mut self, chunk: u64, mut tally: Tally) {
-        if let Some(failure) = tally.first_failure.take()
-            && self
-                .first_failure
-                .as_ref()
-                .is_none_or(|least| failure.index < least.index)
-        {
-            self.first_failure = Some(failure);
-        }
+        keep_least(
+            &mut self.first_failure,
+            tally.failures.first().cloned(),
+            |failure| failure.index,
+        );
+        keep_least(
+            &mut self.nondeterminism,
+            tally.nondeterminism.take(),
+            |run| run.index,
+        );
         self.waiting.insert(chunk, tally);
         while let Some(tally) = self.waiting.remove(&self.chunk_next) {
             self.chunk_next += 1;
-            if !self.total.cut {
-                self.total.add(&tally);
+            if !self.cut {
+                self.add(tally);
             }
         }
+    }
+
+    fn add(&mut self, tally: Tally) {
+        self.total.add(&tally.totals);
+        self.cut = tally.cut;
+        for failure in tally.failures {
+            enter_finding(&mut self.findings, failure, 1);
+        }
+        for (trace, rest) in tally.ends {
+            self.traces.enter(trace);
+            if let Some(rest) = rest {
+                self.rests.enter(rest);
+            }
+        }
+    }
+}
+
+/// Keeps the one of two with the lesser index.
+fn keep_least<T>(least: &mut Option<T>, new: Option<T>, index: impl Fn(&T) -> u64) {
+    if let Some(new) = new
+        && least
+            .as_ref()
+            .is_none_or(|least| index(&new) < index(least))
+    {
+        *least = Some(new);
     }
 }
 
 /// What was found in some runs that follow each other.
 #[derive(Default)]
 struct Tally {
+    totals: Totals,
+    /// The failed runs, in order.
+    failures: Vec<Failure>,
+    /// For each run the hash of its trace and, if it rested, the fingerprint of the state it rested in.
+    ends: Vec<(u128, Option<u128>)>,
+    nondeterminism: Option<Nondeterminism>,
+    /// The runs that follow were not done, or do not count.
+    cut: bool,
+}
+
+/// What is only added up.
+#[derive(Default)]
+struct Totals {
     runs: u64,
     steps: u64,
     unrested: u64,
     failures: u64,
     digest: u128,
-    first_failure: Option<Failure>,
-    /// The runs that follow were not done, or do not count.
-    cut: bool,
 }
 
 impl Tally {
     /// Enters the outcome of the next run, and says whether it is a failure.
-    fn enter(&mut self, index: u64, seed: u64, outcome: Outcome) -> bool {
-        self.runs += 1;
-        self.steps += outcome.steps;
-        self.digest = self.digest.wrapping_add(fingerprint_of(&(index, &outcome)));
+    fn enter(&mut self, index: u64, seed: u64, outcome: Outcome, rest: Option<u128>) -> bool {
+        let totals = &mut self.totals;
+        totals.runs += 1;
+        totals.steps += outcome.steps;
+        totals.digest = totals
+            .digest
+            .wrapping_add(fingerprint_of(&(index, &outcome)));
+        self.ends.push((outcome.trace, rest));
         match outcome.end {
             End::Rested => false,
             End::StepLimit | End::Stopped => {
-                self.unrested += 1;
+                totals.unrested += 1;
                 false
             }
             End::Breached(_) | End::Diverged(_) => {
-                self.failures += 1;
-                self.first_failure.get_or_insert(Failure {
+                totals.failures += 1;
+                self.failures.push(Failure {
                     index,
                     seed,
                     outcome,
@@ -287,14 +457,15 @@ impl Tally {
             }
         }
     }
+}
 
-    fn add(&mut self, other: &Tally) {
+impl Totals {
+    fn add(&mut self, other: &Totals) {
         self.runs += other.runs;
         self.steps += other.steps;
         self.unrested += other.unrested;
         self.failures += other.failures;
         self.digest = self.digest.wrapping_add(other.digest);
-        self.cut = other.cut;
     }
 }
 

@@ -157,6 +157,12 @@ impl<'s, S: System> Runner<'s, S> {
         }
     }
 
+    /// The system whose runs these are.
+    #[must_use]
+    pub fn system(&self) -> &'s S {
+        self.system
+    }
+
     /// The state in which the last run ended; the initial one before the first.
     #[must_use]
     pub fn state(&self) -> &S::State {

@@ -7,6 +7,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::ops::Range;
 
 /// The upper 24 bytes of every key. It keeps our streams apart from those of anybody else who uses
 /// a small seed.
@@ -103,4 +104,28 @@ impl Randomness {
             }
         }
     }
+
+    /// Any 64-bit number, all of them equally likely.
+    #[inline]
+    pub fn word(&mut self) -> u64 {
+        self.words.next_u64()
+    }
+}
+
+/// Part `part` of `parts` of some runs, counted from 1: the parts follow each other without a gap, together
+/// are `runs`, and their sizes differ by at most one.
+///
+/// # Panics
+///
+/// When there is no such part.
+#[must_use]
+pub fn slice(runs: &Range<u64>, part: u64, parts: u64) -> Range<u64> {
+    assert!(
+        (1..=parts).contains(&part),
+        "internal bug: there is no part {part} of {parts}"
+    );
+    let count = u128::from(runs.end.saturating_sub(runs.start));
+    // At most `count`, so it fits.
+    let before = |part: u64| (count * u128::from(part) / u128::from(parts)) as u64;
+    runs.start + before(part - 1)..runs.start + before(part)
 }

@@ -4,16 +4,30 @@
 //! picks one. It does not know what a step is, so it serves every system.
 
 mod best_effort;
+mod pct;
+mod portfolio;
+mod pos;
 mod random;
 mod replay;
+mod spec;
+mod survey;
+mod urw;
 
 use crate::Footprint;
 use crate::schedule::Schedule;
+use crate::seed::Randomness;
 use std::fmt::{self, Display};
+use std::num::NonZeroU8;
 
 pub use best_effort::{BestEffort, Deviation, Place};
+pub use pct::Pct;
+pub use portfolio::Portfolio;
+pub use pos::Pos;
 pub use random::Random;
 pub use replay::Replay;
+pub use spec::{Spec, SpecError};
+pub use survey::Survey;
+pub use urw::Urw;
 
 /// Chooses the order of the steps of a run.
 pub trait Strategy {
@@ -112,6 +126,10 @@ pub struct StrategyRow {
 pub enum Constructor {
     /// Nothing: seeds are its only source, so it can serve a campaign.
     Seeded(fn() -> Box<dyn Strategy>),
+    /// Estimates of the system's runs.
+    Surveyed(fn(&Survey) -> Box<dyn Strategy>),
+    /// Estimates, and the depth of the bugs to look for, which stands behind a colon in its name.
+    Deep(fn(&Survey, NonZeroU8) -> Box<dyn Strategy>),
     /// A schedule, which it follows; seeds mean nothing to it.
     Following(fn(Schedule) -> Box<dyn Strategy>),
 }
@@ -125,6 +143,26 @@ pub const STRATEGIES: &[StrategyRow] = &[
         new: Constructor::Seeded(|| Box::new(Random::default())),
     },
     StrategyRow {
+        name: "pct:D",
+        about: "random priorities of actors, lowered at D-1 random points: for bugs of depth D",
+        new: Constructor::Deep(|survey, depth| Box::new(Pct::new(survey, depth))),
+    },
+    StrategyRow {
+        name: "pos",
+        about: "random priorities of steps, drawn again after a race: for long delays",
+        new: Constructor::Seeded(|| Box::new(Pos::default())),
+    },
+    StrategyRow {
+        name: "urw",
+        about: "actors are as likely as they have steps left: all interleavings alike",
+        new: Constructor::Surveyed(|survey| Box::new(Urw::new(survey))),
+    },
+    StrategyRow {
+        name: "portfolio",
+        about: "random, pct:2, pct:3, pos and urw share the runs",
+        new: Constructor::Surveyed(|survey| Box::new(Portfolio::new(survey))),
+    },
+    StrategyRow {
         name: "replay",
         about: "follows a schedule, or stops where it cannot and says why",
         new: Constructor::Following(|schedule| Box::new(Replay::new(schedule))),
@@ -135,3 +173,22 @@ pub const STRATEGIES: &[StrategyRow] = &[
         new: Constructor::Following(|schedule| Box::new(BestEffort::new(schedule))),
     },
 ];
+
+/// One of the steps whose actor is wanted, all of them equally likely.
+///
+/// # Panics
+///
+/// When no actor is wanted.
+fn pick(
+    randomness: &mut Randomness,
+    choices: &dyn Choices,
+    wanted: impl Fn(usize) -> bool,
+) -> usize {
+    let is_wanted = |index: &usize| wanted(choices.actor(*index));
+    let count = (0..choices.count()).filter(is_wanted).count();
+    let nth = randomness.below_u64(count as u64) as usize;
+    (0..choices.count())
+        .filter(is_wanted)
+        .nth(nth)
+        .expect("internal bug: it is below the count")
+}

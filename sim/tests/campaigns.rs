@@ -7,9 +7,7 @@ use sim::fuzz::{Campaign, Control, Failure, Report, fuzz};
 use sim::run::{End, Outcome, Recorder, Runner, Watcher};
 use sim::schedule::Schedule;
 use sim::seed::run_seed;
-use sim::strategy::{
-    Choice, Choices, Constructor, Divergence, Random, Replay, STRATEGIES, Strategy,
-};
+use sim::strategy::{Choice, Choices, Divergence, Random, Replay, STRATEGIES, Spec, Strategy};
 use sim::toys::{
     Bystander, Counter, CounterState, CounterStep, Crew, Dining, Stored, TwoPhaseCommit,
 };
@@ -34,6 +32,7 @@ fn campaign(runs: std::ops::Range<u64>, jobs: usize) -> Campaign<'static> {
         strategy: &random,
         steps_max: 1000,
         stop_at_failure: true,
+        doublecheck: false,
         jobs: NonZeroUsize::new(jobs).unwrap(),
     }
 }
@@ -64,10 +63,8 @@ fn same_for_all_workers<S: System>(system: &S, campaign: &Campaign<'_>) -> Repor
 #[test]
 fn a_seed_means_the_same_twice() {
     fn check<S: System>(system: &S) {
-        for row in STRATEGIES {
-            let Constructor::Seeded(new) = row.new else {
-                continue;
-            };
+        for spec in Spec::all() {
+            let new = spec.maker(system, 1000);
             let mut runner = Runner::new(system);
             let (mut one, mut other) = (new(), new());
             let forth: Vec<Outcome> = (0..100)
@@ -78,7 +75,7 @@ fn a_seed_means_the_same_twice() {
                 .map(|seed| Runner::new(system).run(other.as_mut(), seed, &mut ()))
                 .collect();
             back.reverse();
-            assert_eq!(forth, back, "{}", row.name);
+            assert_eq!(forth, back, "{spec}");
         }
     }
     check(&Counter {

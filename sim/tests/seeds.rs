@@ -1,9 +1,10 @@
 //! What a seed means. None of these numbers may ever change: a seed in an old bug report would
 //! point elsewhere.
 
+use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sim::seed::{Randomness, run_seed};
+use sim::seed::{Randomness, run_seed, slice};
 use std::collections::BTreeSet;
 
 /// The first output of ChaCha8 for the all-zero key of 256 bits (test vector 1 of
@@ -143,4 +144,42 @@ fn numbers_are_equally_likely() {
 #[should_panic(expected = "a number below 0")]
 fn there_is_no_number_below_0() {
     Randomness::new(0).below(0);
+}
+
+#[test]
+fn a_slice_is_a_part_of_the_runs() {
+    assert_eq!(slice(&(0..10), 1, 1), 0..10);
+    let thirds = [1, 2, 3].map(|part| slice(&(5..15), part, 3));
+    assert_eq!(thirds, [5..8, 8..11, 11..15]);
+    // There may be more parts than runs, and as many runs as there can be.
+    assert_eq!(slice(&(7..8), 1, 2), 7..7);
+    assert_eq!(slice(&(0..u64::MAX), 2, 2).end, u64::MAX);
+}
+
+#[test]
+#[should_panic(expected = "there is no part 0 of 3")]
+fn slices_are_counted_from_one() {
+    let _ = slice(&(0..10), 0, 3);
+}
+
+proptest! {
+    /// No run is in two parts, none is in no part, and nobody gets much more than another.
+    #[test]
+    fn slices_are_disjoint_complete_and_fair(
+        start in prop_oneof![0_u64..100, any::<u64>()],
+        count in prop_oneof![0_u64..100, any::<u64>()],
+        parts in 1_u64..50,
+    ) {
+        let runs = start..start.saturating_add(count);
+        let mut next = runs.start;
+        for part in 1..=parts {
+            let slice = slice(&runs, part, parts);
+            prop_assert_eq!(slice.start, next);
+            let size = slice.end - slice.start;
+            let fair = (runs.end - runs.start) / parts;
+            prop_assert!(size == fair || size == fair + 1, "{} of {}", size, fair);
+            next = slice.end;
+        }
+        prop_assert_eq!(next, runs.end);
+    }
 }

@@ -1,0 +1,296 @@
+//! What a campaign prints: a row for each scenario and dialect, and what was found below it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use model::dialect::Dialect;
+use serde_json::{Value, json};
+use sim::fuzz::{Count, Failure, Finding, Nondeterminism, Report};
+use sim::run::End;
+
+use super::failures::State;
+use crate::cli::FuzzArgs;
+use crate::stage::Loaded;
+
+/// What the last column but one of a row says.
+pub const LEGEND: &str =
+    "new: how likely the next seed shows a trace that none has shown (Good-Turing)";
+
+/// Everything there is to say about one scenario in one dialect.
+pub struct Told<'a> {
+    /// The scenario.
+    pub loaded: &'a Loaded,
+    /// The dialect.
+    pub dialect: &'static Dialect,
+    /// What came of its known failures.
+    pub known: Vec<(PathBuf, State)>,
+    /// What came of the seeds.
+    pub report: Report,
+    /// Where each of the report's findings is kept; empty if none is.
+    pub kept: Vec<PathBuf>,
+    /// Whether the budget of time, and not a user, ended it.
+    pub out_of_time: bool,
+}
+
+impl Told<'_> {
+    /// The verdict, in one word.
+    fn word(&self) -> &'static str {
+        let fails = |(_, state): &(PathBuf, State)| matches!(state, State::Fails(_));
+        let report = &self.report;
+        if report.nondeterminism.is_some() {
+            "NONDETERMINISTIC"
+        } else if report.first_failure.is_some() || self.known.iter().any(fails) {
+            "BREACH"
+        } else if report.interrupted && !self.out_of_time {
+            "INTERRUPTED"
+        } else if report.unrested > 0 {
+            "UNKNOWN"
+        } else if report.runs == 0 {
+            "UNCHECKED"
+        } else {
+            "clean"
+        }
+    }
+
+    /// For people.
+    pub fn print(&self, out: &mut impl Write, width: usize, args: &FuzzArgs) -> io::Result<()> {
+        let Told {
+            loaded,
+            dialect,
+            report,
+            ..
+        } = self;
+        writeln!(
+            out,
+            "{:<width$}  QEMU {dialect:<5} {:>9} runs {:>8} traces {:>8} ends {:>9} new  {}",
+            loaded.name,
+            report.runs,
+            counted(report.traces),
+            counted(report.rests),
+            chance(report),
+            self.word()
+        )?;
+        for (file, state) in &self.known {
+            self.print_known(out, &file.display().to_string(), state)?;
+        }
+        for (number, finding) in report.findings.iter().enumerate() {
+            self.print_finding(out, args, finding)?;
+            if let Some(file) = self.kept.get(number) {
+                writeln!(out, "  kept    {}", file.display())?;
+            }
+        }
+        let kinds: u64 = report.findings.iter().map(|finding| finding.runs).sum();
+        if report.failures > kinds {
+            writeln!(out, "  and {} more failures", report.failures - kinds)?;
+        }
+        match &report.nondeterminism {
+            Some(found) => self.print_nondeterminism(out, args, found),
+            None => Ok(()),
+        }
+    }
+
+    fn print_known(&self, out: &mut impl Write, file: &str, state: &State) -> io::Result<()> {
+        match state {
+            State::Fails(outcome) => {
+                writeln!(out, "  BREACH  {}", message(&outcome.end))?;
+                writeln!(out, "          after {} steps, as before", outcome.steps)?;
+                writeln!(
+                    out,
+                    "  again   blockrace run {} --dialect {} --schedule {file}",
+                    self.loaded.name, self.dialect
+                )
+            }
+            State::Fixed => writeln!(out, "  fixed   {file}"),
+            State::Outdated => {
+                writeln!(
+                    out,
+                    "  outdated  {file}: its steps are not possible any more"
+                )
+            }
+        }
+    }
+
+    fn print_finding(
+        &self,
+        out: &mut impl Write,
+        args: &FuzzArgs,
+        finding: &Finding,
+    ) -> io::Result<()> {
+        let Failure { index, outcome, .. } = &finding.first;
+        writeln!(out, "  BREACH  {}", message(&outcome.end))?;
+        write!(
+            out,
+            "          after {} steps of seed {index}",
+            outcome.steps
+        )?;
+        if finding.runs > 1 {
+            write!(out, ", the first of {} runs that fail so", finding.runs)?;
+        }
+        writeln!(out)?;
+        writeln!(out, "  again   {}", self.again(args, *index))
+    }
+
+    fn print_nondeterminism(
+        &self,
+        out: &mut impl Write,
+        args: &FuzzArgs,
+        found: &Nondeterminism,
+    ) -> io::Result<()> {
+        let Nondeterminism {
+            index, difference, ..
+        } = found;
+        writeln!(
+            out,
+            "  NONDETERMINISTIC  seed {index} was not the same twice"
+        )?;
+        for line in difference.to_string().lines() {
+            writeln!(out, "          {line}")?;
+        }
+        writeln!(out, "  again   {}", self.again(args, *index))
+    }
+
+    /// The line that repeats a run.
+    fn again(&self, args: &FuzzArgs, index: u64) -> String {
+        let mut line = format!(
+            "blockrace run {} --dialect {} --seed {index}",
+            self.loaded.name, self.dialect
+        );
+        let strategy = args.strategy.to_string();
+        if strategy != "random" {
+            let _ = write!(line, " --strategy {strategy}");
+        }
+        if args.root != 0 {
+            let _ = write!(line, " --root {}", args.root);
+        }
+        line
+    }
+
+    /// For machines.
+    pub fn print_json(&self, out: &mut impl Write, args: &FuzzArgs) -> io::Result<()> {
+        let report = &self.report;
+        let row = json!({
+            "scenario": self.loaded.name,
+            "dialect": self.dialect.name,
+            "strategy": args.strategy.to_string(),
+            "root": args.root,
+            "runs": report.runs,
+            "steps": report.steps,
+            "unrested": report.unrested,
+            "interrupted": report.interrupted,
+            "out_of_time": self.out_of_time,
+            "digest": format!("{:032x}", report.digest),
+            "traces": count_json(report.traces),
+            "ends": count_json(report.rests),
+            "chance_of_new_trace": report.chance_of_new_trace(),
+            "failures": report.failures,
+            "failure": report.first_failure.as_ref().map(failure_json),
+            "findings": self.findings_json(),
+            "known": self.known.iter().map(known_json).collect::<Vec<_>>(),
+            "nondeterminism": report.nondeterminism.as_ref().map(nondeterminism_json),
+        });
+        writeln!(out, "{row}")
+    }
+
+    fn findings_json(&self) -> Vec<Value> {
+        let one = |(number, finding): (usize, &Finding)| {
+            let mut row = failure_json(&finding.first);
+            row["signature"] = json!(finding.signature);
+            row["runs"] = json!(finding.runs);
+            row["kept"] = json!(self.kept.get(number));
+            row
+        };
+        self.report.findings.iter().enumerate().map(one).collect()
+    }
+}
+
+fn message(end: &End) -> String {
+    match end {
+        End::Breached(breach) => breach.to_string(),
+        end => format!("{end:?}"),
+    }
+}
+
+/// A count, with a tilde where it is an estimate.
+fn counted(count: Count) -> String {
+    let tilde = if count.estimated { "~" } else { "" };
+    format!("{tilde}{}", count.distinct)
+}
+
+/// How likely the next run shows something new. When no trace was seen only once, that is less than 3 in
+/// as many runs, with a confidence of 95 %.
+fn chance(report: &Report) -> String {
+    let percent = match (report.traces.once, report.runs) {
+        (_, 0) => return "?".to_owned(),
+        (0, runs) => return format!("<{}", percent((3.0 / runs as f64).min(1.0))),
+        _ => report.chance_of_new_trace(),
+    };
+    self::percent(percent)
+}
+
+fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent >= 10.0 => format!("{percent:.0} %"),
+        percent if percent >= 0.1 => format!("{percent:.1} %"),
+        percent => format!("{:.3} %", percent.max(0.001)),
+    }
+}
+
+fn count_json(count: Count) -> Value {
+    json!({"distinct": count.distinct, "once": count.once, "estimated": count.estimated})
+}
+
+fn failure_json(failure: &Failure) -> Value {
+    let Failure { index, outcome, .. } = failure;
+    json!({"seed": index, "steps": outcome.steps, "message": message(&outcome.end)})
+}
+
+fn known_json((file, state): &(PathBuf, State)) -> Value {
+    let (state, message) = match state {
+        State::Fails(outcome) => ("fails", Some(message(&outcome.end))),
+        State::Fixed => ("fixed", None),
+        State::Outdated => ("outdated", None),
+    };
+    json!({"file": file, "state": state, "message": message})
+}
+
+fn nondeterminism_json(found: &Nondeterminism) -> Value {
+    let difference = &found.difference;
+    json!({
+        "seed": found.index,
+        "step": difference.step,
+        "what": difference.what,
+        "first": difference.first,
+        "second": difference.second,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chances_are_shown_with_the_digits_that_count() {
+        let check = |once: u64, runs: u64, expected: &str| {
+            let traces = Count {
+                distinct: 9,
+                once,
+                estimated: false,
+            };
+            let report = Report {
+                runs,
+                traces,
+                ..Report::default()
+            };
+            assert_eq!(chance(&report), expected);
+        };
+        check(0, 0, "?");
+        check(0, 1, "<100 %");
+        check(0, 1000, "<0.3 %");
+        check(0, 1 << 40, "<0.001 %");
+        check(1, 3, "33 %");
+        check(14, 1000, "1.4 %");
+        check(5, 10_000, "0.050 %");
+        check(7, 7, "100 %");
+    }
+}

@@ -1,6 +1,6 @@
 //! The command line: what can be asked, and its help.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::dialect::{DIALECTS, Dialect};
+use scenarios::size::Size;
 use sim::strategy::Spec;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
@@ -28,6 +29,8 @@ pub enum Command {
     Run(RunArgs),
     /// Play scenarios under many seeds, checking every expectation on each
     Fuzz(FuzzArgs),
+    /// Play scenarios through every interleaving
+    Check(CheckArgs),
     /// Follow a schedule, and show what it breaks
     Replay(ReplayArgs),
     /// Decide whether recordings of real QEMU are traces of the model
@@ -104,6 +107,84 @@ pub struct RunArgs {
     pub format: Format,
 }
 
+/// In which order states are visited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OrderArg {
+    /// A layer at a time: counterexamples are the shortest
+    #[default]
+    Breadth,
+    /// The newest first: less memory for what waits
+    Depth,
+    /// No state is kept: one schedule for each class of equivalent ones
+    Stateless,
+}
+
+/// What is kept of a visited state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum KeepArg {
+    /// All of it
+    #[default]
+    Rows,
+    /// A fingerprint; the odds of a missed state are printed
+    Fingerprints,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
+    pub scenarios: Vec<String>,
+    /// The QEMU release whose rules are played; both if not given
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// In which order states are visited
+    #[arg(long, value_enum, default_value_t)]
+    pub order: OrderArg,
+    /// What is kept of a visited state
+    #[arg(long, value_enum, default_value_t)]
+    pub keep: KeepArg,
+    /// Try every order of steps, also where one stands for all
+    #[arg(long)]
+    pub no_reduction: bool,
+    /// Do not look for runs that need never rest
+    #[arg(long)]
+    pub no_cycles: bool,
+    /// Give up on a scenario after so many states (or, stateless, executions)
+    #[arg(long, value_name = "N")]
+    pub max_states: Option<NonZeroU64>,
+    /// Go no deeper than so many steps
+    #[arg(long, value_name = "N")]
+    pub max_depth: Option<u64>,
+    /// Give up on a scenario that takes more memory, such as 500M or 8G
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_memory: Option<u64>,
+    /// Give up after this time for all scenarios together, such as 90 (seconds), 10m or 8h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Worker threads; they change no result. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How long a counterexample may be shortened; 0 not at all
+    #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "20s")]
+    pub shrink_time: Duration,
+    /// Where counterexamples are kept, and tried first the next time
+    #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
+    failures: PathBuf,
+    /// Keep no counterexamples, and try no old ones
+    #[arg(long, conflicts_with = "failures")]
+    no_failures: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl CheckArgs {
+    /// Where counterexamples are kept, if they are.
+    pub fn failures(&self) -> Option<&Path> {
+        (!self.no_failures).then_some(&self.failures)
+    }
+}
+
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
@@ -126,7 +207,7 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub shrink: bool,
     /// How long to look, such as 30s or 5m
-    #[arg(long, value_name = "T", value_parser = humantime::parse_duration, default_value = "30s",
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "30s",
           requires = "shrink")]
     pub shrink_time: Duration,
 }
@@ -274,8 +355,8 @@ pub struct TracesArgs {
     #[arg(long, value_name = "N")]
     pub max_states: Option<NonZeroUsize>,
     /// Give up after this time, such as 90s or 5m
-    #[arg(long, value_name = "T")]
-    pub max_time: Option<humantime::Duration>,
+    #[arg(long, value_name = "T", value_parser = duration)]
+    pub max_time: Option<Duration>,
 }
 
 fn dialect(text: &str) -> Result<&'static Dialect, String> {
@@ -296,6 +377,20 @@ fn duration(text: &str) -> Result<Duration, String> {
         true => Err("that is no time at all".to_owned()),
         false => Ok(time),
     }
+}
+
+/// As [`duration`], or 0.
+fn duration_or_none(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        _ => duration(text),
+    }
+}
+
+/// A number of bytes: `500M`, `8G`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let size: Size = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(size.bytes())
 }
 
 /// `A..B`, `..B`, or `N` for one.

@@ -1,15 +1,14 @@
 //! `blockrace fuzz`: many seeds, every expectation checked on each.
 
-mod failures;
+pub mod failures;
 mod report;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::dialect::Dialect;
@@ -21,9 +20,7 @@ use self::report::Told;
 use crate::cli::{Format, FuzzArgs};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded, STEPS_MAX};
-
-/// How often the clock, and whether somebody has pressed Ctrl-C, is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+use crate::watch::Watch;
 
 /// Plays the scenarios.
 ///
@@ -48,7 +45,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
     let mut worst = Exit::Clean;
     let (mut runs, started) = (0, Instant::now());
     for (number, (loaded, dialect, scene)) in scenes.iter().enumerate() {
-        let until = session.share_of_time(scenes.len() - number);
+        let until = session.watch.share_of_time(scenes.len() - number);
         let told = session.play(loaded, dialect, scene, until)?;
         runs += told.report.runs;
         let mut out = anstream::stdout().lock();
@@ -57,7 +54,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
             Format::Json => told.print_json(&mut out, args),
         })?;
         worst = worst.worse(exit_of(&told));
-        if session.interrupted.load(Relaxed) {
+        if session.watch.is_interrupted() {
             break;
         }
     }
@@ -100,18 +97,11 @@ struct Session<'a> {
     jobs: NonZeroUsize,
     /// Failures of earlier calls.
     known: Vec<Known>,
-    /// Somebody has pressed Ctrl-C.
-    interrupted: Arc<AtomicBool>,
-    /// When the time is up.
-    deadline: Option<Instant>,
+    watch: Watch,
 }
 
 impl<'a> Session<'a> {
     fn new(args: &'a FuzzArgs, seeds: Range<u64>) -> Result<Session<'a>, String> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let pressed = Arc::clone(&interrupted);
-        // A second handler, or none, changes nothing but that Ctrl-C ends the process at once.
-        let _ = ctrlc::set_handler(move || pressed.store(true, Relaxed));
         let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
         Ok(Session {
             args,
@@ -121,18 +111,8 @@ impl<'a> Session<'a> {
                 Some(folder) => failures::load(folder)?,
                 None => Vec::new(),
             },
-            interrupted,
-            deadline: args
-                .max_time
-                .and_then(|time| Instant::now().checked_add(time)),
+            watch: Watch::new(args.max_time),
         })
-    }
-
-    /// When the next of so many scenarios that are left must end: each gets an equal part of what is left.
-    fn share_of_time(&self, scenes_left: usize) -> Option<Instant> {
-        let now = Instant::now();
-        let left = self.deadline?.saturating_duration_since(now);
-        Some(now + left / u32::try_from(scenes_left).unwrap_or(u32::MAX))
     }
 
     /// Tries the known failures again, then the seeds, and keeps what fails.
@@ -155,7 +135,7 @@ impl<'a> Session<'a> {
             loaded,
             dialect,
             known,
-            out_of_time: report.interrupted && !self.interrupted.load(Relaxed),
+            out_of_time: report.interrupted && !self.watch.is_interrupted(),
             report,
             kept: Vec::new(),
         };
@@ -201,21 +181,12 @@ impl<'a> Session<'a> {
         };
         let control = Control::default();
         let bar = self.bar(loaded, dialect);
-        thread::scope(|scope| {
-            let worker = scope.spawn(|| fuzz(scene, &campaign, &control));
-            while !worker.is_finished() {
-                let late = until.is_some_and(|until| Instant::now() >= until);
-                if late || self.interrupted.load(Relaxed) {
-                    control.interrupt.store(true, Relaxed);
-                }
-                bar.set_position(control.runs_done.load(Relaxed));
-                thread::sleep(LOOK_EVERY);
-            }
-            bar.finish_and_clear();
-            worker
-                .join()
-                .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-        })
+        let look = || bar.set_position(control.runs_done.load(Relaxed));
+        let report = self.watch.over(until, &control.interrupt, look, || {
+            fuzz(scene, &campaign, &control)
+        });
+        bar.finish_and_clear();
+        report
     }
 
     /// A bar that shows how far the campaign is, on a terminal.

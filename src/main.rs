@@ -1,5 +1,6 @@
 //! The command `blockrace`: parses, calls, prints, exits.
 
+mod check;
 mod cli;
 mod conform;
 mod counterexample;
@@ -12,6 +13,7 @@ mod run;
 mod stage;
 mod trace;
 mod traces;
+mod watch;
 
 use std::io;
 use std::panic;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Run(args) => run::run(args),
         Command::Fuzz(args) => fuzz::run(args),
+        Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Traces(args) => traces::run(args),

@@ -156,7 +156,7 @@ impl Played<'_> {
                 Duration::ZERO
             },
             interrupted: &|| interrupted.load(Relaxed),
-            sentence: &|_| None,
+            sentence: &crate::check::sentence,
         };
         counterexample::keep_and_show(out, &found, &options).map(|_| ())
     }

@@ -59,7 +59,9 @@ fn explore<'s>(args: &TracesArgs, scene: &'s Scene) -> Result<Language<'s, Scene
     let flag = Arc::clone(&interrupted);
     // Without a handler Ctrl-C ends the process at once, which is all that is lost.
     let _ = ctrlc::set_handler(move || flag.store(true, Relaxed));
-    let until = args.max_time.map(|time| Instant::now() + *time);
+    let until = args
+        .max_time
+        .and_then(|time| Instant::now().checked_add(time));
     let options = Options {
         worlds_max: args.max_states.map_or(usize::MAX, usize::from),
         ..Options::default()

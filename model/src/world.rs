@@ -618,7 +618,6 @@ impl World {
         self.jobs.indices().find(called)
     }
 
-
     /// The group, if the index still means one.
     pub(crate) fn try_group(&self, index: GroupIx) -> Option<&Group> {
         self.note_read(Part::Group(index));

@@ -297,7 +297,7 @@ fn actions(story: &mut Story, item: usize) -> Option<&mut Vec<Value>> {
 fn expect_nothing(verb: &mut Verb) -> Option<()> {
     match verb {
         Verb::Qmp(qmp) => {
-            let Answer::Return(reply) = &mut qmp.answer else {
+            let [Answer::Return(reply)] = &mut qmp.answers[..] else {
                 return None;
             };
             *reply = None;

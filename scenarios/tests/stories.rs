@@ -39,6 +39,7 @@ fn play(stage: &Stage, runs: u64) -> Report {
         runs: 0..runs,
         strategy: &|| Box::new(Random::default()),
         steps_max: STEPS_MAX,
+        doublecheck: false,
         stop_at_failure: true,
         jobs: NonZeroUsize::MIN,
     };

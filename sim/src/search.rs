@@ -16,6 +16,8 @@ mod path;
 mod rows;
 mod worker;
 
+pub use cycle::PROPERTY as EVERY_RUN_RESTS;
+
 use crate::parts::Parts;
 use crate::{Breach, System};
 use key_set::{SEGMENTS, Segment, segment_of};

@@ -4,8 +4,7 @@
 //! schedules. It is kept when its failure is gone, until somebody says `--forget-fixed`: a failure that was
 //! seen once is worth trying for ever.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::dialect::Dialect;
@@ -16,6 +15,7 @@ use sim::run::{End, Outcome, Recorder, Runner};
 use sim::schedule::Schedule;
 use sim::strategy::{Replay, Spec};
 
+use crate::keeper;
 use crate::stage::{self, Loaded, STEPS_MAX};
 
 /// What schedules of failures end with.
@@ -135,17 +135,5 @@ pub fn file_of(folder: &Path, loaded: &Loaded, dialect: &Dialect, end: &End) -> 
 /// # Errors
 /// What to print: a folder that cannot be made, a file that cannot be written.
 pub fn save(file: &Path, schedule: &Schedule) -> Result<(), String> {
-    write_and_rename(file, &schedule.to_string())
-        .map_err(|error| format!("{}: cannot be written: {error}", file.display()))
-}
-
-fn write_and_rename(file: &Path, text: &str) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let part = file.with_extension(format!("{}.part", std::process::id()));
-    let mut out = File::create(&part)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()?;
-    fs::rename(&part, file)
+    keeper::write(file, &schedule.to_string())
 }

@@ -32,6 +32,9 @@ impl Display for Story {
                 writeln!(f, "  {}: {guest}", json!(name))?;
             }
         }
+        if !self.witnesses.is_empty() {
+            writeln!(f, "witnesses: {}", json!(self.witnesses))?;
+        }
         writeln!(f, "script:")?;
         self.script.iter().try_for_each(|item| write!(f, "{item}"))
     }
@@ -59,10 +62,11 @@ fn entries(verb: &Verb) -> (Value, Vec<(&'static str, Value)>) {
         Verb::Img(img) => img_entries(img),
         Verb::Launch(launch) => (value(launch), vec![]),
         Verb::Qmp(qmp) => {
-            let expected = match &qmp.answer {
-                Answer::Return(None) => vec![],
-                Answer::Return(Some(reply)) => vec![("reply", reply.clone())],
-                Answer::Error(error) => vec![("error", value(error))],
+            let expected = match &qmp.answers[..] {
+                [Answer::Return(None)] => vec![],
+                [Answer::Return(Some(reply))] => vec![("reply", reply.clone())],
+                [Answer::Error(error)] => vec![("error", value(error))],
+                several => vec![("either", several.iter().map(outcome).collect())],
             };
             (
                 json!({"execute": qmp.execute, "arguments": qmp.arguments}),
@@ -82,6 +86,14 @@ fn entries(verb: &Verb) -> (Value, Vec<(&'static str, Value)>) {
         Verb::Forget | Verb::Shutdown => (json!({}), vec![]),
         Verb::Settle { ms } | Verb::Sleep { ms } => (json!({"ms": ms}), vec![]),
         Verb::Guests(guests) => (value(guests), vec![]),
+    }
+}
+
+/// One of several ways in which a command may end.
+fn outcome(answer: &Answer) -> Value {
+    match answer {
+        Answer::Return(reply) => json!({"reply": reply.clone().unwrap_or_else(|| json!({}))}),
+        Answer::Error(error) => json!({"error": value(error)}),
     }
 }
 

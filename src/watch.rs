@@ -1,0 +1,68 @@
+//! Work that must be able to end early: a budget of time, and Ctrl-C.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often the clock, and whether somebody has pressed Ctrl-C, is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What can end a command before its work is done.
+pub struct Watch {
+    interrupted: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+}
+
+impl Watch {
+    /// Listens for Ctrl-C, and for the end of `max_time` from now on.
+    pub fn new(max_time: Option<Duration>) -> Watch {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let pressed = Arc::clone(&interrupted);
+        // A second handler, or none, changes nothing but that Ctrl-C ends the process at once.
+        let _ = ctrlc::set_handler(move || pressed.store(true, Relaxed));
+        Watch {
+            interrupted,
+            deadline: max_time.and_then(|time| Instant::now().checked_add(time)),
+        }
+    }
+
+    /// Whether somebody has pressed Ctrl-C.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Relaxed)
+    }
+
+    /// When the next of so many pieces of work that are left must end: each gets an equal part of what is left.
+    pub fn share_of_time(&self, pieces_left: usize) -> Option<Instant> {
+        let now = Instant::now();
+        let left = self.deadline?.saturating_duration_since(now);
+        Some(now + left / u32::try_from(pieces_left).unwrap_or(u32::MAX))
+    }
+
+    /// Does `work` while `look` is called now and then; sets `interrupt` when it must end, which is at `until`, or
+    /// when somebody presses Ctrl-C.
+    pub fn over<R: Send>(
+        &self,
+        until: Option<Instant>,
+        interrupt: &AtomicBool,
+        look: impl Fn(),
+        work: impl FnOnce() -> R + Send,
+    ) -> R {
+        thread::scope(|scope| {
+            let worker = scope.spawn(work);
+            let started = Instant::now();
+            while !worker.is_finished() {
+                let late = until.is_some_and(|until| Instant::now() >= until);
+                if late || self.is_interrupted() {
+                    interrupt.store(true, Relaxed);
+                }
+                look();
+                // Most work is short, and nobody wants to wait for somebody who sleeps.
+                thread::sleep(LOOK_EVERY.min(started.elapsed() / 4));
+            }
+            worker
+                .join()
+                .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        })
+    }
+}

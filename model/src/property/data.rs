@@ -19,7 +19,7 @@ use crate::world::{FileIx, GuestIx, JobIx, NodeIx, World};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CopyGhost {
     /// The start instant, once it has come.
-    instant: Option<Arc<Instant>>,
+    pub(super) instant: Option<Arc<Instant>>,
     /// What was copied well, in bytes.
     done: Bits,
     /// Somebody else has written to the target: what it holds says nothing of the job.

@@ -49,10 +49,11 @@ fn no_shipped_story_breaks_a_promise() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// What the shipped stories reach under a few seeds: a story that stops reaching what it is about is noticed.
+/// What the stories of iotest 124 reach under a few seeds: one that stops reaching what it is about is noticed.
 #[test]
-fn the_shipped_stories_reach_their_interesting_cases() {
-    let stages = shipped();
+fn the_stories_of_iotest_124_reach_their_interesting_cases() {
+    let mut stages = shipped();
+    stages.retain(|stage| stage.story.starts_with("test_"));
     let rows = on_two_threads(&stages, |stage| {
         let mut runner = Runner::new(&stage.scene);
         let mut seen = Seen(0);

@@ -476,17 +476,22 @@ fn a_deadlock_names_who_waits_for_whom() {
         w.monitor().reply.is_none() && !w.monitor().handling
     });
     w.copy_mut(JOB).tasks.clear();
-    send(
-        &mut w,
-        "block_resize",
-        &json!({"node-name": "n0", "size": 1}),
-    );
-    stuck_guest(&mut w);
+    send(&mut w, "quit", &json!({}));
     while step(&mut w) {}
     let broken = w.broken_at_rest().expect("it hangs");
+    let says = "no-deadlock: the shutdown waits for silence on n0, t0, #block0, where is job j (running), which waits \
+                for a free worker of job j for 128k+64k";
+    assert_eq!(broken.to_string(), says);
+}
+
+#[test]
+fn a_stuck_request_is_named() {
+    let mut w = idle();
+    stuck_guest(&mut w);
+    let says = "guest-write-completes: nothing can happen any more but a write of guest, which waits for old data that \
+                nobody copies";
     assert_eq!(
-        broken.to_string(),
-        "guest-write-completes: nothing can happen any more but a write of guest, which waits for old data that \
-         nobody copies"
+        w.broken_at_rest().map(|broken| broken.to_string()),
+        Some(says.into())
     );
 }

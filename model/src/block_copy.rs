@@ -442,8 +442,13 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
         };
     let skip_unallocated = copy.skip_unallocated;
 
-    let (end, zero) = source_status(w, source, &area, cluster, len);
-    if skip_unallocated && !allocated_in_top(w, source, area.start, end.min(len)) {
+    let status = source_status(w, source, &area, (cluster, len), skip_unallocated);
+    let SourceStatus {
+        end,
+        zero,
+        allocated,
+    } = status;
+    if !allocated {
         let copy = w.copy_mut(job);
         copy.dirty.reset(area.start..end.min(len));
         copy.call_mut(caller).cursor = end;
@@ -471,35 +476,54 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     true
 }
 
-/// How far the source is of one kind from the area's start on, in whole clusters, and whether it is zeroes there.
-/// Less than a cluster of one kind is copied as one cluster of data. QEMU: `block_copy_block_status`.
+/// What the source has from an area's start on.
+struct SourceStatus {
+    /// Up to where it is all the same, in whole clusters.
+    end: u64,
+    /// It is zeroes.
+    zero: bool,
+    /// The top image has it; always so unless only that is asked for.
+    allocated: bool,
+}
+
+/// How far the source is of one kind from the area's start on, in whole clusters. Less than a cluster of one kind is
+/// copied as one cluster of data. QEMU: `block_copy_block_status`.
 fn source_status(
     w: &World,
     source: NodeIx,
     area: &Range<u64>,
-    cluster: u64,
-    len: u64,
-) -> (u64, bool) {
+    (cluster, len): (u64, u64),
+    of_top: bool,
+) -> SourceStatus {
     let limit = area.end.min(len);
-    let extent = match w.node(source).chain() {
+    let chain = w.node(source).chain();
+    let extent = match chain {
         [only] => image::status(&[&w.file(*only).image], area.start, limit),
         chain => image::status(&w.images(chain), area.start, limit),
     };
-    let known = extent.end - area.start;
+    let (allocation, same) = if of_top {
+        w.file(chain[0]).image.allocation(area.start, extent.end)
+    } else {
+        (Allocation::Data, extent.end)
+    };
+    let known = same - area.start;
     if known < cluster {
-        return (area.start + cluster, false);
+        return SourceStatus {
+            end: area.start + cluster,
+            zero: false,
+            allocated: true,
+        };
     }
-    let whole = if extent.end == len {
+    let whole = if same == len {
         known.div_ceil(cluster)
     } else {
         known / cluster
     };
-    (area.start + whole * cluster, extent.kind == Kind::Zero)
-}
-
-fn allocated_in_top(w: &World, source: NodeIx, at: u64, limit: u64) -> bool {
-    let top = w.node(source).chain()[0];
-    w.file(top).image.allocation(at, limit).0 != Allocation::Unallocated
+    SourceStatus {
+        end: area.start + whole * cluster,
+        zero: extent.kind == Kind::Zero,
+        allocated: allocation != Allocation::Unallocated,
+    }
 }
 
 /// A pass of a call is over. QEMU: the loop of `block_copy_common`.

@@ -7,7 +7,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use model::dialect::DIALECTS;
-use support::play;
+use model::property::WITNESSES;
+use support::{play, witnessed};
 
 /// A small generator of its own (splitmix64), so that a story means the same for ever.
 struct Dice(u64);
@@ -415,4 +416,24 @@ fn no_storm_breaks_an_assertion_or_an_order() {
     ] {
         assert!(seen.contains_key(word), "no storm ever shows {word}");
     }
+}
+
+/// A witness that nothing can reach would say nothing when it is missed.
+#[test]
+fn every_witness_comes_in_some_storm() {
+    let all = (1 << WITNESSES.len()) - 1;
+    let mut seen = 0;
+    for number in 0..1500 {
+        for dialect in DIALECTS {
+            seen |= witnessed(&story(number), dialect, 2);
+        }
+        if seen == all {
+            return;
+        }
+    }
+    let missed: Vec<&str> = (0..WITNESSES.len())
+        .filter(|bit| seen & (1 << bit) == 0)
+        .map(|bit| WITNESSES[bit].0)
+        .collect();
+    panic!("no storm has been: {}", missed.join(", "));
 }

@@ -146,6 +146,7 @@ struct Done<S: System> {
     state: S::State,
     footprint: Footprint,
     seen: Vec<S::Observation>,
+    witnessed: u64,
     /// What is enabled afterwards.
     enabled: Vec<S::Step>,
 }
@@ -155,6 +156,7 @@ impl<S: System> Done<S> {
         let (name, crew) = (system.name(state, step), system.crew(state, step));
         let (mut state, mut seen, mut enabled) = (state.clone(), Vec::new(), Vec::new());
         let footprint = system.apply(&mut state, step, &mut seen);
+        let witnessed = system.witnessed(&state);
         system.enabled(&state, &mut enabled);
         Done {
             step,
@@ -163,6 +165,7 @@ impl<S: System> Done<S> {
             state,
             footprint,
             seen,
+            witnessed,
             enabled,
         }
     }
@@ -257,9 +260,15 @@ fn audit_order<S: System>(
             .eq(other.seen.iter().chain(&first.seen)),
         _ => one.seen == first.seen && other.seen == second.seen,
     };
-    if alike {
-        Ok(())
-    } else {
-        broken("the two orders show different things")
+    if !alike {
+        return broken("the two orders show different things");
     }
+    let witnessed_alike = match property {
+        "crew" => one.witnessed | second.witnessed == other.witnessed | first.witnessed,
+        _ => one.witnessed == first.witnessed && other.witnessed == second.witnessed,
+    };
+    if !witnessed_alike {
+        return broken("the two orders are different witnesses");
+    }
+    Ok(())
 }

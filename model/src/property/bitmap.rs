@@ -1,7 +1,7 @@
 //! What each bitmap owes: the granules it must mark, by what was asked of it and written under it.
 //!
 //! The ghost is a second, much simpler bitmap: what the user's commands and the guests' writes mean, without
-//! successors, flags and merges. Without a bug it marks exactly what the real one marks.
+//! successors and flags. Without a bug the real one marks all of it.
 
 use std::ops::Range;
 
@@ -36,7 +36,7 @@ struct Owed {
     before: Vec<Bits>,
 }
 
-/// A bitmap at a job's start instant.
+/// A bitmap at a job's start instant: all that it marks, owed or not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Handed {
     bits: Bits,
@@ -348,13 +348,14 @@ pub(crate) fn hand_over(w: &mut World, job: JobIx) {
     let Some(bitmap) = w.node(source).bitmap(&name) else {
         return;
     };
-    let (recording, persistent) = (bitmap.recording(), bitmap.persistent);
+    let handed = Handed {
+        bits: bitmap.dirty_bits().clone(),
+        recording: bitmap.recording(),
+        persistent: bitmap.persistent,
+    };
     let owed = w.node_mut(source).ghost.entry(&name);
-    owed.handed = Some(Handed {
-        bits: std::mem::take(&mut owed.now),
-        recording,
-        persistent,
-    });
+    owed.handed = Some(handed);
+    owed.now = Bits::new();
 }
 
 /// A job's bitmap before its fate is decided.

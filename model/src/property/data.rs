@@ -19,7 +19,7 @@ use crate::world::{FileIx, GuestIx, JobIx, NodeIx, World};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CopyGhost {
     /// The start instant, once it has come.
-    instant: Option<Arc<Instant>>,
+    pub(super) instant: Option<Arc<Instant>>,
     /// What was copied well, in bytes.
     done: Bits,
     /// Somebody else has written to the target: what it holds says nothing of the job.
@@ -194,7 +194,9 @@ pub(crate) fn claimed(w: &mut World, job: JobIx, caller: Caller, range: Range<u6
     let again = copy.overlapping((range.start, range.end)).is_some();
     let left = copy.dirty.dirty_bits().intersects(granules);
     let scope = copy.ghost.instant.as_ref().map(|instant| &instant.scope);
-    let in_scope = scope.is_none_or(|scope| scope.covers(range.clone()));
+    // Less than a cluster is always taken for data: the end of the image may be copied though top has nothing there.
+    let tail = range.end == copy.len && range.end - range.start < copy.cluster;
+    let in_scope = tail || scope.is_none_or(|scope| scope.covers(range.clone()));
     let recopied = copy.ghost.done.intersects(range.clone());
     let workers_max = match caller {
         Caller::Job => copy.workers_max,

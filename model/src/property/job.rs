@@ -13,9 +13,9 @@ use crate::world::{GroupIx, JobIx, NodeIx, World};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct JobGhost {
     /// The status said last.
-    said: Option<Status>,
+    pub(super) said: Option<Status>,
     /// A terminal event was said.
-    ended: bool,
+    pub(super) ended: bool,
     /// A forced cancel was seen.
     cancelled: bool,
     /// The number of the command that created it.

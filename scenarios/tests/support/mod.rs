@@ -34,12 +34,13 @@ use model::image::{Fill, Format};
 use model::world::{GuestIx, World};
 use scenarios::format::{self, HmpCommand};
 use scenarios::line::{Fixed, Line};
-use scenarios::scene::Scene;
+use scenarios::scene::{Moment, Scene, Step};
 use scenarios::script::{self, Act, Expected, Kind, Script, Sent};
 use scenarios::size::Size;
 use serde_json::{Map, Value, json};
-use sim::run::{End, Recorder, Runner};
+use sim::run::{End, Recorder, Runner, Watcher};
 use sim::strategy::{Random, Strategy};
+use sim::{Footprint, System};
 
 /// How many seeds each row is played under, in each dialect.
 pub const SEEDS: u64 = 200;
@@ -121,6 +122,24 @@ pub fn play(story: &str, dialect: &'static Dialect, seeds: u64) -> Vec<Vec<Strin
     (0..seeds)
         .map(|seed| play_one(&scene, &mut runner, &mut random, seed))
         .collect()
+}
+
+/// The witnesses that the runs of a story under seeds 0, 1, … have been: bit *n* is witness *n*.
+pub fn witnessed(story: &str, dialect: &'static Dialect, seeds: u64) -> u64 {
+    struct Seen(u64);
+    impl Watcher<Scene> for Seen {
+        fn after(&mut self, scene: &Scene, moment: &Moment, _: Step, _: Footprint, _: &[Line]) {
+            self.0 |= scene.witnessed(moment);
+        }
+    }
+    let scene = Scene::new(Build::new(dialect).script(story));
+    let mut runner = Runner::new(&scene);
+    runner.steps_max = STEPS_MAX;
+    let mut seen = Seen(0);
+    for seed in 0..seeds {
+        runner.run(&mut Random::default(), seed, &mut seen);
+    }
+    seen.0
 }
 
 fn play_one(

@@ -14,7 +14,7 @@ use serde_json::Value;
 const WORLDS_MAX: &str = "20000";
 
 /// A text with more lines than this is not read by anybody.
-const LINES_MAX: usize = 120;
+const LINES_MAX: usize = 150;
 
 /// Every other thing that is printed: a name, the exit code, and the command line after `traces`.
 const PRINTED: &[(&str, i32, &[&str])] = &[

@@ -137,11 +137,13 @@ fn print_json(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
         .map(|state| state_json(answer, state))
         .collect();
     let lines: Vec<Value> = automaton.observations.iter().map(Line::to_json).collect();
+    let (shortest, longest) = automaton.trace_lengths().unzip();
     // Numbers of traces are text: they may be larger than what readers of JSON take for a number.
     let document = json!({
         "scenario": answer.loaded.name,
         "dialect": answer.args.dialect.name,
         "complete": answer.language.is_complete(),
+        "lengths": {"shortest": shortest, "longest": longest},
         "traces": Count(automaton.trace_count()).to_string(),
         "traces_bad": Count(automaton.trace_count_bad()).to_string(),
         "worlds": {"met": covered.worlds, "open": covered.open, "steps": covered.steps},

@@ -98,8 +98,8 @@ impl Skeleton {
         }
     }
 
-    /// Where traces first part, and how many lines lead there; `None` if there is one trace.
-    pub fn first_choice(&self) -> Option<(usize, usize)> {
+    /// How many lines come before traces first part; `None` if they never do.
+    pub fn first_choice(&self) -> Option<usize> {
         let (mut point, mut lines) = (0, 0);
         loop {
             let at = &self.points[point];
@@ -109,7 +109,7 @@ impl Skeleton {
                     point = run.to;
                 }
                 [] => return None,
-                _ => return Some((point, lines)),
+                _ => return Some(lines),
             }
         }
     }

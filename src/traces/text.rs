@@ -2,6 +2,7 @@
 //! what several branches have in common once, after them, under a letter.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -41,37 +42,42 @@ pub fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
 fn print_verdict(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     let automaton = answer.automaton();
     let covered = answer.language.covered();
-    let traces = match automaton.trace_count() {
-        1 => "1 trace".to_owned(),
-        count => format!("{} traces", Count(count)),
-    };
+    let traces = counted(Count(automaton.trace_count()), "trace");
     let length = match automaton.trace_lengths() {
         None => String::new(),
-        Some((shortest, longest)) if shortest == longest => format!(" of {longest} lines"),
+        Some((shortest, longest)) if shortest == longest => {
+            format!(" of {}", counted(longest, "line"))
+        }
         Some((shortest, longest)) => format!(" of {shortest} to {longest} lines"),
     };
+    let worlds = counted(covered.worlds, "world");
     if answer.language.is_complete() {
         writeln!(out, "ALL      {traces}{length}: there is no other order")?;
     } else {
         writeln!(
             out,
-            "UNKNOWN  a budget ended it: at least {traces}{length}; \
-             {} worlds met, {} of them not tried",
-            covered.worlds, covered.open
+            "UNKNOWN  a budget ended it: at least {traces}{length}; {worlds} met, {} of them not tried",
+            covered.open
         )?;
     }
     writeln!(
         out,
-        "         minimal automaton: {} states, {} transitions, {} choices; from {} worlds",
-        automaton.states.len(),
-        automaton.transition_count(),
-        answer.choices.len(),
-        covered.worlds
+        "         minimal automaton: {}, {}, {}; from {worlds}",
+        counted(automaton.states.len(), "state"),
+        counted(automaton.transition_count(), "transition"),
+        counted(answer.choices.len(), "choice"),
     )?;
     match automaton.trace_count_bad() {
         0 => Ok(()),
         bad => writeln!(out, "BREACH   {} of them can break a promise", Count(bad)),
     }
+}
+
+/// So many things.
+fn counted(count: impl Display, thing: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 struct Printer<'p, W> {
@@ -105,21 +111,23 @@ impl<'p, W: Write> Printer<'p, W> {
         let skeleton = &self.answer.skeleton;
         if !self.answer.args.full {
             self.skipped = match skeleton.first_choice() {
-                Some((_, lines)) if lines > COMMON_SHOWN + 1 => lines - COMMON_SHOWN,
+                Some(lines) if lines > COMMON_SHOWN + 1 => lines - COMMON_SHOWN,
                 Some(_) => 0,
                 None => usize::MAX,
             };
         }
-        let common = match self.skipped {
-            0 => return self.block(0),
-            usize::MAX => {
-                let lengths = self.answer.automaton().trace_lengths();
-                format!(
-                    "the same {} lines in every run",
-                    lengths.map_or(0, |both| both.1)
-                )
+        let found = if self.answer.language.is_complete() {
+            ""
+        } else {
+            " that were found"
+        };
+        let common = match (self.skipped, self.answer.automaton().trace_lengths()) {
+            (0, _) => return self.block(0),
+            (_, None) => return self.say(&dim("no trace was found")),
+            (usize::MAX, Some((lines, _))) => {
+                format!("the same {} in all runs{found}", counted(lines, "line"))
             }
-            count => format!("{count} lines that all traces begin with"),
+            (lines, _) => format!("{lines} lines that all traces{found} begin with"),
         };
         self.say(&dim(&format!("… {common} (--full shows them)")))?;
         self.block(0)

@@ -2,8 +2,7 @@
 
 use super::forest::{Forest, SPINS};
 use crate::Breach;
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Display};
 
 /// The minimal deterministic automaton of a finite set of traces.
@@ -67,7 +66,7 @@ impl<O: Clone + Debug> Automaton<O> {
     ) -> Automaton<O> {
         let alphabet = Alphabet::new(forest, root, observations);
         let mut nodes = vec![root];
-        let mut numbers = HashMap::from([(root, 0)]);
+        let mut numbers = BTreeMap::from([(root, 0)]);
         let mut states = Vec::new();
         while let Some(&node) = nodes.get(states.len()) {
             let node = forest.node(node);
@@ -110,7 +109,7 @@ fn name(ends: &[End], number: u32) -> End {
 struct Alphabet<O> {
     observations: Vec<O>,
     /// The position in `observations` of each that is used.
-    ranks: HashMap<u32, usize>,
+    ranks: BTreeMap<u32, usize>,
 }
 
 impl<O: Clone + Debug> Alphabet<O> {

@@ -8,7 +8,8 @@
 use super::automaton::{Automaton, State};
 use super::graph::{Graph, SILENT};
 use crate::System;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::hash::fingerprint_of;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
 /// A state of the automaton in which traces part.
@@ -63,9 +64,10 @@ pub(super) fn find<S: System>(
 }
 
 /// The number that each observation of the automaton has in the graph.
-fn numbers_of<O: Eq + Hash>(graph: &Graph<O>, automaton: &Automaton<O>) -> Vec<u32> {
-    let numbers: HashMap<&O, u32> = graph.observations.iter().zip(0..).collect();
-    let number = |observation| numbers[observation];
+fn numbers_of<O: Hash>(graph: &Graph<O>, automaton: &Automaton<O>) -> Vec<u32> {
+    let known = graph.observations.iter().map(fingerprint_of);
+    let numbers: BTreeMap<u128, u32> = known.zip(0..).collect();
+    let number = |observation| numbers[&fingerprint_of(observation)];
     automaton.observations.iter().map(number).collect()
 }
 

@@ -8,7 +8,7 @@
 
 use super::Endless;
 use super::graph::{Edge, Graph, SILENT};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Nobody knows yet, or nothing: a language without a word.
@@ -19,7 +19,7 @@ const EMPTY: u32 = 0;
 pub(super) const SPINS: u32 = u32::MAX;
 
 /// A language.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Node {
     /// How a word may end here, ascending.
     pub(super) ends: Vec<u32>,
@@ -30,17 +30,17 @@ pub(super) struct Node {
 /// All the languages that were needed.
 pub(super) struct Forest {
     nodes: Vec<Rc<Node>>,
-    numbers: HashMap<Rc<Node>, u32>,
+    numbers: BTreeMap<Rc<Node>, u32>,
     /// Ascending numbers of at least two nodes, and the node of their union.
-    unions: HashMap<Box<[u32]>, u32>,
+    unions: BTreeMap<Box<[u32]>, u32>,
 }
 
 impl Forest {
     fn new() -> Forest {
         let mut forest = Forest {
             nodes: Vec::new(),
-            numbers: HashMap::new(),
-            unions: HashMap::new(),
+            numbers: BTreeMap::new(),
+            unions: BTreeMap::new(),
         };
         let empty = forest.number(Node::default());
         assert_eq!(
@@ -222,7 +222,7 @@ impl<O: Clone> Grower<'_, O> {
                 }
             }
         }
-        let tried = self.graph.edge_range(first).len() > 0;
+        let tried = !self.graph.edge_range(first).is_empty();
         if tried && !leads_out {
             ends.push(SPINS);
         }

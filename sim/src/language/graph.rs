@@ -4,7 +4,8 @@
 use super::{Covered, End, Options};
 use crate::System;
 use crate::expand::{Expansion, Successor};
-use std::collections::HashMap;
+use crate::hash::fingerprint_of;
+use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::ops::Range;
 
@@ -106,7 +107,7 @@ impl<O> Graph<O> {
     }
 }
 
-impl<O: Clone + Eq + Hash> Graph<O> {
+impl<O: Hash> Graph<O> {
     /// Visits every world once, depth first, so that what a budget leaves has whole traces.
     pub(super) fn explore<S: System<Observation = O>>(
         system: &S,
@@ -148,7 +149,7 @@ struct Explorer<S: System> {
     worlds: Vec<World>,
     edges: Vec<Edge>,
     /// The number of each world, by the fingerprint of its state.
-    known: HashMap<u128, u32>,
+    known: BTreeMap<u128, u32>,
     /// Worlds whose steps have not been tried; the last one is next.
     open: Vec<(u32, S::State)>,
     observations: Interner<S::Observation>,
@@ -161,7 +162,7 @@ impl<S: System> Explorer<S> {
         let mut explorer = Explorer {
             worlds: Vec::new(),
             edges: Vec::new(),
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             open: Vec::new(),
             observations: Interner::new(),
             words: Interner::new(),
@@ -244,24 +245,24 @@ impl<S: System> Explorer<S> {
 /// Numbers for things, in the order in which they are first met.
 struct Interner<T> {
     items: Vec<T>,
-    numbers: HashMap<T, u32>,
+    /// By fingerprint.
+    numbers: BTreeMap<u128, u32>,
 }
 
-impl<T: Clone + Eq + Hash> Interner<T> {
+impl<T: Hash> Interner<T> {
     fn new() -> Interner<T> {
         Interner {
             items: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
         }
     }
 
     fn number(&mut self, item: T) -> u32 {
-        if let Some(number) = self.numbers.get(&item) {
-            return *number;
+        let next = narrow(self.items.len());
+        let number = *self.numbers.entry(fingerprint_of(&item)).or_insert(next);
+        if number == next {
+            self.items.push(item);
         }
-        let number = narrow(self.items.len());
-        self.items.push(item.clone());
-        self.numbers.insert(item, number);
         number
     }
 }

@@ -305,7 +305,7 @@ impl<'s, S: Parts> Search<'s, S> {
             options,
             rows,
             workers,
-            visited: vec![Segment::new(); SEGMENTS],
+            visited: Segment::all(),
             frontier: Vec::new(),
             next: vec![Vec::new(); jobs],
             kept_layers: None,
@@ -526,7 +526,7 @@ impl<'s, S: Parts> Search<'s, S> {
             })
             .collect();
         if self.options.keep == Keep::Rows {
-            let mut visited = vec![Segment::new(); SEGMENTS];
+            let mut visited = Segment::all();
             for old in &mut self.visited {
                 for mut key in std::mem::replace(old, Segment::new()).iter() {
                     anew(&mut key);

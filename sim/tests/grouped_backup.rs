@@ -120,7 +120,7 @@ fn what_the_actors_offer_is_what_is_enabled() {
         let (mut enabled, mut offer) = (Vec::new(), Offer::new());
         visit(&toy, false, &mut |state| {
             let mut offered = Vec::new();
-            for actor in 0..toy.actors() {
+            for actor in 0..toy.offers() {
                 toy.offer(state, actor, &mut offer);
                 assert!(
                     !offer.alone || !offer.steps.is_empty(),
@@ -130,9 +130,9 @@ fn what_the_actors_offer_is_what_is_enabled() {
                     offer
                         .steps
                         .iter()
-                        .all(|(step, _)| toy.actor(*step) == actor)
+                        .all(|offered| toy.actor(offered.step) == actor)
                 );
-                offered.extend(offer.steps.iter().map(|(step, _)| *step));
+                offered.extend(offer.steps.iter().map(|offered| offered.step));
             }
             toy.enabled(state, &mut enabled);
             assert_eq!(offered, enabled, "{sizes}");
@@ -215,7 +215,7 @@ fn what_an_actor_offers_is_a_function_of_what_was_looked_at() {
         let toy = toy(sizes);
         let (mut memo, mut offer) = (HashMap::new(), Offer::new());
         visit(&toy, false, &mut |state| {
-            for actor in 0..toy.actors() {
+            for actor in 0..toy.offers() {
                 toy.offer(state, actor, &mut offer);
                 let key = (actor, offer.looked, row(&toy, state, offer.looked));
                 let offered = (offer.steps.clone(), offer.alone);
@@ -238,12 +238,12 @@ fn an_actor_said_to_be_alone_is() {
         let toy = toy(sizes);
         let mut offer = Offer::new();
         visit(&toy, false, &mut |state| {
-            for actor in 0..toy.actors() {
+            for actor in 0..toy.offers() {
                 toy.offer(state, actor, &mut offer);
                 if offer.alone {
-                    claims.insert((actor, toy.name(state, offer.steps[0].0)));
+                    claims.insert((actor, toy.name(state, offer.steps[0].step)));
                     let mine: Vec<GroupedStep> =
-                        offer.steps.iter().map(|(step, _)| *step).collect();
+                        offer.steps.iter().map(|offered| offered.step).collect();
                     stays_alone(&toy, state, actor, &mine);
                 }
             }

@@ -12,7 +12,7 @@ pub(super) const SEGMENTS: usize = 64;
 const GROUP: usize = 32;
 
 /// The first size of a segment, in slots.
-const SLOTS_MIN: usize = 64;
+const SLOTS_MIN: usize = 192;
 
 /// No key may be larger, since 0 is how a free slot is marked and each key is kept plus one.
 #[cfg(test)]
@@ -45,11 +45,19 @@ pub(super) struct Segment {
 }
 
 /// Slots behind the last home. A key that finds no room in them makes the segment grow.
-const OVERHANG: usize = 64;
+const OVERHANG: usize = 32;
 
 impl Segment {
     pub fn new() -> Segment {
         Segment::with_homes(SLOTS_MIN)
+    }
+
+    /// All segments of an empty set. No two have the same size, so that they do not all grow at
+    /// once and are, together, always about equally full.
+    pub fn all() -> Vec<Segment> {
+        (0..SEGMENTS)
+            .map(|number| Segment::with_homes(SLOTS_MIN + number * SLOTS_MIN * 2 / 5 / SEGMENTS))
+            .collect()
     }
 
     fn with_homes(homes: usize) -> Segment {
@@ -142,7 +150,7 @@ impl Segment {
     }
 
     fn grow(&mut self) {
-        let mut larger = Segment::with_homes(self.homes + self.homes * 2 / 5 + SLOTS_MIN);
+        let mut larger = Segment::with_homes(self.homes + self.homes * 2 / 5);
         for key in self.iter() {
             let home = larger.home_of(key);
             larger.insert_from(key, home);
@@ -158,7 +166,7 @@ mod tests {
 
     #[test]
     fn it_holds_what_was_inserted_and_nothing_else() {
-        let mut segments = vec![Segment::new(); SEGMENTS];
+        let mut segments = Segment::all();
         let mut expected = BTreeSet::new();
         let mut key = 1_u64;
         for round in 0..20_000_u64 {

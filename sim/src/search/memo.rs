@@ -12,88 +12,158 @@ use rustc_hash::FxHashMap;
 /// Numbers up to which a node of more than one branch is a plain table.
 const TABLE_MAX: u32 = 1 << 12;
 
-/// How many transitions and nodes a worker remembers, about; what comes on top is worked out each
-/// time.
-const ENTRIES_MAX: usize = 12_000_000;
+/// How many transitions and words of nodes a worker remembers, about; what comes on top is worked
+/// out each time.
+const ENTRIES_MAX: usize = 24_000_000;
 
-/// Where a branch leads: nowhere yet, to a leaf or to a node.
+/// Where a branch leads, in 32 bits: the kind of thing in the lower two, its index in the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Branch(u32);
 
 impl Branch {
+    /// Nowhere yet.
     const UNKNOWN: Branch = Branch(0);
+    const LEAF: u32 = 1;
+    /// A node in the arena: a header, then a branch for each number.
+    const TABLE: u32 = 2;
+    /// A node with a map of its own.
+    const MAP: u32 = 3;
 
-    fn node(index: usize) -> Branch {
-        Branch(number(index) << 1)
+    fn to(kind: u32, index: usize) -> Branch {
+        let index = u32::try_from(index).expect("internal bug: the memo is bounded");
+        assert!(index < 1 << 30, "internal bug: the memo is bounded");
+        Branch(index << 2 | kind)
     }
 
-    fn leaf(index: usize) -> Branch {
-        Branch(number(index) << 1 | 1)
-    }
-}
-
-/// Indices from 1, so that 0 is nothing.
-fn number(index: usize) -> u32 {
-    u32::try_from(index + 1).expect("internal bug: the memo is bounded")
-}
-
-/// Asks for the number in a column.
-struct Node {
-    column: u8,
-    branches: Branches,
-}
-
-enum Branches {
-    /// Only one number has been met.
-    One(u32, Branch),
-    Table(Vec<Branch>),
-    Map(FxHashMap<u32, Branch>),
-}
-
-impl Branches {
     #[inline]
-    fn get(&self, id: u32) -> Branch {
-        match self {
-            Branches::One(only, branch) if *only == id => *branch,
-            Branches::One(..) => Branch::UNKNOWN,
-            Branches::Table(table) => table.get(id as usize).copied().unwrap_or(Branch::UNKNOWN),
-            Branches::Map(map) => map.get(&id).copied().unwrap_or(Branch::UNKNOWN),
+    fn kind(self) -> u32 {
+        self.0 & 3
+    }
+
+    #[inline]
+    fn index(self) -> usize {
+        (self.0 >> 2) as usize
+    }
+}
+
+/// The head of a node in the arena: for which column it asks in the lower 8 bits, and how many
+/// branches follow in the others. If these are [`ONE`], one number and its branch do.
+#[derive(Clone, Copy)]
+struct Header(u32);
+
+/// Stands for the number of branches of a node that knows one number, whichever it is.
+const ONE: u32 = (1 << 24) - 1;
+
+impl Header {
+    fn new(column: u8, branches: u32) -> Header {
+        Header(branches << 8 | u32::from(column))
+    }
+
+    #[inline]
+    fn column(self) -> usize {
+        (self.0 & 0xff) as usize
+    }
+
+    #[inline]
+    fn branches(self) -> u32 {
+        self.0 >> 8
+    }
+}
+
+/// A node that knows large numbers.
+struct MapNode {
+    column: u8,
+    branches: FxHashMap<u32, Branch>,
+}
+
+/// The nodes of all decision trees.
+#[derive(Default)]
+struct Nodes {
+    arena: Vec<u32>,
+    maps: Vec<MapNode>,
+}
+
+impl Nodes {
+    /// Where `row` leads from a node.
+    #[inline]
+    fn follow(&self, node: Branch, row: &[u32]) -> Branch {
+        if node.kind() == Branch::MAP {
+            let MapNode { column, branches } = &self.maps[node.index()];
+            let branch = branches.get(&row[usize::from(*column)]);
+            return branch.copied().unwrap_or(Branch::UNKNOWN);
+        }
+        let at = node.index();
+        let header = Header(self.arena[at]);
+        let id = row[header.column()];
+        if header.branches() == ONE {
+            return match self.arena[at + 1] == id {
+                true => Branch(self.arena[at + 2]),
+                false => Branch::UNKNOWN,
+            };
+        }
+        match id < header.branches() {
+            true => Branch(self.arena[at + 1 + id as usize]),
+            false => Branch::UNKNOWN,
         }
     }
 
-    fn set(&mut self, id: u32, branch: Branch) {
-        match self {
-            Branches::One(only, old) if *only == id || *old == Branch::UNKNOWN => {
-                (*only, *old) = (id, branch);
-            }
-            Branches::One(only, old) => {
-                let (only, old) = (*only, *old);
-                *self = if only.max(id) < TABLE_MAX {
-                    Branches::Table(Vec::new())
-                } else {
-                    Branches::Map(FxHashMap::default())
-                };
-                self.set(only, old);
-                self.set(id, branch);
-            }
-            Branches::Table(table) if id < TABLE_MAX => {
-                if table.len() <= id as usize {
-                    table.resize(id as usize + 1, Branch::UNKNOWN);
-                }
-                table[id as usize] = branch;
-            }
-            Branches::Table(table) => {
-                let known = (0..).zip(table.iter().copied());
-                let mut map: FxHashMap<u32, Branch> = known
-                    .filter(|(_, branch)| *branch != Branch::UNKNOWN)
-                    .collect();
-                map.insert(id, branch);
-                *self = Branches::Map(map);
-            }
-            Branches::Map(map) => {
-                map.insert(id, branch);
-            }
+    fn column(&self, node: Branch) -> u8 {
+        match node.kind() {
+            Branch::MAP => self.maps[node.index()].column,
+            _ => Header(self.arena[node.index()]).column() as u8,
         }
+    }
+
+    /// A node that asks for `column` and knows what follows from one number.
+    fn one(&mut self, column: u8, id: u32, branch: Branch) -> Branch {
+        let node = Branch::to(Branch::TABLE, self.arena.len());
+        self.arena
+            .extend([Header::new(column, ONE).0, id, branch.0]);
+        node
+    }
+
+    /// Makes `id` lead to `branch`; returns the node, which may have moved.
+    fn set(&mut self, node: Branch, id: u32, branch: Branch) -> Branch {
+        if node.kind() == Branch::MAP {
+            self.maps[node.index()].branches.insert(id, branch);
+            return node;
+        }
+        let at = node.index();
+        let header = Header(self.arena[at]);
+        let column = header.column() as u8;
+        let known: Vec<(u32, u32)> = if header.branches() == ONE {
+            if self.arena[at + 1] == id {
+                self.arena[at + 2] = branch.0;
+                return node;
+            }
+            vec![(self.arena[at + 1], self.arena[at + 2])]
+        } else {
+            if id < header.branches() {
+                self.arena[at + 1 + id as usize] = branch.0;
+                return node;
+            }
+            let branches = &self.arena[at + 1..=at + header.branches() as usize];
+            (0..).zip(branches.iter().copied()).collect()
+        };
+        let known = known.into_iter().chain([(id, branch.0)]);
+        let known = known.filter(|(_, branch)| *branch != Branch::UNKNOWN.0);
+        let known: Vec<(u32, u32)> = known.collect();
+        let largest = known.iter().map(|(id, _)| *id).max().unwrap_or(0);
+        if largest >= TABLE_MAX {
+            let branches = known.into_iter().map(|(id, branch)| (id, Branch(branch)));
+            let branches = branches.collect();
+            self.maps.push(MapNode { column, branches });
+            return Branch::to(Branch::MAP, self.maps.len() - 1);
+        }
+        // Room for as many again; what is left behind is less than what is new.
+        let room = (largest + 1).next_power_of_two().max(4);
+        let at = self.arena.len();
+        self.arena.push(Header::new(column, room).0);
+        self.arena.resize(at + 1 + room as usize, Branch::UNKNOWN.0);
+        for (id, branch) in known {
+            self.arena[at + 1 + id as usize] = branch;
+        }
+        Branch::to(Branch::TABLE, at)
     }
 }
 
@@ -136,7 +206,7 @@ pub(super) struct Transition<T> {
 /// What one worker remembers.
 pub(super) struct Memo<T> {
     roots: Vec<Branch>,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     leaves: Vec<Leaf>,
     transitions: Vec<Transition<T>>,
     /// By transition: where its updates begin; they end where those of the next begin.
@@ -150,7 +220,7 @@ impl<T> Memo<T> {
     pub fn new(offers: usize) -> Memo<T> {
         Memo {
             roots: vec![Branch::UNKNOWN; offers],
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             leaves: Vec::new(),
             transitions: Vec::new(),
             updates_from: vec![0],
@@ -163,58 +233,54 @@ impl<T> Memo<T> {
     #[inline]
     pub fn find(&self, offer: usize, row: &[u32]) -> Option<Leaf> {
         let mut branch = self.roots[offer];
-        while branch.0 & 1 == 0 {
-            let index = (branch.0 >> 1).checked_sub(1)?;
-            let node = &self.nodes[index as usize];
-            branch = node.branches.get(row[usize::from(node.column)]);
+        while branch.kind() >= Branch::TABLE {
+            branch = self.nodes.follow(branch, row);
         }
-        Some(self.leaves[(branch.0 >> 1) as usize - 1])
+        match branch {
+            Branch::UNKNOWN => None,
+            leaf => Some(self.leaves[leaf.index()]),
+        }
     }
 
     /// Remembers that `leaf` is offer number `offer` of every state that has in the columns of the
     /// mask `depends` what `row` has there.
     pub fn insert(&mut self, offer: usize, row: &[u32], mut depends: u64, leaf: Leaf) {
-        let end = Branch::leaf(self.leaves.len());
-        self.leaves.push(leaf);
-        let mut branch = self.roots[offer];
-        let mut last: Option<usize> = None;
+        let id_in = |column: u8| row[usize::from(column)];
+        // The nodes on the way to where the row leads off the tree.
+        let (mut way, mut branch) = (Vec::new(), self.roots[offer]);
         while branch != Branch::UNKNOWN {
-            assert!(branch.0 & 1 == 0, "internal bug: that was known already");
-            let index = (branch.0 >> 1) as usize - 1;
-            let node = &self.nodes[index];
-            depends &= !(1 << node.column);
-            branch = node.branches.get(row[usize::from(node.column)]);
-            last = Some(index);
+            assert!(
+                branch.kind() != Branch::LEAF,
+                "internal bug: that was known already"
+            );
+            depends &= !(1 << self.nodes.column(branch));
+            way.push(branch);
+            branch = self.nodes.follow(branch, row);
         }
+        let mut end = Branch::to(Branch::LEAF, self.leaves.len());
+        self.leaves.push(leaf);
+        // The last column that is asked for first, so that each node knows where it leads.
         while depends != 0 {
-            let column = depends.trailing_zeros() as u8;
-            depends &= depends - 1;
-            let index = self.nodes.len();
-            self.nodes.push(Node {
-                column,
-                branches: Branches::One(0, Branch::UNKNOWN),
-            });
-            self.link(offer, last, row, Branch::node(index));
-            last = Some(index);
+            let column = (u64::BITS - 1 - depends.leading_zeros()) as u8;
+            depends &= !(1 << column);
+            end = self.nodes.one(column, id_in(column), end);
         }
-        self.link(offer, last, row, end);
-    }
-
-    fn link(&mut self, offer: usize, from: Option<usize>, row: &[u32], to: Branch) {
-        match from {
-            None => self.roots[offer] = to,
-            Some(index) => {
-                let node = &mut self.nodes[index];
-                node.branches.set(row[usize::from(node.column)], to);
+        while let Some(node) = way.pop() {
+            let moved = self.nodes.set(node, id_in(self.nodes.column(node)), end);
+            if moved == node {
+                return;
             }
+            end = moved;
         }
+        self.roots[offer] = end;
     }
 
     /// Adds a transition, for a leaf to be made.
     pub fn push(&mut self, transition: Transition<T>, updates: &[Update], growth: u64) {
         self.transitions.push(transition);
         self.updates.extend_from_slice(updates);
-        self.updates_from.push(number(self.updates.len()) - 1);
+        let end = u32::try_from(self.updates.len()).expect("internal bug: the memo is bounded");
+        self.updates_from.push(end);
         self.growths.push(growth);
     }
 
@@ -225,7 +291,7 @@ impl<T> Memo<T> {
 
     /// Whether nothing more should be remembered.
     pub fn is_full(&self) -> bool {
-        self.transitions.len() + self.nodes.len() > ENTRIES_MAX
+        self.transitions.len() + self.nodes.arena.len() > ENTRIES_MAX
     }
 
     /// Forgets the transitions from `len` on; no leaf of the trees has them.
@@ -260,17 +326,9 @@ impl<T> Memo<T> {
 
     /// Roughly how many bytes all that takes, without what is on the heap behind it.
     pub fn bytes(&self) -> usize {
-        let tables: usize = self
-            .nodes
-            .iter()
-            .map(|node| match &node.branches {
-                Branches::One(..) => 0,
-                Branches::Table(table) => table.capacity() * size_of::<Branch>(),
-                Branches::Map(map) => map.capacity() * 9,
-            })
-            .sum();
-        tables
-            + self.nodes.capacity() * size_of::<Node>()
+        let maps = self.nodes.maps.iter();
+        let maps: usize = maps.map(|map| map.branches.capacity() * 9).sum();
+        maps + self.nodes.arena.capacity() * size_of::<u32>()
             + self.leaves.capacity() * size_of::<Leaf>()
             + self.transitions.capacity() * (size_of::<Transition<T>>() + 12)
             + self.updates.capacity() * size_of::<Update>()

@@ -35,7 +35,7 @@ pub enum State {
     /// It can be followed, and breaks nothing.
     Fixed,
     /// It cannot be followed any more: there is no such step now.
-    Outdated,
+    Stale,
 }
 
 /// The known failures below `folder`, in the order of their names. A folder that is not there has none.
@@ -70,7 +70,7 @@ impl Known {
         match outcome.end {
             End::Breached(_) => State::Fails(outcome),
             End::Rested | End::Stopped | End::StepLimit => State::Fixed,
-            End::Diverged(_) => State::Outdated,
+            End::Diverged(_) => State::Stale,
         }
     }
 

@@ -72,7 +72,7 @@ impl Told<'_> {
             self.word()
         )?;
         for (file, state) in &self.known {
-            self.print_known(out, &file.display().to_string(), state)?;
+            self.print_known(out, args, &file.display().to_string(), state)?;
         }
         for (number, finding) in report.findings.iter().enumerate() {
             self.print_finding(out, args, finding)?;
@@ -90,7 +90,14 @@ impl Told<'_> {
         }
     }
 
-    fn print_known(&self, out: &mut impl Write, file: &str, state: &State) -> io::Result<()> {
+    fn print_known(
+        &self,
+        out: &mut impl Write,
+        args: &FuzzArgs,
+        file: &str,
+        state: &State,
+    ) -> io::Result<()> {
+        let forgotten = if args.forget_fixed { ", forgotten" } else { "" };
         match state {
             State::Fails(outcome) => {
                 writeln!(out, "  BREACH  {}", message(&outcome.end))?;
@@ -101,13 +108,11 @@ impl Told<'_> {
                     self.loaded.name, self.dialect
                 )
             }
-            State::Fixed => writeln!(out, "  fixed   {file}"),
-            State::Outdated => {
-                writeln!(
-                    out,
-                    "  outdated  {file}: its steps are not possible any more"
-                )
-            }
+            State::Fixed => writeln!(out, "  fixed   {file}{forgotten}"),
+            State::Stale => writeln!(
+                out,
+                "  stale   {file}: its steps are not possible any more{forgotten}"
+            ),
         }
     }
 
@@ -249,7 +254,7 @@ fn known_json((file, state): &(PathBuf, State)) -> Value {
     let (state, message) = match state {
         State::Fails(outcome) => ("fails", Some(message(&outcome.end))),
         State::Fixed => ("fixed", None),
-        State::Outdated => ("outdated", None),
+        State::Stale => ("stale", None),
     };
     json!({"file": file, "state": state, "message": message})
 }

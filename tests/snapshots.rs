@@ -30,7 +30,13 @@ const PRINTED: &[(&str, &[&str])] = &[
     ("fuzz.help", &["fuzz", "--help"]),
     (
         "fuzz.human",
-        &["fuzz", "test_transaction_failure", "--seeds", "0..20"],
+        &[
+            "fuzz",
+            "test_transaction_failure",
+            "--seeds",
+            "0..20",
+            "--no-failures",
+        ],
     ),
     (
         "run.full",
@@ -62,6 +68,7 @@ const PRINTED: &[(&str, &[&str])] = &[
             "test_incremental_failure",
             "--seeds",
             "0..20",
+            "--no-failures",
             "--format",
             "json",
         ],

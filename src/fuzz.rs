@@ -3,6 +3,7 @@
 mod failures;
 mod report;
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -62,7 +63,6 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         }
     }
     if args.format == Format::Human {
-        use std::io::Write;
         crate::written(writeln!(anstream::stdout().lock(), "{}", report::LEGEND))?;
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -282,7 +282,7 @@ mod tests {
         let loaded = stage::load("test_incremental_simple").expect("a shipped story");
         let mut told = Told {
             loaded: &loaded,
-            dialect: &DIALECTS[0],
+            dialect: DIALECTS[0],
             known: Vec::new(),
             report: Report {
                 runs: 12,

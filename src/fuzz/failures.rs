@@ -96,8 +96,8 @@ pub fn record(
     let mut recorder = Recorder::new();
     let mut runner = Runner::new(scene);
     runner.steps_max = STEPS_MAX;
-    let mut maker = strategy.maker(scene, STEPS_MAX)();
-    runner.run(maker.as_mut(), finding.first.seed, &mut recorder);
+    let mut chooser = strategy.maker(scene, STEPS_MAX)();
+    runner.run(chooser.as_mut(), finding.first.seed, &mut recorder);
     let mut schedule = recorder.schedule;
     let index = finding.first.index.to_string();
     let (strategy, root) = (strategy.to_string(), root.to_string());

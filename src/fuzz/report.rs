@@ -225,12 +225,11 @@ fn counted(count: Count) -> String {
 /// How likely the next run shows something new. When no trace was seen only once, that is less than 3 in
 /// as many runs, with a confidence of 95 %.
 fn chance(report: &Report) -> String {
-    let percent = match (report.traces.once, report.runs) {
-        (_, 0) => return "?".to_owned(),
-        (0, runs) => return format!("<{}", percent((3.0 / runs as f64).min(1.0))),
-        _ => report.chance_of_new_trace(),
-    };
-    self::percent(percent)
+    match (report.traces.once, report.runs) {
+        (_, 0) => "?".to_owned(),
+        (0, runs) => format!("<{}", percent((3.0 / runs as f64).min(1.0))),
+        _ => percent(report.chance_of_new_trace()),
+    }
 }
 
 fn percent(share: f64) -> String {

@@ -3,6 +3,7 @@
 pub mod failures;
 mod report;
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -59,7 +60,6 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         }
     }
     if args.format == Format::Human {
-        use std::io::Write;
         crate::written(writeln!(anstream::stdout().lock(), "{}", report::LEGEND))?;
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -74,7 +74,7 @@ fn exit_of(told: &Told<'_>) -> Exit {
     let report = &told.report;
     let known = told.known.iter().map(|(_, state)| match state {
         State::Fails(outcome) => Exit::of_run(&outcome.end),
-        State::Fixed | State::Outdated => Exit::Clean,
+        State::Fixed | State::Stale => Exit::Clean,
     });
     let known = known.fold(Exit::Clean, Exit::worse);
     let seeds = match &report.first_failure {
@@ -227,5 +227,62 @@ impl<'a> Session<'a> {
             told.kept.push(file);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::dialect::DIALECTS;
+    use sim::fuzz::{Difference, Nondeterminism};
+
+    /// A run that was not the same twice outweighs everything else, and says where the two parted.
+    #[test]
+    fn nondeterminism_is_shown_and_has_an_exit_code_of_its_own() {
+        use clap::Parser;
+        let cli = crate::cli::Cli::parse_from(["blockrace", "fuzz", "--strategy", "pct:2"]);
+        let crate::cli::Command::Fuzz(args) = cli.command else {
+            panic!("it is `fuzz`")
+        };
+        let difference = Difference {
+            step: 3,
+            what: "what it shows",
+            first: "monitor reply: [1]".into(),
+            second: "monitor reply: [2]".into(),
+        };
+        let loaded = stage::load("test_incremental_simple").expect("a shipped story");
+        let mut told = Told {
+            loaded: &loaded,
+            dialect: DIALECTS[0],
+            known: Vec::new(),
+            report: Report {
+                runs: 12,
+                ..Report::default()
+            },
+            kept: Vec::new(),
+            out_of_time: false,
+        };
+        assert_eq!(exit_of(&told), Exit::Clean);
+        told.report.nondeterminism = Some(Nondeterminism {
+            index: 12,
+            seed: 0,
+            difference: Box::new(difference),
+        });
+        assert_eq!(exit_of(&told) as u8, 5);
+        assert_eq!(exit_of(&told).worse(Exit::Violated) as u8, 5);
+        let mut out = Vec::new();
+        told.print(&mut out, 0, &args).expect("memory");
+        let printed = String::from_utf8(out).expect("text");
+        let (row, rest) = printed.split_once('\n').expect("a row");
+        assert!(row.ends_with("NONDETERMINISTIC"), "{row}");
+        assert_eq!(
+            rest,
+            "  NONDETERMINISTIC  seed 12 was not the same twice
+          at step 3 what it shows differs
+            first   monitor reply: [1]
+            then    monitor reply: [2]
+  again   blockrace run test_incremental_simple --dialect 7.2 --seed 12 --strategy pct:2
+"
+        );
     }
 }

@@ -29,6 +29,17 @@ const PRINTED: &[(&str, &[&str])] = &[
     ("list.dialects", &["list", "dialects"]),
     ("list.properties", &["list", "properties"]),
     ("list.witnesses", &["list", "witnesses"]),
+    ("fuzz.help", &["fuzz", "--help"]),
+    (
+        "fuzz.human",
+        &[
+            "fuzz",
+            "test_transaction_failure",
+            "--seeds",
+            "0..20",
+            "--no-failures",
+        ],
+    ),
     (
         "run.full",
         &["run", "test_sync_dirty_bitmap_missing", "--full"],
@@ -59,6 +70,7 @@ const PRINTED: &[(&str, &[&str])] = &[
             "test_incremental_failure",
             "--seeds",
             "0..20",
+            "--no-failures",
             "--format",
             "json",
         ],
@@ -112,6 +124,15 @@ const ERRORS: &[(&str, i32, &[&str])] = &[
     ("error.no-such-file", 2, &["run", "tests/data/none.yaml"]),
     ("error.bad-seeds", 2, &["fuzz", "--seeds", "9..3"]),
     ("error.no-number", 2, &["fuzz", "--seeds", "many"]),
+    ("error.no-depth", 2, &["fuzz", "--strategy", "pct:0"]),
+    ("error.no-part", 2, &["fuzz", "--partition", "slice:4/3"]),
+    ("error.no-slice", 2, &["fuzz", "--partition", "1/3"]),
+    ("error.no-time", 2, &["fuzz", "--max-time", "soon"]),
+    (
+        "error.no-failures",
+        2,
+        &["fuzz", "--no-failures", "--forget-fixed"],
+    ),
     (
         "error.no-seeds",
         4,
@@ -158,6 +179,7 @@ const ERRORS: &[(&str, i32, &[&str])] = &[
             "7.2",
             "--seeds",
             "0..10",
+            "--no-failures",
         ],
     ),
     (
@@ -203,7 +225,12 @@ const ERRORS: &[(&str, i32, &[&str])] = &[
 ];
 
 /// The snapshots that other test files keep.
-const ELSEWHERE: &[&str] = &["golden.200", "golden.10000"];
+const ELSEWHERE: &[&str] = &[
+    "golden.200",
+    "golden.10000",
+    "fuzz.failures",
+    "fuzz.keep-going",
+];
 
 #[test]
 fn every_story_prints_its_trace() {

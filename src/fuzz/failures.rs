@@ -35,7 +35,7 @@ pub enum State {
     /// It can be followed, and breaks nothing.
     Fixed,
     /// It cannot be followed any more: there is no such step now.
-    Outdated,
+    Stale,
 }
 
 /// The known failures below `folder`, in the order of their names. A folder that is not there has none.
@@ -70,7 +70,7 @@ impl Known {
         match outcome.end {
             End::Breached(_) => State::Fails(outcome),
             End::Rested | End::Stopped | End::StepLimit => State::Fixed,
-            End::Diverged(_) => State::Outdated,
+            End::Diverged(_) => State::Stale,
         }
     }
 
@@ -96,8 +96,8 @@ pub fn record(
     let mut recorder = Recorder::new();
     let mut runner = Runner::new(scene);
     runner.steps_max = STEPS_MAX;
-    let mut maker = strategy.maker(scene, STEPS_MAX)();
-    runner.run(maker.as_mut(), finding.first.seed, &mut recorder);
+    let mut chooser = strategy.maker(scene, STEPS_MAX)();
+    runner.run(chooser.as_mut(), finding.first.seed, &mut recorder);
     let mut schedule = recorder.schedule;
     let index = finding.first.index.to_string();
     let (strategy, root) = (strategy.to_string(), root.to_string());

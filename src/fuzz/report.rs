@@ -72,7 +72,7 @@ impl Told<'_> {
             self.word()
         )?;
         for (file, state) in &self.known {
-            self.print_known(out, &file.display().to_string(), state)?;
+            self.print_known(out, args, &file.display().to_string(), state)?;
         }
         for (number, finding) in report.findings.iter().enumerate() {
             self.print_finding(out, args, finding)?;
@@ -90,7 +90,14 @@ impl Told<'_> {
         }
     }
 
-    fn print_known(&self, out: &mut impl Write, file: &str, state: &State) -> io::Result<()> {
+    fn print_known(
+        &self,
+        out: &mut impl Write,
+        args: &FuzzArgs,
+        file: &str,
+        state: &State,
+    ) -> io::Result<()> {
+        let forgotten = if args.forget_fixed { ", forgotten" } else { "" };
         match state {
             State::Fails(outcome) => {
                 writeln!(out, "  BREACH  {}", message(&outcome.end))?;
@@ -101,13 +108,11 @@ impl Told<'_> {
                     self.loaded.name, self.dialect
                 )
             }
-            State::Fixed => writeln!(out, "  fixed   {file}"),
-            State::Outdated => {
-                writeln!(
-                    out,
-                    "  outdated  {file}: its steps are not possible any more"
-                )
-            }
+            State::Fixed => writeln!(out, "  fixed   {file}{forgotten}"),
+            State::Stale => writeln!(
+                out,
+                "  stale   {file}: its steps are not possible any more{forgotten}"
+            ),
         }
     }
 
@@ -220,12 +225,11 @@ fn counted(count: Count) -> String {
 /// How likely the next run shows something new. When no trace was seen only once, that is less than 3 in
 /// as many runs, with a confidence of 95 %.
 fn chance(report: &Report) -> String {
-    let percent = match (report.traces.once, report.runs) {
-        (_, 0) => return "?".to_owned(),
-        (0, runs) => return format!("<{}", percent((3.0 / runs as f64).min(1.0))),
-        _ => report.chance_of_new_trace(),
-    };
-    self::percent(percent)
+    match (report.traces.once, report.runs) {
+        (_, 0) => "?".to_owned(),
+        (0, runs) => format!("<{}", percent((3.0 / runs as f64).min(1.0))),
+        _ => percent(report.chance_of_new_trace()),
+    }
 }
 
 fn percent(share: f64) -> String {
@@ -249,7 +253,7 @@ fn known_json((file, state): &(PathBuf, State)) -> Value {
     let (state, message) = match state {
         State::Fails(outcome) => ("fails", Some(message(&outcome.end))),
         State::Fixed => ("fixed", None),
-        State::Outdated => ("outdated", None),
+        State::Stale => ("stale", None),
     };
     json!({"file": file, "state": state, "message": message})
 }

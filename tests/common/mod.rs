@@ -11,9 +11,14 @@ pub fn project() -> &'static Path {
 
 /// Runs `blockrace` in the project's folder, without a terminal and without colours.
 pub fn blockrace(args: &[&str]) -> Output {
+    blockrace_in(project(), args)
+}
+
+/// As [`blockrace`], in another folder.
+pub fn blockrace_in(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_blockrace"))
         .args(args)
-        .current_dir(project())
+        .current_dir(folder)
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .output()

@@ -12,6 +12,7 @@
 //! | [`schedule`] | which steps were taken, as text to read, edit and replay |
 //! | [`fuzz`] | does any of these million seeds break a promise? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
+//! | [`stateless`] | does any trace break a promise, when there are too many states to keep? |
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
@@ -27,6 +28,7 @@ pub mod reduce;
 pub mod run;
 pub mod schedule;
 pub mod seed;
+pub mod stateless;
 pub mod strategy;
 mod system;
 pub mod toys;

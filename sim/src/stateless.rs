@@ -257,19 +257,23 @@ impl<'s, S: System> Stateless<'s, S> {
             Some(End::ExecutionsMax)
         } else if self.report.steps >= limits.steps_max {
             Some(End::StepsMax)
-        } else if limits
-            .interrupt
-            .is_some_and(|interrupt| interrupt.load(Relaxed))
-        {
+        } else if self.is_interrupted() {
             Some(End::Interrupted)
         } else {
             None
         }
     }
 
+    fn is_interrupted(&self) -> bool {
+        let interrupt = self.limits.interrupt;
+        interrupt.is_some_and(|interrupt| interrupt.load(Relaxed))
+    }
+
     fn exhausted(&self) -> End {
         match (&self.report.first_breach, self.report.cut) {
             (Some(_), _) if self.limits.stop_at_breach => End::Breached,
+            // Then not every race was looked at.
+            _ if self.is_interrupted() => End::Interrupted,
             (_, 0) => End::Exhausted,
             _ => End::DepthMax,
         }

@@ -65,6 +65,9 @@ impl<S: System> Stateless<'_, S> {
         let mut asked = BTreeSet::new();
         let mut open = vec![gap.past.clone()];
         while let Some(first) = open.pop() {
+            if self.is_interrupted() {
+                return;
+            }
             let state = self.state_after(&first);
             let looked = self.looked(&state, gap.actor);
             let offered = self.offers(&state, gap.actor);

@@ -212,7 +212,7 @@ impl Peers {
             eprintln!("no peers at {}: they are skipped", folder.display());
             return Peers { programs: None };
         }
-        let built = Command::new(env!("CARGO"))
+        let built = Command::new("cargo")
             .args(["build", "--release", "--manifest-path"])
             .arg(&manifest)
             .env("CARGO_TARGET_DIR", &target)

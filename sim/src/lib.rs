@@ -16,6 +16,7 @@
 //! | [`membership`] | could the system have shown this sequence of observations? |
 //! | [`near`] | which of these names was meant? |
 //! | [`language`] | what are all the sequences that it can show, and why in more than one way? |
+//! | [`stateless`] | does any trace break a promise, when there are too many states to keep? |
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`search`] | is there any interleaving that breaks a promise? |
@@ -38,6 +39,7 @@ pub mod schedule;
 pub mod search;
 pub mod seed;
 pub mod shrink;
+pub mod stateless;
 pub mod strategy;
 mod system;
 pub mod toys;

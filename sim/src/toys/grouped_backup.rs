@@ -2,10 +2,11 @@
 //! may fail, one cancel.
 //!
 //! It is the protocol that SPIN, Stateright, TLC, loom and shuttle were measured on; engines are
-//! compared with them on it. What each actor does is in `rules`; how a state is cut into columns
-//! is in `columns`.
+//! compared with them on it. What each actor does is in `rules`, what is promised in `promises`, and
+//! how a state is cut into columns in `columns`.
 
 mod columns;
+mod promises;
 mod rules;
 mod state;
 

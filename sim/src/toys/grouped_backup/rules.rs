@@ -1,17 +1,17 @@
 //! The rules of the grouped backup: what the monitor, the jobs and the guests do, what each step
-//! touches, and what is promised.
+//! touches.
 
 use super::columns::{BUDGET, MONITOR};
 use super::{
     Cluster, CopyAt, Data, Drive, GroupedBackup, GroupedState, GroupedStep, GuestAt, JobConcluded,
     Monitor, Status,
 };
-use crate::{Breach, Footprint};
+use crate::Footprint;
 
 impl GroupedBackup {
     /// The drives that there are.
     #[inline]
-    fn drives<'a>(&self, state: &'a GroupedState) -> &'a [Drive] {
+    pub(super) fn drives<'a>(&self, state: &'a GroupedState) -> &'a [Drive] {
         &state.drives[..self.drives.into()]
     }
 
@@ -358,73 +358,6 @@ impl GroupedBackup {
         done < self.writes
     }
 
-    // ---- the promises ----
-
-    /// Whether every promise holds but the one about rest. It is `broken_promise` without
-    /// the words.
-    #[inline]
-    pub(super) fn keeps_promises(&self, state: &GroupedState) -> bool {
-        let (mut succeeded, mut went_wrong) = (false, false);
-        for (number, Drive { job, data }) in self.drives(state).iter().enumerate() {
-            let good = job.is_good();
-            succeeded |= good && job.status == Status::Concluded;
-            went_wrong |= !good;
-            let fine = self
-                .clusters(data)
-                .iter()
-                .all(|cluster| cluster_breach(number, job.status, good, *cluster).is_none());
-            if !fine {
-                return false;
-            }
-        }
-        !(succeeded && went_wrong)
-    }
-
-    /// The first promise that is broken in a state in which one is.
-    #[cold]
-    pub(super) fn broken_promise(&self, state: &GroupedState) -> Breach {
-        for (number, Drive { job, data }) in self.drives(state).iter().enumerate() {
-            for (index, cluster) in self.clusters(data).iter().enumerate() {
-                let breach = cluster_breach(number, job.status, job.is_good(), *cluster);
-                if let Some((property, what)) = breach {
-                    let message = format!("cluster {index} of drive {number} {what}");
-                    return Breach { property, message };
-                }
-            }
-        }
-        let find = |is: &dyn Fn(&Drive) -> bool| self.drives(state).iter().position(is);
-        let succeeded = find(&|d| d.job.status == Status::Concluded && d.job.is_good());
-        let went_wrong = find(&|d| !d.job.is_good());
-        if let (Some(one), Some(other)) = (succeeded, went_wrong) {
-            let message =
-                format!("the backup of drive {one} succeeded, that of drive {other} did not");
-            return Breach {
-                property: "all-or-nothing",
-                message,
-            };
-        }
-        let waiting = find(&|drive| self.is_unfinished(drive));
-        let drive = waiting.expect("internal bug: no promise is broken");
-        let message = format!("nothing can happen, and drive {drive} is not done");
-        Breach {
-            property: "no-deadlock",
-            message,
-        }
-    }
-
-    /// Whether, with no step enabled, something is left to do.
-    pub(super) fn is_stuck(&self, state: &GroupedState) -> bool {
-        self.drives(state)
-            .iter()
-            .any(|drive| self.is_unfinished(drive))
-    }
-
-    fn is_unfinished(&self, drive: &Drive) -> bool {
-        drive.job.status != Status::Concluded
-            || drive.data.guest != GuestAt::Idle
-            || self.has_writes_left(&drive.data)
-    }
-
     // ---- names ----
 
     pub(super) fn name_of_monitor(&self, state: &GroupedState) -> String {
@@ -463,43 +396,4 @@ impl GroupedBackup {
         let what = if copies { "copy" } else { "write" };
         format!("guest{drive} {what} c{number}")
     }
-}
-
-/// What is wrong with a cluster of drive `number`: the promise broken, and how.
-///
-/// A job that waits has copied all that is frozen, and so has one that the group lets go; it is
-/// asked of both, so that only a step of the job itself can break it.
-#[inline]
-fn cluster_breach(
-    number: usize,
-    status: Status,
-    good: bool,
-    cluster: Cluster,
-) -> Option<(&'static str, &'static str)> {
-    if cluster
-        .target
-        .is_some_and(|version| version != cluster.snapshot)
-    {
-        return Some(("point-in-time", "has a target that is not the snapshot"));
-    }
-    if matches!(status, Status::Waiting | Status::Pending) && cluster.needs_copy() {
-        return Some((
-            "all-copied",
-            "is frozen and not copied, and the job has done its part",
-        ));
-    }
-    // Since the last good backup: this one if it is good, and if not the one before, when only the
-    // odd drives were dirty.
-    let changed = if status == Status::Concluded && good {
-        cluster.source != cluster.snapshot
-    } else {
-        cluster.source != 0 || number % 2 == 1
-    };
-    if changed && !cluster.dirty && !cluster.frozen {
-        return Some((
-            "no-dirty-bit-lost",
-            "has changed since the last good backup and is clean",
-        ));
-    }
-    None
 }

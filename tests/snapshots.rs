@@ -201,7 +201,15 @@ const ERRORS: &[(&str, i32, &[&str])] = &[
 ];
 
 /// The snapshots that other test files keep.
-const ELSEWHERE: &[&str] = &["golden.200", "golden.10000"];
+const ELSEWHERE: &[&str] = &[
+    "golden.200",
+    "golden.10000",
+    "replay.as-found",
+    "replay.best-effort",
+    "replay.diverged",
+    "replay.holds",
+    "replay.shrunk",
+];
 
 #[test]
 fn every_story_prints_its_trace() {

@@ -247,17 +247,21 @@ pub fn watch(scene: &Scene, strategy: &mut dyn Strategy) -> (Film, Outcome) {
     (film, outcome)
 }
 
-/// Whether two breaches are the same promise. Expectations are one promise for each line of the story.
+/// Whether two breaches are the same promise. Of expectations each is a promise of its own: that line of the story,
+/// disappointed in that way, whatever numbers came.
 pub fn is_same(one: &Breach, other: &Breach) -> bool {
-    fn place(breach: &Breach) -> Option<&str> {
-        let is_line = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
-        // `FILE:LINE: what`
-        let (at, _) = breach.message.split_once(": ")?;
-        at.rsplit_once(':')
-            .filter(|(_, line)| is_line(line))
-            .map(|_| at)
-    }
-    one.property == other.property && (one.property != "expectation" || place(one) == place(other))
+    let is_expectation = one.property == "expectation";
+    one.property == other.property
+        && (!is_expectation || without_numbers(&one.message) == without_numbers(&other.message))
+}
+
+/// A message with its numbers left out, but for the line of the story: `FILE:LINE: what`.
+fn without_numbers(message: &str) -> (&str, String) {
+    let (place, what) = message.split_once(": ").unwrap_or(("", message));
+    (
+        place,
+        what.chars().filter(|c| !c.is_ascii_digit()).collect(),
+    )
 }
 
 fn shorten(found: &Found, raw: &Schedule, options: &Options) -> Option<Shrunk> {
@@ -283,4 +287,42 @@ fn lost(scene: &Scene, schedule: &Schedule, options: &Options) -> Option<Inevita
         interrupted: &|| started.elapsed() >= options.shrink_time || (options.interrupted)(),
     };
     inevitable(scene, schedule, &budget).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expectation_is_the_same_on_its_line_and_in_its_way() {
+        let breach = |property, message: &str| Breach {
+            property,
+            message: message.to_owned(),
+        };
+        let check = |one: Breach, other: Breach, same: bool| {
+            assert_eq!(is_same(&one, &other), same, "{one} / {other}");
+        };
+        let wanted = || breach("expectation", "a.yaml:7: count is 3, wanted 4");
+        check(
+            wanted(),
+            breach("expectation", "a.yaml:7: count is 12, wanted 4"),
+            true,
+        );
+        check(
+            wanted(),
+            breach("expectation", "a.yaml:8: count is 3, wanted 4"),
+            false,
+        );
+        check(
+            wanted(),
+            breach("expectation", "a.yaml:7: no such node"),
+            false,
+        );
+        check(
+            breach("deadlock", "a waits for b"),
+            breach("deadlock", "b waits for a"),
+            true,
+        );
+        check(breach("deadlock", "a"), breach("expectation", "a"), false);
+    }
 }

@@ -230,6 +230,11 @@ const ELSEWHERE: &[&str] = &[
     "golden.10000",
     "fuzz.failures",
     "fuzz.keep-going",
+    "replay.as-found",
+    "replay.best-effort",
+    "replay.diverged",
+    "replay.holds",
+    "replay.shrunk",
 ];
 
 #[test]

@@ -189,7 +189,7 @@ impl<'s, S: System> Stateless<'s, S> {
         S: Parts,
     {
         Stateless::with_looked(system, limits, |system, state, actor| {
-            if actor >= system.actors() {
+            if actor >= system.offers() {
                 return 0;
             }
             let mut offer = Offer::new();

@@ -72,13 +72,13 @@ fn print_steps(out: &mut impl Write, shown: &Shown) -> io::Result<String> {
     for (index, frame) in frames.iter().enumerate() {
         let column = columns.of_actor(&frame.actor_name);
         writeln!(out, "{:>5} {:column$}{}", index + 1, "", frame.deed())?;
-        print_wire(out, frame)?;
         let after = strips.picture(&frame.world);
         let changed = changes(&before, &after);
         if !changed.is_empty() {
             writeln!(out, "{:MARGIN$}{:column$}= {}", "", "", changed.join(" | "))?;
         }
         before = after;
+        print_wire(out, frame)?;
         if shown.inevitable == Some(Inevitable::Step(index + 1)) {
             let words = if index + 1 == frames.len() {
                 "this step decides it: before it there was a way out"

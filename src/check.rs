@@ -4,6 +4,7 @@ mod report;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::dialect::Dialect;
 use model::property::PROPERTIES;
 use scenarios::scene::{Scene, Step};
+use sim::System;
 use sim::schedule::Schedule;
-use sim::search::{Control, Counterexample, Keep, Options, Order, Report, Verdict, search};
-use sim::{Breach, System};
-use std::sync::atomic::Ordering::Relaxed;
+use sim::search::{Control, Counterexample, Keep, Options, Order, Verdict, search};
+use sim::stateless::{Limits, Stateless};
 
-use self::report::Told;
+use self::report::{Broken, Covered, Told};
 use crate::cli::{CheckArgs, Format, KeepArg, OrderArg};
 use crate::counterexample::{self, Found};
 use crate::exit::Exit;
@@ -50,7 +51,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     for (number, (loaded, dialect, scene)) in scenes.iter().enumerate() {
         let until = session.watch.share_of_time(scenes.len() - number);
         let told = session.check(loaded, dialect, scene, until);
-        states += told.report.states;
+        states += told.covered.count();
         let mut out = anstream::stdout().lock();
         crate::written(match args.format {
             Format::Human => told.print(&mut out, width),
@@ -64,7 +65,11 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     }
     let seconds = started.elapsed().as_secs_f64();
     eprintln!(
-        "{states} states in {seconds:.1} s: {:.0} states/s",
+        "{states} {} in {seconds:.1} s: {:.0} a second",
+        match args.order {
+            OrderArg::Stateless => "traces",
+            OrderArg::Breadth | OrderArg::Depth => "states",
+        },
         states as f64 / f64::max(seconds, 1e-9)
     );
     Ok(worst)
@@ -168,16 +173,56 @@ impl<'a> Session<'a> {
             .map(|known| known.file.clone())
             .collect();
         let started = Instant::now();
-        let report = self.search(loaded, dialect, scene, until);
+        let (covered, broken) = match self.args.order {
+            OrderArg::Stateless => self.explore(loaded, dialect, scene, until),
+            OrderArg::Breadth | OrderArg::Depth => self.search(loaded, dialect, scene, until),
+        };
         Told {
             loaded,
             dialect,
             known,
-            missed: missed(loaded, scene, &report),
-            report,
+            missed: missed(loaded, scene, &covered),
+            covered,
+            broken,
             seconds: started.elapsed().as_secs_f64(),
             fingerprints: self.args.keep == KeepArg::Fingerprints,
         }
+    }
+
+    /// One schedule for each class of equivalent ones.
+    fn explore(
+        &self,
+        loaded: &Loaded,
+        dialect: &Dialect,
+        scene: &Scene,
+        until: Option<Instant>,
+    ) -> (Covered, Option<Broken>) {
+        let interrupt = AtomicBool::new(false);
+        let limits = Limits {
+            executions_max: self.options.states_max,
+            depth_max: usize::try_from(self.options.depth_max).unwrap_or(usize::MAX),
+            stop_at_breach: true,
+            interrupt: Some(&interrupt),
+            ..Limits::NONE
+        };
+        let bar = bar();
+        bar.set_message(format!(
+            "{} {dialect}: one schedule for each trace",
+            loaded.name
+        ));
+        let report = self.watch.over(
+            until,
+            &interrupt,
+            || bar.tick(),
+            || Stateless::of_parts(scene, limits).explore(&mut |_| {}),
+        );
+        bar.finish_and_clear();
+        let broken = report.first_breach.clone().map(|found| Broken {
+            breach: found.breach,
+            schedule: found.schedule,
+            shortest: false,
+        });
+        (Covered::Traces(report), broken)
     }
 
     fn search(
@@ -186,13 +231,9 @@ impl<'a> Session<'a> {
         dialect: &Dialect,
         scene: &Scene,
         until: Option<Instant>,
-    ) -> Report<Step> {
+    ) -> (Covered, Option<Broken>) {
         let control = Control::default();
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let template = "{msg} {elapsed}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        let bar = bar();
         let look = || {
             bar.set_message(format!(
                 "{} {dialect}: depth {}, {} states, {} waiting",
@@ -206,23 +247,30 @@ impl<'a> Session<'a> {
             search(scene, &self.options, &control)
         });
         bar.finish_and_clear();
-        report
+        let broken = match &report.verdict {
+            Verdict::Broken(found) => Some(Broken {
+                breach: found.breach.clone(),
+                schedule: schedule_of(scene, found),
+                shortest: found.shortest,
+            }),
+            Verdict::Verified | Verdict::Inconclusive(_) => None,
+        };
+        (Covered::States(report), broken)
     }
 
     /// Keeps a counterexample, and shows it to people.
     fn show(&self, out: &mut impl Write, told: &Told<'_>, scene: &Scene) -> Result<(), String> {
-        let Verdict::Broken(found) = &told.report.verdict else {
+        let Some(broken) = &told.broken else {
             return Ok(());
         };
-        let schedule = schedule_of(scene, found);
         let (scenario, dialect) = (&told.loaded.name, told.dialect);
         let again = format!("blockrace check {scenario} --dialect {dialect}");
         let found = Found {
             loaded: told.loaded,
             dialect,
             scene,
-            schedule: &schedule,
-            breach: &found.breach,
+            schedule: &broken.schedule,
+            breach: &broken.breach,
             found_by: "check",
             again,
         };
@@ -245,6 +293,15 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Shows how far a search is, on a terminal.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// What a property promises.
 pub fn sentence(property: &str) -> Option<String> {
     let row = PROPERTIES.iter().find(|row| row.id == property)?;
@@ -252,14 +309,14 @@ pub fn sentence(property: &str) -> Option<String> {
 }
 
 /// The witnesses that the story must reach and the search has not met, if it has met everything.
-fn missed(loaded: &Loaded, scene: &Scene, report: &Report<Step>) -> Vec<String> {
-    if report.verdict != Verdict::Verified {
+fn missed(loaded: &Loaded, scene: &Scene, covered: &Covered) -> Vec<String> {
+    if !covered.is_all() {
         return Vec::new();
     }
     let names = scene.witnesses();
     let is_met = |wanted: &&String| {
         let index = names.iter().position(|name| name == wanted);
-        index.is_some_and(|index| report.witnessed >> index & 1 == 1)
+        index.is_some_and(|index| covered.witnessed() >> index & 1 == 1)
     };
     let wanted = loaded.story.witnesses.iter();
     wanted.filter(|wanted| !is_met(wanted)).cloned().collect()
@@ -273,14 +330,4 @@ fn schedule_of(scene: &Scene, found: &Counterexample<Step>) -> Schedule {
         scene.apply(&mut moment, *step, &mut Vec::new());
     }
     schedule
-}
-
-/// One line about a breach.
-pub fn one_line(breach: &Breach) -> String {
-    breach
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }

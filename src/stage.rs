@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use model::dialect::{DIALECTS, Dialect};
+use model::property::WITNESSES;
 use scenarios::format::Story;
 use scenarios::load::{self, SHIPPED};
 use scenarios::scene::Scene;
@@ -99,6 +100,18 @@ pub fn files_in(folder: &Path, ending: &str) -> Result<Vec<String>, String> {
 /// # Errors
 /// What to print: a command that is not modelled.
 pub fn scene(loaded: &Loaded, dialect: &'static Dialect) -> Result<Scene, String> {
+    for witness in &loaded.story.witnesses {
+        let known: Vec<&str> = WITNESSES.iter().map(|(id, _)| *id).collect();
+        if !known.contains(&witness.as_str()) {
+            let near = near::nearest(witness, &known, 1);
+            let meant = near.iter().map(|near| format!("\n  did you mean {near}?"));
+            let meant: String = meant.collect();
+            return Err(format!(
+                "{}: no witness is called {witness}; `blockrace list witnesses` has them all{meant}",
+                loaded.file
+            ));
+        }
+    }
     let script = Script::of_story(&loaded.story, &loaded.file, dialect)
         .map_err(|error| format!("{}:{}: {}", loaded.file, error.line, error.what))?;
     Ok(Scene::new(script))

@@ -88,6 +88,8 @@ pub struct Report {
     pub steps_replayed: u64,
     /// The length of the longest execution, in steps.
     pub depth: usize,
+    /// Which of [`System::witnesses`] some step was.
+    pub witnessed: u64,
     /// The first broken promise, in depth-first order with the least steps first.
     pub first_breach: Option<Found>,
 }
@@ -176,6 +178,7 @@ impl<'s, S: System> Stateless<'s, S> {
                 steps: 0,
                 steps_replayed: 0,
                 depth: 0,
+                witnessed: 0,
                 first_breach: None,
             },
             seen: Vec::new(),
@@ -194,7 +197,11 @@ impl<'s, S: System> Stateless<'s, S> {
             }
             let mut offer = Offer::new();
             system.offer(state, actor, &mut offer);
-            offer.looked
+            // Whether all others are idle is theirs to decide.
+            match offer.when_idle {
+                true => u64::MAX,
+                false => offer.looked,
+            }
         })
     }
 
@@ -307,6 +314,8 @@ impl<'s, S: System> Stateless<'s, S> {
     fn go(&mut self, step: S::Step, pending: Vec<Branch<S::Step>>) {
         let node = self.last();
         let (state, done) = self.try_step(&node.state, step);
+        self.report.witnessed |= self.system.witnessed(&state);
+        let node = self.last();
         let past = self.past_of(done);
         let awake = |asleep: &&Move<S::Step>| !asleep.depends_on(done);
         let asleep = node.asleep.iter().filter(awake).copied().collect();

@@ -5,11 +5,127 @@ use std::path::PathBuf;
 
 use model::dialect::Dialect;
 use scenarios::scene::Step;
-use serde_json::json;
-use sim::search::{Limit, Report, Verdict};
+use serde_json::{Value, json};
+use sim::Breach;
+use sim::schedule::Schedule;
+use sim::search::{self, Limit, Verdict};
+use sim::stateless::{self, End};
 
 use crate::exit::Exit;
 use crate::stage::Loaded;
+
+/// What was covered.
+pub enum Covered {
+    /// States.
+    States(search::Report<Step>),
+    /// Traces, by one schedule each.
+    Traces(stateless::Report),
+}
+
+impl Covered {
+    /// How many of them.
+    pub fn count(&self) -> u64 {
+        match self {
+            Covered::States(report) => report.states,
+            Covered::Traces(report) => report.executions,
+        }
+    }
+
+    /// Whether that is all, and no promise is broken.
+    pub fn is_all(&self) -> bool {
+        match self {
+            Covered::States(report) => report.verdict == Verdict::Verified,
+            Covered::Traces(report) => {
+                report.end == End::Exhausted && report.first_breach.is_none()
+            }
+        }
+    }
+
+    /// The witnesses met, as a mask.
+    pub fn witnessed(&self) -> u64 {
+        match self {
+            Covered::States(report) => report.witnessed,
+            Covered::Traces(report) => report.witnessed,
+        }
+    }
+
+    /// What ended it before that was all.
+    fn limit(&self) -> Option<&'static str> {
+        const STATES: &str = "--max-states";
+        const DEPTH: &str = "--max-depth";
+        const INTERRUPT: &str = "--max-time or Ctrl-C";
+        match self {
+            Covered::States(report) => match report.verdict {
+                Verdict::Inconclusive(Limit::States) => Some(STATES),
+                Verdict::Inconclusive(Limit::Depth) => Some(DEPTH),
+                Verdict::Inconclusive(Limit::Bytes) => Some("--max-memory"),
+                Verdict::Inconclusive(Limit::Interrupt) => Some(INTERRUPT),
+                Verdict::Verified | Verdict::Broken(_) => None,
+            },
+            Covered::Traces(report) => match report.end {
+                End::ExecutionsMax | End::StepsMax => Some(STATES),
+                End::DepthMax => Some(DEPTH),
+                End::Interrupted => Some(INTERRUPT),
+                End::Exhausted | End::Breached => None,
+            },
+        }
+    }
+
+    /// The numbers in a line.
+    fn line(&self) -> String {
+        match self {
+            Covered::States(report) => format!(
+                "{:>9} states {:>10} steps  depth {:>4}  {:>6} ends",
+                report.states,
+                report.transitions,
+                report.layers.len().saturating_sub(1),
+                report.resting
+            ),
+            Covered::Traces(report) => format!(
+                "{:>9} traces {:>10} steps  depth {:>4}",
+                report.executions, report.steps, report.depth
+            ),
+        }
+    }
+
+    fn json(&self, seconds: f64) -> Value {
+        match self {
+            Covered::States(report) => json!({
+                "states": report.states,
+                "transitions": report.transitions,
+                "layers": report.layers,
+                "resting": report.resting,
+                "resting_digest": format!("{:032x}", report.resting_digest),
+                "omission_odds": report.omission_odds,
+                "measured": {
+                    "seconds": seconds,
+                    "bytes": report.bytes,
+                    "visited_bytes": report.visited_bytes,
+                    "parts": report.parts,
+                    "memo_hits": report.memo_hits,
+                    "memo_misses": report.memo_misses,
+                },
+            }),
+            Covered::Traces(report) => json!({
+                "traces": report.executions,
+                "blocked": report.blocked,
+                "transitions": report.steps,
+                "depth": report.depth,
+                "measured": {"seconds": seconds},
+            }),
+        }
+    }
+}
+
+/// A broken promise.
+pub struct Broken {
+    /// Which, and how.
+    pub breach: Breach,
+    /// The steps that break it.
+    pub schedule: Schedule,
+    /// Whether there is no shorter schedule that breaks a promise.
+    pub shortest: bool,
+}
 
 /// What came of a scenario in a dialect.
 pub struct Told<'a> {
@@ -21,8 +137,10 @@ pub struct Told<'a> {
     pub known: Vec<PathBuf>,
     /// Witnesses that no interleaving reaches.
     pub missed: Vec<String>,
-    /// What the search found.
-    pub report: Report<Step>,
+    /// What was covered.
+    pub covered: Covered,
+    /// What is broken, if something is.
+    pub broken: Option<Broken>,
     /// How long it took.
     pub seconds: f64,
     /// Whether only fingerprints were kept.
@@ -32,61 +150,43 @@ pub struct Told<'a> {
 impl Told<'_> {
     /// What it means for the command's end.
     pub fn exit(&self) -> Exit {
-        match &self.report.verdict {
-            Verdict::Broken(_) => Exit::Violated,
-            _ if !self.known.is_empty() || !self.missed.is_empty() => Exit::Violated,
-            Verdict::Inconclusive(_) => Exit::Inconclusive,
-            Verdict::Verified => Exit::Clean,
+        let failed = self.broken.is_some() || !self.known.is_empty() || !self.missed.is_empty();
+        match self.covered.limit() {
+            _ if failed => Exit::Violated,
+            Some(_) => Exit::Inconclusive,
+            None => Exit::Clean,
         }
     }
 
     fn word(&self) -> &'static str {
-        match &self.report.verdict {
-            Verdict::Broken(_) => "BROKEN",
-            Verdict::Inconclusive(_) => "INCONCLUSIVE",
-            Verdict::Verified if !self.missed.is_empty() => "UNREACHED",
-            Verdict::Verified => "verified",
+        match self.covered.limit() {
+            _ if self.broken.is_some() => "BROKEN",
+            Some(_) => "INCONCLUSIVE",
+            None if !self.missed.is_empty() => "UNREACHED",
+            None => "verified",
         }
-    }
-
-    fn depth(&self) -> usize {
-        self.report.layers.len().saturating_sub(1)
     }
 
     /// A line, and what needs to be said besides.
     pub fn print(&self, out: &mut impl Write, width: usize) -> io::Result<()> {
-        let (name, dialect, report) = (&self.loaded.name, self.dialect, &self.report);
-        writeln!(
-            out,
-            "{name:<width$}  QEMU {dialect:<5} {:>9} states {:>10} steps  depth {:>4}  {:>6} ends  {}",
-            report.states,
-            report.transitions,
-            self.depth(),
-            report.resting,
-            self.word(),
-        )?;
-        if let Verdict::Inconclusive(limit) = report.verdict {
-            writeln!(
-                out,
-                "  ended by {}: nothing was broken so far",
-                reason(limit)
-            )?;
+        let (name, dialect) = (&self.loaded.name, self.dialect);
+        let (line, word) = (self.covered.line(), self.word());
+        writeln!(out, "{name:<width$}  QEMU {dialect:<5} {line}  {word}")?;
+        if let Some(limit) = self.covered.limit().filter(|_| self.broken.is_none()) {
+            writeln!(out, "  ended by {limit}: nothing was broken so far")?;
         }
         for witness in &self.missed {
             writeln!(out, "  no interleaving reaches the witness {witness}")?;
         }
         for file in &self.known {
-            writeln!(
-                out,
-                "  still breaks a promise: blockrace replay {}",
-                file.display()
-            )?;
+            let file = file.display();
+            writeln!(out, "  still breaks a promise: blockrace replay {file}")?;
         }
-        if self.fingerprints {
+        if let (true, Covered::States(report)) = (self.fingerprints, &self.covered) {
+            let odds = report.omission_odds;
             writeln!(
                 out,
-                "  only fingerprints were kept: the odds of a missed state are at most {:.1e}",
-                report.omission_odds
+                "  only fingerprints were kept: the odds of a missed state are at most {odds:.1e}"
             )?;
         }
         Ok(())
@@ -94,53 +194,24 @@ impl Told<'_> {
 
     /// The same for machines, with what was measured.
     pub fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
-        let report = &self.report;
-        let broken = match &report.verdict {
-            Verdict::Broken(found) => Some(json!({
-                "property": found.breach.property,
-                "message": found.breach.message,
-                "steps": found.steps.len(),
-                "shortest": found.shortest,
-            })),
-            _ => None,
-        };
-        let limit = match report.verdict {
-            Verdict::Inconclusive(limit) => Some(reason(limit)),
-            _ => None,
-        };
+        let broken = self.broken.as_ref().map(|broken| {
+            json!({
+                "property": broken.breach.property,
+                "message": broken.breach.message,
+                "schedule": broken.schedule.names().collect::<Vec<_>>(),
+                "shortest": broken.shortest,
+            })
+        });
         let row = json!({
             "scenario": self.loaded.name,
             "dialect": self.dialect.name,
             "verdict": self.word().to_lowercase(),
-            "states": report.states,
-            "transitions": report.transitions,
-            "depth": self.depth(),
-            "layers": report.layers,
-            "resting": report.resting,
-            "resting_digest": format!("{:032x}", report.resting_digest),
-            "omission_odds": report.omission_odds,
+            "covered": self.covered.json(self.seconds),
+            "limit": self.covered.limit(),
             "unreached": self.missed,
             "known": self.known,
-            "limit": limit,
             "broken": broken,
-            "measured": {
-                "seconds": self.seconds,
-                "bytes": report.bytes,
-                "visited_bytes": report.visited_bytes,
-                "parts": report.parts,
-                "memo_hits": report.memo_hits,
-                "memo_misses": report.memo_misses,
-            },
         });
         writeln!(out, "{row}")
-    }
-}
-
-fn reason(limit: Limit) -> &'static str {
-    match limit {
-        Limit::States => "--max-states",
-        Limit::Depth => "--max-depth",
-        Limit::Bytes => "--max-memory",
-        Limit::Interrupt => "--max-time or Ctrl-C",
     }
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{Broken, area};
-use crate::backup::BitmapMode;
+use crate::backup::{At, BitmapMode};
 use crate::bitmap::{Bitmap, Hold};
 use crate::name::Name;
 use crate::node::NodeKind;
@@ -412,7 +412,11 @@ pub(crate) fn settled(w: &mut World, index: JobIx, settling: Option<Settling>) {
     let kept = match (advances, success) {
         (false, _) => handed.bits.clone(),
         (true, true) => Bits::new(),
-        (true, false) => regrained(&super::data::uncopied(w, index), 1, &real),
+        (true, false) => {
+            let mut left = super::data::uncopied(w, index);
+            left.subtract(&super::data::in_flight(w, index));
+            regrained(&left, 1, &real)
+        }
     };
     w.witness_if(
         advances && !success && !kept.is_empty(),
@@ -431,6 +435,25 @@ pub(crate) fn settled(w: &mut World, index: JobIx, settling: Option<Settling>) {
             format!("job {id} succeeded, but its bitmap {name} still marks what was copied");
         w.breaks("grouped-atomicity", message);
     }
+}
+
+/// Something could not be copied. If the job's bitmap was settled already, it must mark that all the same.
+pub(crate) fn left_behind(w: &mut World, job: JobIx, range: &Range<u64>) {
+    let job = w.job(job);
+    let settled = job.backup.at == At::Returned && job.status.is_completed();
+    let source = job.backup.source;
+    let Some((name, BitmapMode::Always)) = job.backup.bitmap.clone().filter(|_| settled) else {
+        return;
+    };
+    let Some(real) = w.node(source).bitmap(&name).cloned() else {
+        return;
+    };
+    if real.busy() {
+        return;
+    }
+    let mut left = Bits::new();
+    left.set(granules(range, real.granularity), ());
+    w.node_mut(source).ghost.entry(&name).now.union(&left);
 }
 
 fn check_flags(w: &mut World, id: &str, real: &Bitmap, handed: &Handed) {

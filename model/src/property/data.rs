@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::area;
 use crate::backup::Sync;
-use crate::block_copy::{BlockCopy, Caller, WORKERS_MAX};
+use crate::block_copy::{BlockCopy, CallState, Caller, WORKERS_MAX};
 use crate::event::Operation;
 use crate::image::{Allocation, Fill};
 use crate::property::Witness;
@@ -251,6 +251,21 @@ pub(crate) fn target_written(w: &mut World, job: JobIx) {
     }
 }
 
+/// What is being copied for guests while the job's bitmap is settled; whether that ends well is not known yet.
+pub(crate) fn in_flight(w: &World, job: JobIx) -> Bits {
+    let copy = w.copy(job);
+    let tasks = copy.tasks.iter().map(|task| (task.start, task.end));
+    let held = copy.calls.iter().filter_map(|call| match call.state {
+        CallState::PoolFull { start, end, .. } => Some((start, end)),
+        _ => None,
+    });
+    let mut bits = Bits::new();
+    for (start, end) in tasks.chain(held).filter(|(start, _)| *start < copy.len) {
+        bits.set(start..end.min(copy.len), ());
+    }
+    bits
+}
+
 /// A task has ended.
 pub(crate) fn task_ended(w: &mut World, job: JobIx, range: Range<u64>, failed: Option<Operation>) {
     let copy = w.copy_add(job);
@@ -264,6 +279,7 @@ pub(crate) fn task_ended(w: &mut World, job: JobIx, range: Range<u64>, failed: O
     let granules = range.start / granularity..range.end.div_ceil(granularity);
     let left = copy.dirty.dirty_bits().covers(granules);
     w.witness_if(operation == Operation::Write, Witness::UnhappyTarget);
+    super::bitmap::left_behind(w, job, &range);
     if !left {
         let (id, bytes) = (w.job(job).id.clone(), area(&range));
         let message = format!("job {id} could not copy {bytes}, and does not know that it is left");

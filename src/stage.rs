@@ -8,6 +8,7 @@ use scenarios::format::Story;
 use scenarios::load::{self, SHIPPED};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
+use sim::near;
 use sim::schedule::Schedule;
 
 /// Steps after which a run is taken to go on for ever.

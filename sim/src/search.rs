@@ -20,7 +20,7 @@ pub use cycle::PROPERTY as EVERY_RUN_RESTS;
 
 use crate::parts::Parts;
 use crate::{Breach, System};
-use key_set::{SEGMENTS, Segment, segment_of};
+use key_set::{SEGMENTS, Segment, place_of, segment_of};
 use memo::Transition;
 use rows::{Overflow, Rows};
 use rustc_hash::FxHashMap;
@@ -30,7 +30,7 @@ use std::thread;
 use worker::{Visit, Worker};
 
 /// How many states a worker expands before what it found is sorted in.
-const CHUNK: usize = 8192;
+const CHUNK: usize = 1 << 14;
 
 /// Layers smaller than this are expanded by one worker, as threads would cost more.
 const LAYER_MIN: usize = 1024;
@@ -271,6 +271,9 @@ struct Harvest<S: System> {
     visited: Vec<Vec<u64>>,
     /// By segment: the keys of the successors, if what is kept of them is something else.
     keys: Vec<Vec<u64>>,
+    /// Some of the states harvested lately, each at a place that follows from its hash: neighbours
+    /// have many successors in common, and these need not be sorted in twice.
+    recent: Vec<u64>,
     tally: Tally,
     findings: Vec<Finding<S::Step>>,
 }
@@ -280,6 +283,7 @@ impl<S: System> Harvest<S> {
         Harvest {
             visited: vec![Vec::new(); SEGMENTS],
             keys: vec![Vec::new(); SEGMENTS],
+            recent: vec![NOBODY; RECENT],
             tally: Tally::default(),
             findings: Vec::new(),
         }
@@ -291,7 +295,25 @@ impl<S: System> Harvest<S> {
         self.tally = Tally::default();
         self.findings.clear();
     }
+
+    /// As if nothing had been harvested: for when what was is lost.
+    fn forget(&mut self) {
+        self.clear();
+        self.recent.fill(NOBODY);
+    }
+
+    #[inline]
+    fn is_recent(&mut self, kept: u64) -> bool {
+        let place = &mut self.recent[place_of(kept)];
+        std::mem::replace(place, kept) == kept
+    }
 }
+
+/// How many states harvested lately are remembered.
+const RECENT: usize = 1 << 14;
+
+/// Stands in the place of a state when there is none.
+const NOBODY: u64 = u64::MAX;
 
 impl<'s, S: Parts> Search<'s, S> {
     fn new(system: &'s S, options: Options) -> Search<'s, S> {
@@ -425,6 +447,7 @@ impl<'s, S: Parts> Search<'s, S> {
                 let chunk = self.frontier[done..done + round].to_vec();
                 self.expand_here(chunk, &mut harvests[0]);
             } else if self.expand_round(done, round, &mut harvests).is_err() {
+                harvests.iter_mut().for_each(Harvest::forget);
                 self.repack();
                 continue;
             }
@@ -443,6 +466,7 @@ impl<'s, S: Parts> Search<'s, S> {
         if gather(self.system, worker, &self.rows, keep, &chunk, harvest).is_ok() {
             return chunk;
         }
+        harvest.forget();
         // The chunk is packed anew with everything else.
         let place = self.frontier.len();
         self.frontier.extend(chunk);
@@ -681,6 +705,9 @@ impl<S: System> Visit<S::Step> for Gather<'_, S> {
 
     fn visit(&mut self, transition: &Transition<S::Step>, successor: u64, kept: u64) {
         note(self.key, transition, self.harvest);
+        if self.harvest.is_recent(kept) {
+            return;
+        }
         let segment = segment_of(kept);
         self.harvest.visited[segment].push(kept);
         if self.keep == Keep::Fingerprints {
@@ -690,6 +717,8 @@ impl<S: System> Visit<S::Step> for Gather<'_, S> {
 
     #[inline]
     fn visit_plain(&mut self, successor: u64) {
-        self.harvest.visited[segment_of(successor)].push(successor);
+        if !self.harvest.is_recent(successor) {
+            self.harvest.visited[segment_of(successor)].push(successor);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The visited states: a set of 64-bit keys in a little over eight bytes each.
 //!
-//! Open addressing with linear probing, in segments that grow one after the other, so that growing
-//! never needs the whole set twice. A key's home is its hash scaled to the segment's size, so the
-//! keys lie in the order of their hashes and a segment grows by one pass over it.
+//! Open addressing over lines of eight keys, which is what a processor fetches at once, in segments
+//! that grow one after the other, so that growing never needs the whole set twice. A key's home is
+//! its hash scaled to the number of lines, so the lines are in the order of the hashes and a segment
+//! grows by one pass over it.
 
 /// How many segments there are. The top bits of a key's hash choose its segment.
 pub(super) const SEGMENTS: usize = 64;
@@ -11,8 +12,8 @@ pub(super) const SEGMENTS: usize = 64;
 /// processor fetch them from memory side by side, then each is inserted.
 const GROUP: usize = 32;
 
-/// The first size of a segment, in slots.
-const SLOTS_MIN: usize = 192;
+/// The first size of a segment, in lines.
+const LINES_MIN: usize = 64;
 
 /// No key may be larger, since 0 is how a free slot is marked and each key is kept plus one.
 #[cfg(test)]
@@ -33,36 +34,74 @@ pub(super) fn segment_of(key: u64) -> usize {
     (hash_of(key) >> 58) as usize
 }
 
+/// A place below 2¹⁴ for `key`, which has little to do with its segment.
+#[inline]
+pub(super) fn place_of(key: u64) -> usize {
+    (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50) as usize
+}
+
+/// Eight slots, each a key plus one, or 0 if it is free. Free slots come after the others.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([u64; SLOTS]);
+
+/// How many slots a line has.
+const SLOTS: usize = 8;
+
+/// What of a key was found in a line.
+enum Found {
+    /// The key.
+    Key,
+    /// Not the key, and this slot is free.
+    Free(usize),
+    /// Not the key, and every slot is taken.
+    Full,
+}
+
+impl Line {
+    #[inline]
+    fn find(&self, wanted: u64) -> Found {
+        // Without branches until all eight are compared.
+        let is_there = self.0.iter().fold(false, |is, slot| is | (*slot == wanted));
+        if is_there {
+            return Found::Key;
+        }
+        let taken = self.0.iter().map(|slot| usize::from(*slot != 0)).sum();
+        match taken {
+            SLOTS => Found::Full,
+            free => Found::Free(free),
+        }
+    }
+}
+
 /// Some of the keys: those of one segment.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
-    /// Each key plus one, or 0 where the slot is free. The slots after the last home are room for
-    /// those that did not fit further in front.
-    slots: Vec<u64>,
-    /// How many slots are homes.
+    lines: Vec<Line>,
+    /// How many lines are homes; those after them are for what did not fit further in front.
     homes: usize,
     len: usize,
 }
 
-/// Slots behind the last home. A key that finds no room in them makes the segment grow.
-const OVERHANG: usize = 32;
+/// Lines behind the last home. A key that finds no room in them makes the segment grow.
+const OVERHANG: usize = 4;
 
 impl Segment {
     pub fn new() -> Segment {
-        Segment::with_homes(SLOTS_MIN)
+        Segment::with_homes(LINES_MIN)
     }
 
     /// All segments of an empty set. No two have the same size, so that they do not all grow at
     /// once and are, together, always about equally full.
     pub fn all() -> Vec<Segment> {
         (0..SEGMENTS)
-            .map(|number| Segment::with_homes(SLOTS_MIN + number * SLOTS_MIN * 2 / 5 / SEGMENTS))
+            .map(|number| Segment::with_homes(LINES_MIN + number * LINES_MIN * 2 / 5 / SEGMENTS))
             .collect()
     }
 
     fn with_homes(homes: usize) -> Segment {
         Segment {
-            slots: vec![0; homes + OVERHANG],
+            lines: vec![Line([0; SLOTS]); homes + OVERHANG],
             homes,
             len: 0,
         }
@@ -73,46 +112,52 @@ impl Segment {
     }
 
     pub fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>()
+        self.lines.capacity() * size_of::<Line>()
     }
 
     #[cfg(test)]
     pub fn contains(&self, key: u64) -> bool {
-        let mut at = self.home_of(key);
-        while let Some(slot) = self.slots.get(at).filter(|slot| **slot != 0) {
-            if *slot == key + 1 {
-                return true;
+        let lines = &self.lines[self.home_of(key)..];
+        for line in lines {
+            match line.find(key + 1) {
+                Found::Key => return true,
+                Found::Free(_) => return false,
+                Found::Full => {}
             }
-            at += 1;
         }
         false
     }
 
-    /// Every key, in the order of the slots.
+    /// Every key, in the order of the lines.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
-        self.slots
-            .iter()
-            .filter(|slot| **slot != 0)
-            .map(|slot| slot - 1)
+        let slots = self.lines.iter().flat_map(|line| &line.0);
+        slots.filter(|slot| **slot != 0).map(|slot| slot - 1)
     }
 
     /// Inserts `keys`, in order, and hands out the indices of those that were not there.
     pub fn insert_all(&mut self, keys: &[u64], mut new: impl FnMut(usize)) {
         for (base, group) in (0..).step_by(GROUP).zip(keys.chunks(GROUP)) {
             // At most 85 % full, and never so that one group could fill it.
-            if (self.len + group.len()) * 20 >= self.homes * 17 {
+            if (self.len + group.len()) * 20 >= self.homes * SLOTS * 17 {
                 self.grow();
             }
             let mut homes = [0_usize; GROUP];
-            let mut found = [0_u64; GROUP];
+            let mut met = 0;
             for (home, key) in homes.iter_mut().zip(group) {
                 *home = self.home_of(*key);
             }
-            for (found, home) in found.iter_mut().zip(homes) {
-                *found = self.slots[home];
+            for home in &homes[..group.len()] {
+                met |= self.lines[*home].0[0];
             }
+            // The next line too, where the first is full.
+            for home in &homes[..group.len()] {
+                let is_full = self.lines[*home].0[SLOTS - 1] != 0;
+                met |= self.lines[*home + usize::from(is_full)].0[0];
+            }
+            // Keeps the reads above from being left out.
+            std::hint::black_box(met);
             for (index, key) in group.iter().enumerate() {
-                if found[index] != key + 1 && self.insert_from(*key, homes[index]) {
+                if self.insert_from(*key, homes[index]) {
                     new(base + index);
                 }
             }
@@ -134,15 +179,15 @@ impl Segment {
 
     #[inline]
     fn insert_from(&mut self, key: u64, home: usize) -> bool {
-        for at in home..self.slots.len() {
-            let slot = &mut self.slots[at];
-            if *slot == 0 {
-                *slot = key + 1;
-                self.len += 1;
-                return true;
-            }
-            if *slot == key + 1 {
-                return false;
+        for line in &mut self.lines[home..] {
+            match line.find(key + 1) {
+                Found::Key => return false,
+                Found::Free(slot) => {
+                    line.0[slot] = key + 1;
+                    self.len += 1;
+                    return true;
+                }
+                Found::Full => {}
             }
         }
         self.grow();

@@ -8,6 +8,7 @@
 
 use crate::{Breach, Footprint};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// Numbers up to which a node of more than one branch is a plain table.
 const TABLE_MAX: u32 = 1 << 12;
@@ -85,12 +86,10 @@ struct Nodes {
 
 impl Nodes {
     /// Where `row` leads from a node.
-    #[inline]
+    #[inline(always)]
     fn follow(&self, node: Branch, row: &[u32]) -> Branch {
         if node.kind() == Branch::MAP {
-            let MapNode { column, branches } = &self.maps[node.index()];
-            let branch = branches.get(&row[usize::from(*column)]);
-            return branch.copied().unwrap_or(Branch::UNKNOWN);
+            return self.follow_map(node, row);
         }
         let at = node.index();
         let header = Header(self.arena[at]);
@@ -105,6 +104,13 @@ impl Nodes {
             true => Branch(self.arena[at + 1 + id as usize]),
             false => Branch::UNKNOWN,
         }
+    }
+
+    #[inline(never)]
+    fn follow_map(&self, node: Branch, row: &[u32]) -> Branch {
+        let MapNode { column, branches } = &self.maps[node.index()];
+        let branch = branches.get(&row[usize::from(*column)]);
+        branch.copied().unwrap_or(Branch::UNKNOWN)
     }
 
     fn column(&self, node: Branch) -> u8 {
@@ -172,8 +178,8 @@ impl Nodes {
 pub(super) struct Leaf {
     /// The first of its transitions.
     pub from: u32,
-    /// One past the last of them.
-    pub to: u32,
+    /// How many of them there are.
+    pub count: u16,
     /// See [`Offer::alone`](crate::parts::Offer::alone).
     pub alone: bool,
     /// See [`Offer::when_idle`](crate::parts::Offer::when_idle).
@@ -182,6 +188,14 @@ pub(super) struct Leaf {
     pub notable: bool,
     /// Whether one of the transitions belongs to a crew, or is one of time.
     pub special: bool,
+}
+
+impl Leaf {
+    /// Its transitions.
+    #[inline]
+    pub fn transitions(self) -> Range<u32> {
+        self.from..self.from + u32::from(self.count)
+    }
 }
 
 /// A column that a step changes.
@@ -201,6 +215,71 @@ pub(super) struct Transition<T> {
     pub of_time: bool,
     pub witnessed: u64,
     pub breach: Option<Box<Breach>>,
+}
+
+/// The leaves of one offer met lately, by what they depend on, as long as that is no more than
+/// some columns: a short cut past the tree, for keys that are sums.
+pub(super) struct Shortcut {
+    /// The columns, as a mask.
+    columns: u64,
+    /// The bits of a key that are these columns.
+    bits: u64,
+    /// No more columns than this.
+    columns_max: u32,
+    /// By a hash of those bits: the bits, or [`NO_BITS`], and the leaf.
+    places: Vec<(u64, Leaf)>,
+}
+
+/// No key has all of them.
+const NO_BITS: u64 = u64::MAX;
+
+/// How many leaves a short cut knows; a power of two.
+const PLACES: usize = 1 << 11;
+
+impl Shortcut {
+    pub fn new(columns_max: u32) -> Shortcut {
+        Shortcut {
+            columns_max,
+            columns: 0,
+            bits: 0,
+            places: Vec::new(),
+        }
+    }
+
+    fn place_of(bits: u64) -> usize {
+        (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACES.trailing_zeros())) as usize
+    }
+
+    /// The leaf of the state with this key, if it was met lately.
+    #[inline]
+    pub fn find(&self, key: u64) -> Option<Leaf> {
+        let bits = key & self.bits;
+        let (of, leaf) = self.places.get(Shortcut::place_of(bits))?;
+        (*of == bits).then_some(*leaf)
+    }
+
+    /// Remembers the leaf of the state with this key, which was found by the columns `asked`, and
+    /// says whether it can; `bits_of` says which bits of a key are some columns.
+    pub fn insert(
+        &mut self,
+        key: u64,
+        leaf: Leaf,
+        asked: u64,
+        bits_of: impl Fn(u64) -> u64,
+    ) -> bool {
+        let columns = self.columns | asked;
+        if columns.count_ones() > self.columns_max {
+            return false;
+        }
+        if columns != self.columns || self.places.is_empty() {
+            (self.columns, self.bits) = (columns, bits_of(columns));
+            self.places.clear();
+            self.places.resize(PLACES, (NO_BITS, Leaf::default()));
+        }
+        let bits = key & self.bits;
+        self.places[Shortcut::place_of(bits)] = (bits, leaf);
+        true
+    }
 }
 
 /// What one worker remembers.
@@ -240,6 +319,16 @@ impl<T> Memo<T> {
             Branch::UNKNOWN => None,
             leaf => Some(self.leaves[leaf.index()]),
         }
+    }
+
+    /// The columns that are asked for on the way of `row` to its leaf, as a mask.
+    pub fn asked(&self, offer: usize, row: &[u32]) -> u64 {
+        let (mut branch, mut asked) = (self.roots[offer], 0);
+        while branch.kind() >= Branch::TABLE {
+            asked |= 1 << self.nodes.column(branch);
+            branch = self.nodes.follow(branch, row);
+        }
+        asked
     }
 
     /// Remembers that `leaf` is offer number `offer` of every state that has in the columns of the
@@ -342,7 +431,6 @@ mod tests {
     fn leaf(n: u32) -> Leaf {
         Leaf {
             from: n,
-            to: n,
             ..Leaf::default()
         }
     }

@@ -170,6 +170,18 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         Ok(u64::from(to).wrapping_sub(u64::from(from)) << shift)
     }
 
+    /// Which bits of a key are these columns, a mask. Only if [`Rows::is_flat`].
+    pub fn bits_of(&self, columns: u64) -> u64 {
+        let Packing::Fields(fields) = &self.packing else {
+            panic!("internal bug: keys are not sums");
+        };
+        let chosen = (0..fields.len()).filter(|column| columns >> column & 1 == 1);
+        chosen.fold(0, |bits, column| {
+            let field = fields[column];
+            bits | ((1 << field.bits) - 1) << field.shift
+        })
+    }
+
     /// The parts of a row.
     pub fn parts_of(&self, local: &mut Local<P>, row: &[u32], parts: &mut Vec<P>) {
         parts.clear();
@@ -216,6 +228,9 @@ impl<P: Clone + Eq + Hash> Rows<P> {
     /// The row of a key.
     #[inline]
     pub fn decode(&self, local: &mut Local<P>, key: u64, row: &mut [u32]) {
+        if let (true, Packing::Fields(fields)) = (self.is_flat(), &self.packing) {
+            return unpack_fields(fields, key, row);
+        }
         self.unpack(local, key);
         for (group, range) in self.groups.iter().enumerate() {
             let id = local.ids[group];
@@ -320,7 +335,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
 }
 
 #[inline]
-fn unpack_fields(fields: &[Field], key: u64, ids: &mut [u32; GROUPS_MAX]) {
+fn unpack_fields(fields: &[Field], key: u64, ids: &mut [u32]) {
     for (Field { shift, bits }, id) in fields.iter().zip(ids) {
         *id = (key >> shift & ((1 << bits) - 1)) as u32;
     }

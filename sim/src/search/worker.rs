@@ -1,7 +1,7 @@
 //! One worker: what can be done in a state, by memory or by the rules, and which of it has to be
 //! tried.
 
-use super::memo::{Leaf, Memo, Transition, Update};
+use super::memo::{Leaf, Memo, Shortcut, Transition, Update};
 use super::rows::{Local, Overflow, Rows};
 use super::{Keep, Options};
 use crate::hash::fingerprint_of;
@@ -29,6 +29,8 @@ pub(super) struct Worker<'s, S: Parts> {
     pub memo: Memo<S::Step>,
     local: Local<S::Part>,
     offers: usize,
+    /// By offer: one for leaves that depend on few columns, and one for others.
+    shortcuts: Vec<[Shortcut; 2]>,
     row: Vec<u32>,
     /// By column and number: what the part adds to a fingerprint.
     hashes: Vec<Vec<u128>>,
@@ -55,6 +57,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             memo: Memo::new(system.offers()),
             local: Local::new(rows),
             offers: system.offers(),
+            shortcuts: (0..system.offers()).map(|_| no_shortcuts()).collect(),
             row: vec![0; rows.columns()],
             hashes: vec![Vec::new(); rows.columns()],
             leaves: Vec::new(),
@@ -72,6 +75,7 @@ impl<'s, S: Parts> Worker<'s, S> {
 
     /// Keys are packed anew.
     pub fn repacked(&mut self, rows: &Rows<S::Part>) {
+        self.shortcuts.fill_with(no_shortcuts);
         if rows.is_flat() {
             self.memo
                 .regrow(|updates| growth_of(rows, updates))
@@ -131,36 +135,56 @@ impl<'s, S: Parts> Worker<'s, S> {
         key: u64,
         visit: &mut V,
     ) -> Result<u64, Overflow> {
-        rows.decode(&mut self.local, key, &mut self.row);
+        let is_flat = rows.is_flat();
+        let mut is_decoded = false;
         self.leaves.clear();
-        let (was_full, remembered, mut hits) = (self.memo.is_full(), self.memo.len(), 0);
+        let (was_full, remembered, mut misses) = (self.memo.is_full(), self.memo.len(), 0);
         let (mut notable, mut special) = (!V::PLAIN, false);
         for number in 0..self.offers {
-            let leaf = match self.memo.find(number, &self.row) {
-                Some(leaf) => {
-                    hits += 1;
-                    leaf
+            let [few, more] = &self.shortcuts[number];
+            let leaf = match few.find(key).or_else(|| more.find(key)) {
+                Some(leaf) => leaf,
+                None => {
+                    if !is_decoded {
+                        rows.decode(&mut self.local, key, &mut self.row);
+                        is_decoded = true;
+                    }
+                    match self.memo.find(number, &self.row) {
+                        Some(leaf) => {
+                            if is_flat {
+                                self.shorten(rows, number, key, leaf);
+                            }
+                            leaf
+                        }
+                        None => {
+                            misses += 1;
+                            self.learn(rows, number, was_full)?
+                        }
+                    }
                 }
-                None => self.learn(rows, number, was_full)?,
             };
-            if leaf.from != leaf.to {
+            if leaf.count != 0 {
                 notable |= leaf.notable;
                 special |= leaf.special || (self.reduce && leaf.alone);
                 self.leaves.push(leaf);
             }
         }
-        self.hits += hits;
-        self.misses += self.offers as u64 - hits;
-        let count = if !special && !notable && !self.fingerprints && rows.is_flat() {
+        self.hits += self.offers as u64 - misses;
+        self.misses += misses;
+        let count = if !special && !notable && !self.fingerprints && is_flat {
             let mut count = 0;
             for leaf in &self.leaves {
-                count += leaf.to - leaf.from;
-                for growth in &self.memo.growths[leaf.from as usize..leaf.to as usize] {
+                count += u32::from(leaf.count);
+                let from = leaf.from as usize;
+                for growth in &self.memo.growths[from..from + usize::from(leaf.count)] {
                     visit.visit_plain(key.wrapping_add(*growth));
                 }
             }
             u64::from(count)
         } else {
+            if !is_decoded && (self.fingerprints || !is_flat) {
+                rows.decode(&mut self.local, key, &mut self.row);
+            }
             self.choose();
             let fingerprint = if self.fingerprints {
                 self.fingerprint(rows)
@@ -183,6 +207,16 @@ impl<'s, S: Parts> Worker<'s, S> {
             self.memo.truncate(remembered);
         }
         Ok(count)
+    }
+
+    /// Remembers by which bits of its key a state's leaf is found.
+    fn shorten(&mut self, rows: &Rows<S::Part>, number: usize, key: u64, leaf: Leaf) {
+        let asked = self.memo.asked(number, &self.row);
+        let bits_of = |columns| rows.bits_of(columns);
+        let [few, more] = &mut self.shortcuts[number];
+        if !few.insert(key, leaf, asked, bits_of) {
+            more.insert(key, leaf, asked, bits_of);
+        }
     }
 
     fn successor(
@@ -230,8 +264,10 @@ impl<'s, S: Parts> Worker<'s, S> {
     fn choose(&mut self) {
         self.chosen.clear();
         let memo = &self.memo;
-        let ours =
-            |leaf: &Leaf| (leaf.from..leaf.to).filter(|index| !memo.transition(*index).of_time);
+        let ours = |leaf: &Leaf| {
+            leaf.transitions()
+                .filter(|index| !memo.transition(*index).of_time)
+        };
         let idle = self
             .leaves
             .iter()
@@ -239,11 +275,11 @@ impl<'s, S: Parts> Worker<'s, S> {
         let possible = |leaf: &&Leaf| idle || !leaf.when_idle;
         let alone = |leaf: &&Leaf| self.reduce && leaf.alone;
         if let Some(leaf) = self.leaves.iter().filter(possible).find(alone) {
-            self.chosen.extend(leaf.from..leaf.to);
+            self.chosen.extend(leaf.transitions());
             return;
         }
         let all = self.leaves.iter().filter(possible);
-        self.chosen.extend(all.flat_map(|leaf| leaf.from..leaf.to));
+        self.chosen.extend(all.flat_map(|leaf| leaf.transitions()));
         let in_crew = |index: &&u32| memo.transition(**index).crew.is_some();
         if self.reduce && self.chosen.iter().filter(in_crew).count() > 1 {
             // The least step of a crew is kept, so that the choice does not depend on the memo.
@@ -314,8 +350,10 @@ impl<'s, S: Parts> Worker<'s, S> {
             }
         }
         self.offer = offer;
-        let index = |len| u32::try_from(len).expect("internal bug: the memo is bounded");
-        (leaf.from, leaf.to) = (index(from), index(self.memo.len()));
+        let index = |len: usize| u32::try_from(len).expect("internal bug: the memo is bounded");
+        leaf.from = index(from);
+        leaf.count = u16::try_from(self.memo.len() - from)
+            .expect("internal bug: an offer has fewer than 2¹⁶ steps");
         if !forget {
             self.memo.insert(number, &self.row, depends, leaf);
         }
@@ -342,6 +380,10 @@ impl<'s, S: Parts> Worker<'s, S> {
             }
         }
     }
+}
+
+fn no_shortcuts() -> [Shortcut; 2] {
+    [Shortcut::new(3), Shortcut::new(6)]
 }
 
 /// The upper 63 bits of a fingerprint.

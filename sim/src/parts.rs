@@ -34,6 +34,18 @@ pub trait Parts: System {
     /// Into how many offers the steps of a state are cut: best one for each actor.
     fn offers(&self) -> usize;
 
+    /// Things that are alike: sets of things, each thing a list of columns. Exchanging two things of
+    /// one set, column by column, in any state that can be reached leads to a state that can be
+    /// reached too, from which the same goes on with the two exchanged; and no promise tells them
+    /// apart. Empty is always right.
+    ///
+    /// Of states that differ only by such exchanges a search visits one (Clarke, Enders, Filkorn and
+    /// Jha, *Exploiting Symmetry in Temporal Logic Model Checking*, 1996; Ip and Dill, *Better
+    /// Verification through Symmetry*, 1996).
+    fn alike(&self) -> Vec<Vec<Vec<usize>>> {
+        Vec::new()
+    }
+
     /// Whether every step uses something up that never comes back, so that no state is ever met
     /// again in a run. A claim; `false` is always right, and makes a search look for cycles.
     fn uses_up(&self) -> bool {

@@ -14,6 +14,7 @@ mod key_set;
 mod memo;
 mod path;
 mod rows;
+mod sleep;
 mod worker;
 
 pub use cycle::PROPERTY as EVERY_RUN_RESTS;
@@ -67,6 +68,12 @@ pub struct Options {
     /// Whether steps are left out that need not be tried: see [`reduce`](crate::reduce) and
     /// [`Offer::alone`](crate::parts::Offer::alone).
     pub reduce: bool,
+    /// Whether steps are left out whose other order was tried ([`sleep`]). Breadth first, and with
+    /// one worker; it changes no state, only how many steps lead to them.
+    pub sleep_sets: bool,
+    /// Whether states that differ only in which of some like things is which count as one: see
+    /// [`Parts::alike`].
+    pub symmetry: bool,
     /// Whether a run that need never rest is looked for when no promise is broken.
     pub cycles: bool,
     /// How many workers there are; it changes no result.
@@ -85,6 +92,8 @@ impl Default for Options {
             order: Order::Breadth,
             keep: Keep::Rows,
             reduce: true,
+            sleep_sets: false,
+            symmetry: true,
             cycles: true,
             jobs: NonZeroUsize::MIN,
             states_max: u64::MAX,
@@ -183,6 +192,7 @@ pub enum Limit {
 /// When a rule of the system panics.
 pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Report<S::Step> {
     let mut search = Search::new(system, *options);
+    let is_symmetric = search.rows.is_symmetric();
     let end = search.run(control);
     let mut report = search.report();
     report.verdict = match end {
@@ -190,9 +200,10 @@ pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Rep
         End::Covered if options.cycles && !system.uses_up() => {
             match cycle::find(&mut search, control) {
                 // What a reduction leaves out might be just what ends a cycle.
-                cycle::Found::Cyclic(_) if options.reduce => {
+                cycle::Found::Cyclic(_) if options.reduce || is_symmetric => {
                     let options = Options {
                         reduce: false,
+                        symmetry: false,
                         ..*options
                     };
                     return self::search(system, &options, control);
@@ -241,6 +252,8 @@ struct Search<'s, S: Parts> {
     kept_layers: Option<Vec<Vec<u64>>>,
     /// Depth first: from which state each was reached first.
     parents: FxHashMap<u64, u64>,
+    /// With sleep sets: what sleeps where.
+    sleepers: sleep::Sleepers<S::Step>,
     layers: Vec<u64>,
     findings: Vec<Finding<S::Step>>,
     total: Tally,
@@ -289,6 +302,17 @@ impl<S: System> Harvest<S> {
         }
     }
 
+    /// One for notes alone.
+    fn of_notes() -> Harvest<S> {
+        Harvest {
+            visited: Vec::new(),
+            keys: Vec::new(),
+            recent: Vec::new(),
+            tally: Tally::default(),
+            findings: Vec::new(),
+        }
+    }
+
     fn clear(&mut self) {
         self.visited.iter_mut().for_each(Vec::clear);
         self.keys.iter_mut().for_each(Vec::clear);
@@ -317,8 +341,11 @@ const NOBODY: u64 = u64::MAX;
 
 impl<'s, S: Parts> Search<'s, S> {
     fn new(system: &'s S, options: Options) -> Search<'s, S> {
-        let rows = Rows::new(system);
-        let jobs = options.jobs.get();
+        let rows = Rows::new(system, options.symmetry && options.keep == Keep::Rows);
+        let jobs = match options.sleep_sets {
+            true => 1,
+            false => options.jobs.get(),
+        };
         let workers = (0..jobs)
             .map(|_| Worker::new(system, &rows, &options))
             .collect();
@@ -332,6 +359,7 @@ impl<'s, S: Parts> Search<'s, S> {
             next: vec![Vec::new(); jobs],
             kept_layers: None,
             parents: FxHashMap::default(),
+            sleepers: FxHashMap::default(),
             layers: Vec::new(),
             findings: Vec::new(),
             total: Tally::default(),
@@ -359,6 +387,7 @@ impl<'s, S: Parts> Search<'s, S> {
         self.visited[segment_of(kept)].insert(kept);
         self.frontier.push(key);
         match self.options.order {
+            Order::Breadth if self.options.sleep_sets => sleep::run(self, control),
             Order::Breadth => self.run_breadth(control),
             Order::Depth => self.run_depth(control),
         }
@@ -547,6 +576,14 @@ impl<'s, S: Parts> Search<'s, S> {
                 anew(&mut key);
                 anew(&mut parent);
                 (key, parent)
+            })
+            .collect();
+        let sleepers = std::mem::take(&mut self.sleepers);
+        self.sleepers = sleepers
+            .into_iter()
+            .map(|(mut key, steps)| {
+                anew(&mut key);
+                (key, steps)
             })
             .collect();
         if self.options.keep == Keep::Rows {

@@ -15,4 +15,6 @@ pub use grouped_backup::{
     CLUSTERS_MAX, Cluster, CopyAt, DRIVES_MAX, Data, Drive, GroupedBackup, GroupedPart,
     GroupedState, GroupedStep, GuestAt, Job, JobConcluded, Monitor, NoGroupedBackup, Status,
 };
-pub use two_phase_commit::{Decision, TwoPhaseCommit, TwoPhaseSight, TwoPhaseState, TwoPhaseStep};
+pub use two_phase_commit::{
+    Decision, TwoPhaseCommit, TwoPhasePart, TwoPhaseSight, TwoPhaseState, TwoPhaseStep,
+};

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 use sim::parts::{Parts, Whole};
 use sim::search::{Control, Keep, Limit, Options, Order, Report, Verdict, search};
-use sim::toys::{Bystander, Counter, Crew, Dining, TwoPhaseCommit};
+use sim::toys::{Bystander, Counter, Crew, Dining, GroupedBackup, TwoPhaseCommit};
 use sim::{Breach, Footprint, System};
 use std::num::NonZeroUsize;
 
@@ -18,6 +18,10 @@ fn full() -> Options {
     }
 }
 
+fn grouped(sizes: &str) -> GroupedBackup {
+    sizes.parse().unwrap()
+}
+
 fn two_phase(resource_managers: u8) -> Whole<TwoPhaseCommit> {
     Whole(TwoPhaseCommit { resource_managers })
 }
@@ -30,6 +34,99 @@ fn two_phase_commit_has_as_many_states_as_on_paper() {
         assert_eq!(report.states, states);
         assert_eq!(report.layers.iter().sum::<u64>(), states);
         assert_eq!(report.omission_odds, 0.0);
+    }
+}
+
+/// As many multisets instead of sequences: of 4, 2 and 6 kinds, of n each.
+#[test]
+fn like_resource_managers_need_not_be_told_apart() {
+    for (resource_managers, all, orbits) in [(3, 288, 20 + 4 + 56), (5, 8832, 56 + 6 + 252)] {
+        let toy = TwoPhaseCommit { resource_managers };
+        let unreduced = Options {
+            symmetry: false,
+            ..full()
+        };
+        assert_eq!(check(&toy, unreduced).states, all);
+        let jobs = NonZeroUsize::new(3).unwrap();
+        for options in [full(), Options { jobs, ..full() }] {
+            let report = check(&toy, options);
+            assert_eq!((report.verdict, report.states), (Verdict::Verified, orbits));
+        }
+    }
+}
+
+/// The counts that all peers agree on, and every reduction finds the same ends and the same answer.
+#[test]
+fn grouped_backup_is_searched_as_the_peers_search_it() {
+    for (sizes, states, transitions) in [
+        ("1,2,2,1,1,fixed", 222, 339),
+        ("2,1,0,1,0,fixed", 24, 32),
+        ("2,1,1,1,1,fixed", 888, 1890),
+        ("2,2,1,1,1,fixed", 5312, 12378),
+        ("3,1,1,1,1,fixed", 14900, 44154),
+        ("2,2,2,1,1,fixed", 62149, 173_327),
+    ] {
+        let toy = grouped(sizes);
+        let unreduced = check(&toy, full());
+        assert_eq!(unreduced.verdict, Verdict::Verified, "{sizes}");
+        assert_eq!(
+            (unreduced.states, unreduced.transitions),
+            (states, transitions),
+            "{sizes}"
+        );
+        for reduce in [false, true] {
+            for sleep_sets in [false, true] {
+                let options = Options {
+                    reduce,
+                    sleep_sets,
+                    ..full()
+                };
+                let reduced = check(&toy, options);
+                assert_eq!(reduced.verdict, Verdict::Verified, "{sizes} {options:?}");
+                assert_eq!(
+                    reduced.resting_digest, unreduced.resting_digest,
+                    "{sizes} {options:?}"
+                );
+                assert!(reduced.transitions <= unreduced.transitions);
+                if !reduce {
+                    assert_eq!(reduced.states, states, "{sizes} {options:?}");
+                }
+                if sleep_sets && states > 30 {
+                    assert!(
+                        reduced.transitions < unreduced.transitions,
+                        "{sizes} {options:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_way_of_searching_finds_the_bug_by_the_same_schedule() {
+    let toy = grouped("2,1,0,1,0,bug");
+    let shown = |options| match check(&toy, options).verdict {
+        Verdict::Broken(found) => (found.breach.property, found.steps, found.shortest),
+        other => panic!("{other:?}"),
+    };
+    let expected = shown(full());
+    assert_eq!(
+        (expected.0, expected.1.len(), expected.2),
+        ("all-or-nothing", 6, true)
+    );
+    for order in [Order::Breadth, Order::Depth] {
+        for (reduce, sleep_sets) in [(true, false), (true, true), (false, true)] {
+            for keep in [Keep::Rows, Keep::Fingerprints] {
+                let options = Options {
+                    order,
+                    reduce,
+                    sleep_sets,
+                    keep,
+                    ..full()
+                };
+                assert_eq!(shown(options), expected, "{options:?}");
+            }
+        }
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn find<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> F
         Some(components) if components.is_empty() => return Found::Acyclic,
         Some(components) => components,
     };
-    if search.options.reduce {
+    if search.options.reduce || search.rows.is_symmetric() {
         return Found::Cyclic(None);
     }
     let fair: FxHashSet<u64> = components

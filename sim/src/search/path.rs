@@ -21,8 +21,11 @@ pub(super) fn counterexample<S: Parts>(
     control: &Control,
 ) -> Counterexample<S::Step> {
     let (system, options) = (search.system, search.options);
+    // Of states that count as one, only one can be reached by the steps of a schedule.
     let breadth = Options {
         order: Order::Breadth,
+        symmetry: false,
+        sleep_sets: false,
         depth_max: u64::MAX,
         ..options
     };

@@ -91,6 +91,10 @@ type Ids = Box<[u32]>;
 /// What all workers share: the numbers of parts and of groups, and how a key is packed.
 pub(super) struct Rows<P> {
     parts: Vec<Interner<P>>,
+    /// By column: whose numbers it uses, its own or those of a column of a like thing.
+    numbers_of: Vec<usize>,
+    /// See [`Parts::alike`].
+    alike: Vec<Vec<Vec<usize>>>,
     groups: Vec<Range<usize>>,
     /// By group; not used for a group of one column.
     interned: Vec<Interner<Ids>>,
@@ -123,8 +127,20 @@ fn middle(groups: usize) -> usize {
 }
 
 impl<P: Clone + Eq + Hash> Rows<P> {
-    pub fn new<S: Parts<Part = P>>(system: &S) -> Rows<P> {
+    pub fn new<S: Parts<Part = P>>(system: &S, symmetry: bool) -> Rows<P> {
         let columns = system.columns();
+        let alike = match symmetry {
+            true => system.alike(),
+            false => Vec::new(),
+        };
+        let mut numbers_of: Vec<usize> = (0..columns).collect();
+        for things in &alike {
+            for thing in things {
+                for (column, first) in thing.iter().zip(&things[0]) {
+                    numbers_of[*column] = *first;
+                }
+            }
+        }
         assert!(
             (1..=64).contains(&columns),
             "internal bug: from 1 to 64 columns"
@@ -137,6 +153,8 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         let fields = fields_for(&vec![1; groups.len()], &[]);
         Rows {
             parts: (0..columns).map(|_| Interner::new()).collect(),
+            numbers_of,
+            alike,
             interned: groups.iter().map(|_| Interner::new()).collect(),
             groups,
             packing: Packing::Fields(fields.expect("internal bug: one bit for each group")),
@@ -148,13 +166,35 @@ impl<P: Clone + Eq + Hash> Rows<P> {
     }
 
     pub fn part_id(&self, column: usize, part: P) -> u32 {
-        self.parts[column].id_of(part)
+        self.parts[self.numbers_of[column]].id_of(part)
     }
 
     /// Whether the key of a state is the sum of what its columns are, so that what a step adds to
     /// it depends on nothing but the columns that the step changes.
     pub fn is_flat(&self) -> bool {
-        matches!(self.packing, Packing::Fields(_)) && self.groups.len() == self.parts.len()
+        matches!(self.packing, Packing::Fields(_))
+            && self.groups.len() == self.parts.len()
+            && !self.is_symmetric()
+    }
+
+    /// Whether there are like things.
+    pub fn is_symmetric(&self) -> bool {
+        !self.alike.is_empty()
+    }
+
+    /// Puts like things in order, so that of all rows that differ only in which is which one is
+    /// left.
+    pub fn sort_alike(&self, row: &mut [u32]) {
+        for things in &self.alike {
+            let ids = |thing: &Vec<usize>| thing.iter().map(|column| row[*column]).collect();
+            let mut held: Vec<Vec<u32>> = things.iter().map(ids).collect();
+            held.sort_unstable();
+            for (thing, ids) in things.iter().zip(held) {
+                for (column, id) in thing.iter().zip(ids) {
+                    row[*column] = id;
+                }
+            }
+        }
     }
 
     /// What a key grows by, modulo 2⁶⁴, when `column` changes from one number to another. Only if
@@ -192,6 +232,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
 
     /// One part.
     pub fn part(&self, local: &mut Local<P>, column: usize, id: u32) -> P {
+        let column = self.numbers_of[column];
         let known = &mut local.parts[column];
         if known.len() <= id as usize {
             self.parts[column].sync(known);
@@ -291,7 +332,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             .iter()
             .zip(&self.interned)
             .map(|(range, interned)| match range.len() {
-                1 => self.parts[range.start].len(),
+                1 => self.parts[self.numbers_of[range.start]].len(),
                 _ => interned.len(),
             })
             .collect();

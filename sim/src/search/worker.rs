@@ -32,6 +32,8 @@ pub(super) struct Worker<'s, S: Parts> {
     /// By offer: one for leaves that depend on few columns, and one for others.
     shortcuts: Vec<[Shortcut; 2]>,
     row: Vec<u32>,
+    /// A row with like things in order.
+    sorted: Vec<u32>,
     /// By column and number: what the part adds to a fingerprint.
     hashes: Vec<Vec<u128>>,
     /// The offers of the state being expanded that have steps.
@@ -59,6 +61,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             offers: system.offers(),
             shortcuts: (0..system.offers()).map(|_| no_shortcuts()).collect(),
             row: vec![0; rows.columns()],
+            sorted: Vec::new(),
             hashes: vec![Vec::new(); rows.columns()],
             leaves: Vec::new(),
             chosen: Vec::new(),
@@ -88,6 +91,7 @@ impl<'s, S: Parts> Worker<'s, S> {
         for column in 0..rows.columns() {
             self.row[column] = rows.part_id(column, self.system.part(state, column));
         }
+        rows.sort_alike(&mut self.row);
         rows.encode(&mut self.local, &self.row)
     }
 
@@ -228,6 +232,14 @@ impl<'s, S: Parts> Worker<'s, S> {
         if rows.is_flat() {
             return Ok(key.wrapping_add(self.memo.growths[transition as usize]));
         }
+        if rows.is_symmetric() {
+            self.sorted.clone_from(&self.row);
+            for update in self.memo.updates(transition) {
+                self.sorted[usize::from(update.column)] = update.to;
+            }
+            rows.sort_alike(&mut self.sorted);
+            return rows.encode(&mut self.local, &self.sorted);
+        }
         let updates = self.memo.updates(transition);
         let mut columns = 0;
         for update in updates {
@@ -313,7 +325,8 @@ impl<'s, S: Parts> Worker<'s, S> {
         let state = self.current(rows);
         let mut offer = std::mem::take(&mut self.offer);
         self.system.offer(&state, number, &mut offer);
-        let (from, mut depends) = (self.memo.len(), offer.looked);
+        let mut depends = offer.looked;
+        let from = u32::try_from(self.memo.len()).expect("internal bug: the memo is bounded");
         let mut leaf = Leaf {
             alone: offer.alone,
             when_idle: offer.when_idle,
@@ -344,15 +357,14 @@ impl<'s, S: Parts> Worker<'s, S> {
             match growth {
                 Ok(growth) => self.memo.push(transition, &self.updates, growth),
                 Err(overflow) => {
-                    self.memo.truncate(from);
+                    self.memo.truncate(from as usize);
                     return Err(overflow);
                 }
             }
         }
         self.offer = offer;
-        let index = |len: usize| u32::try_from(len).expect("internal bug: the memo is bounded");
-        leaf.from = index(from);
-        leaf.count = u16::try_from(self.memo.len() - from)
+        leaf.from = from;
+        leaf.count = u16::try_from(self.memo.len() - from as usize)
             .expect("internal bug: an offer has fewer than 2¹⁶ steps");
         if !forget {
             self.memo.insert(number, &self.row, depends, leaf);

@@ -2,6 +2,7 @@
 //! lost.
 
 use crate::hash::fingerprint_of;
+use crate::parts::{Offer, Offered, Parts};
 use crate::{Breach, Footprint, System};
 
 /// Gray and Lamport's `TwoPhase` (*Consensus on Transaction Commit*, 2003), as in stateright's
@@ -228,5 +229,95 @@ impl System for TwoPhaseCommit {
             TwoPhaseStep::ChooseToAbort(n) => format!("rm{n} choose to abort"),
             TwoPhaseStep::ReceiveDecision(n) => format!("rm{n} receive decision"),
         }
+    }
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TwoPhasePart {
+    /// What the transaction manager has decided.
+    Decision(Option<Decision>),
+    /// A resource manager.
+    ResourceManager {
+        /// How it has concluded.
+        concluded: Option<Decision>,
+        /// It has prepared, and has said so.
+        prepared: bool,
+        /// It is known to have prepared.
+        known: bool,
+    },
+}
+
+/// Column 0 is the transaction manager; resource manager *n* is column 1 + *n*.
+impl Parts for TwoPhaseCommit {
+    type Part = TwoPhasePart;
+
+    fn columns(&self) -> usize {
+        1 + usize::from(self.resource_managers)
+    }
+
+    fn part(&self, state: &TwoPhaseState, column: usize) -> TwoPhasePart {
+        match column.checked_sub(1) {
+            None => TwoPhasePart::Decision(state.decision),
+            Some(n) => TwoPhasePart::ResourceManager {
+                concluded: state.concluded[n],
+                prepared: state.prepared >> n & 1 == 1,
+                known: state.known >> n & 1 == 1,
+            },
+        }
+    }
+
+    fn put_together(&self, parts: &[TwoPhasePart]) -> TwoPhaseState {
+        let mut state = self.initial();
+        for (column, part) in parts.iter().enumerate() {
+            match *part {
+                TwoPhasePart::Decision(decision) => state.decision = decision,
+                TwoPhasePart::ResourceManager {
+                    concluded,
+                    prepared,
+                    known,
+                } => {
+                    let n = column - 1;
+                    state.concluded[n] = concluded;
+                    state.prepared |= u32::from(prepared) << n;
+                    state.known |= u32::from(known) << n;
+                }
+            }
+        }
+        state
+    }
+
+    fn offers(&self) -> usize {
+        self.columns()
+    }
+
+    fn offer(&self, state: &TwoPhaseState, number: usize, offer: &mut Offer<TwoPhaseStep>) {
+        offer.clear();
+        let mut steps = Vec::new();
+        self.enabled(state, &mut steps);
+        let mine = steps.into_iter().filter(|step| self.actor(*step) == number);
+        offer.steps.extend(mine.map(Offered::new));
+        offer.looked = match number {
+            0 => (1 << self.columns()) - 1,
+            n => 1 | 1 << n,
+        };
+    }
+
+    fn alike(&self) -> Vec<Vec<Vec<usize>>> {
+        vec![(1..self.columns()).map(|column| vec![column]).collect()]
+    }
+
+    fn depends(&self, step: TwoPhaseStep, _footprint: Footprint) -> u64 {
+        match step {
+            TwoPhaseStep::Decide(_) => (1 << self.columns()) - 1,
+            TwoPhaseStep::ReceivePrepared(n)
+            | TwoPhaseStep::Prepare(n)
+            | TwoPhaseStep::ChooseToAbort(n)
+            | TwoPhaseStep::ReceiveDecision(n) => 1 | 1 << (1 + n),
+        }
+    }
+
+    fn changes(&self, step: TwoPhaseStep, footprint: Footprint) -> u64 {
+        self.depends(step, footprint)
     }
 }

@@ -124,6 +124,11 @@ impl Parts for GroupedBackup {
         state
     }
 
+    /// Every step prepares, commits, cancels, copies, writes or concludes something once.
+    fn uses_up(&self) -> bool {
+        true
+    }
+
     fn offers(&self) -> usize {
         1 + 2 * usize::from(self.drives)
     }

@@ -10,11 +10,13 @@
 //! that are missing or fail are listed as skipped.
 
 use sim::run::{End, Runner};
+use sim::search::{Control, Options, Verdict, search};
 use sim::seed::run_seed;
 use sim::stateless::{Limits, Stateless};
 use sim::strategy::Random;
 use sim::toys::GroupedBackup;
 use std::env;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -63,7 +65,8 @@ fn main() {
     println!("| contest | work | unit | who | median | ours / theirs |");
     println!("|---|---|---|---|---|---|");
     for contest in &contests {
-        if names.is_empty() || names.iter().any(|name| name == contest.name) {
+        let asked = names.iter().any(|name| name == contest.name);
+        if asked || names.is_empty() && contest.name != "large" {
             contest.hold(rounds);
         }
     }
@@ -151,10 +154,97 @@ fn stateless(sizes: &str, unit: &str) -> f64 {
     }
 }
 
-/// The search through all states: contests of `blockrace`'s stateful search with `bare`,
-/// `compiled`, `sr` (Stateright) and SPIN belong here.
-fn search_contests(_peers: &Peers) -> Vec<Contest> {
-    Vec::new()
+/// The search through all states, exact, and what one state takes. `large` is for those who ask for
+/// it: it takes minutes.
+fn search_contests(peers: &Peers) -> Vec<Contest> {
+    let mut contests = Vec::new();
+    for (name, sizes, log2) in [
+        ("search", "3,2,2,1,1,fixed", "log2=24"),
+        ("large", "3,3,2,1,1,fixed", "log2=27"),
+    ] {
+        let searched = move |jobs, reduce| searched(sizes, jobs, reduce);
+        let compiled = [sizes, log2, "slot=8", "pf=16", "t=1", "por=0"];
+        let spin = [sizes, "", "-DNOREDUCE -DMEMLIM=18000", "-m100000 -w27"];
+        let bfs = |jobs: &'static str| [sizes, "bfs", jobs, "packed"];
+        let states = |search: Searched| search.states / search.seconds;
+        contests.push(Contest {
+            name,
+            work: format!("all states {sizes}"),
+            unit: "states/s",
+            contestants: vec![
+                ours("blockrace, 1 worker", move || states(searched(1, false))),
+                ours("blockrace, 2 workers", move || states(searched(2, false))),
+                peers.contestant(
+                    "Stateright BFS, 1 worker",
+                    "sr",
+                    &bfs("1"),
+                    "sr",
+                    "states_s",
+                ),
+                peers.contestant(
+                    "Stateright BFS, 2 workers",
+                    "sr",
+                    &bfs("2"),
+                    "sr",
+                    "states_s",
+                ),
+                peers.contestant(
+                    "hand-compiled",
+                    "compiled",
+                    &compiled,
+                    "compiled",
+                    "states_s",
+                ),
+                peers.script("SPIN", "spin/spin.sh", &spin, "spin", "states_s"),
+            ],
+        });
+        contests.push(Contest {
+            name,
+            work: format!("all states {sizes}"),
+            unit: "bytes/state",
+            contestants: vec![ours("blockrace, as it counts", move || {
+                let search = searched(1, false);
+                search.bytes / search.states
+            })],
+        });
+        contests.push(Contest {
+            name,
+            work: format!("the verdict on {sizes}"),
+            unit: "verdicts/s",
+            contestants: vec![
+                ours("blockrace, reduced", move || {
+                    1.0 / searched(1, true).seconds
+                }),
+                ours("blockrace, not reduced", move || {
+                    1.0 / searched(1, false).seconds
+                }),
+            ],
+        });
+    }
+    contests
+}
+
+struct Searched {
+    states: f64,
+    bytes: f64,
+    seconds: f64,
+}
+
+fn searched(sizes: &str, jobs: usize, reduce: bool) -> Searched {
+    let toy: GroupedBackup = sizes.parse().expect("the sizes are those of a toy");
+    let options = Options {
+        reduce,
+        jobs: NonZeroUsize::new(jobs).expect("somebody works"),
+        ..Options::default()
+    };
+    let start = Instant::now();
+    let report = search(&toy, &options, &Control::default());
+    assert_eq!(report.verdict, Verdict::Verified, "{sizes}");
+    Searched {
+        states: report.states as f64,
+        bytes: report.bytes as f64,
+        seconds: start.elapsed().as_secs_f64(),
+    }
 }
 
 impl Contest {
@@ -196,7 +286,10 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// Where the peers' programs are, if they are anywhere.
 struct Peers {
+    /// Where the programs are.
     programs: Option<PathBuf>,
+    /// Where the peers' own folder is.
+    folder: PathBuf,
 }
 
 impl Peers {
@@ -210,7 +303,10 @@ impl Peers {
         let manifest = folder.join("rust/Cargo.toml");
         if !manifest.exists() {
             eprintln!("no peers at {}: they are skipped", folder.display());
-            return Peers { programs: None };
+            return Peers {
+                programs: None,
+                folder,
+            };
         }
         let built = Command::new("cargo")
             .args(["build", "--release", "--manifest-path"])
@@ -220,6 +316,7 @@ impl Peers {
         let built = built.is_ok_and(|status| status.success());
         Peers {
             programs: built.then(|| target.join("release")),
+            folder,
         }
     }
 
@@ -233,10 +330,30 @@ impl Peers {
         tool: &'static str,
         key: &'static str,
     ) -> Contestant {
-        let program = self
-            .programs
-            .as_ref()
-            .map(|programs| programs.join(program));
+        let programs = self.programs.as_ref();
+        let program = programs.map(|programs| programs.join(program));
+        Peers::measured(name, program, arguments, tool, key)
+    }
+
+    /// As [`Peers::contestant`], by a script in the peers' folder.
+    fn script(
+        &self,
+        name: &str,
+        script: &str,
+        arguments: &[&str],
+        tool: &'static str,
+        key: &'static str,
+    ) -> Contestant {
+        Peers::measured(name, Some(self.folder.join(script)), arguments, tool, key)
+    }
+
+    fn measured(
+        name: &str,
+        program: Option<PathBuf>,
+        arguments: &[&str],
+        tool: &'static str,
+        key: &'static str,
+    ) -> Contestant {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.into()).collect();
         let measure = move || {
             let run = Command::new(program.as_ref()?)

@@ -31,7 +31,7 @@ use std::thread;
 use worker::{Visit, Worker};
 
 /// How many states a worker expands before what it found is sorted in.
-const CHUNK: usize = 1 << 14;
+const CHUNK: usize = 1 << 17;
 
 /// Layers smaller than this are expanded by one worker, as threads would cost more.
 const LAYER_MIN: usize = 1024;

@@ -32,6 +32,8 @@ pub(super) struct Worker<'s, S: Parts> {
     /// By offer: one for leaves that depend on few columns, and one for others.
     shortcuts: Vec<[Shortcut; 2]>,
     row: Vec<u32>,
+    /// The state being expanded, once a rule has needed it.
+    state: Option<S::State>,
     /// A row with like things in order.
     sorted: Vec<u32>,
     /// By column and number: what the part adds to a fingerprint.
@@ -61,6 +63,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             offers: system.offers(),
             shortcuts: (0..system.offers()).map(|_| no_shortcuts()).collect(),
             row: vec![0; rows.columns()],
+            state: None,
             sorted: Vec::new(),
             hashes: vec![Vec::new(); rows.columns()],
             leaves: Vec::new(),
@@ -141,6 +144,7 @@ impl<'s, S: Parts> Worker<'s, S> {
     ) -> Result<u64, Overflow> {
         let is_flat = rows.is_flat();
         let mut is_decoded = false;
+        self.state = None;
         self.leaves.clear();
         let (was_full, remembered, mut misses) = (self.memo.is_full(), self.memo.len(), 0);
         let (mut notable, mut special) = (!V::PLAIN, false);
@@ -322,7 +326,10 @@ impl<'s, S: Parts> Worker<'s, S> {
         number: usize,
         forget: bool,
     ) -> Result<Leaf, Overflow> {
-        let state = self.current(rows);
+        let state = match self.state.take() {
+            Some(state) => state,
+            None => self.current(rows),
+        };
         let mut offer = std::mem::take(&mut self.offer);
         self.system.offer(&state, number, &mut offer);
         let mut depends = offer.looked;
@@ -363,6 +370,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             }
         }
         self.offer = offer;
+        self.state = Some(state);
         leaf.from = from;
         leaf.count = u16::try_from(self.memo.len() - from as usize)
             .expect("internal bug: an offer has fewer than 2¹⁶ steps");

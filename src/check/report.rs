@@ -78,7 +78,11 @@ impl Covered {
                 "{:>9} states {:>10} steps  depth {:>4}  {:>6} ends",
                 report.states,
                 report.transitions,
-                report.layers.len().saturating_sub(1),
+                // Depth first there are no layers, and a state's depth says little.
+                match report.layers.len() {
+                    0 => "-".to_owned(),
+                    layers => (layers - 1).to_string(),
+                },
                 report.resting
             ),
             Covered::Traces(report) => format!(
@@ -141,6 +145,8 @@ pub struct Told<'a> {
     pub covered: Covered,
     /// What is broken, if something is.
     pub broken: Option<Broken>,
+    /// Where its schedule is kept, if it is.
+    pub kept: Option<PathBuf>,
     /// How long it took.
     pub seconds: f64,
     /// Whether only fingerprints were kept.
@@ -200,6 +206,7 @@ impl Told<'_> {
                 "message": broken.breach.message,
                 "schedule": broken.schedule.names().collect::<Vec<_>>(),
                 "shortest": broken.shortest,
+                "kept": self.kept,
             })
         });
         let row = json!({

@@ -38,7 +38,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     let width = stage::width_of_names(&stages);
     let session = Session::new(args)?;
     let mut worst = Exit::Clean;
-    let (mut states, started) = (0, Instant::now());
+    let (mut states, mut words, started) = (0, Vec::new(), Instant::now());
     for (number, staged) in stages.iter().enumerate() {
         let until = session.watch.share_of_time(stages.len() - number);
         let told = session.check(staged, until)?;
@@ -50,9 +50,14 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
         })?;
         session.show(&mut out, &told, &staged.scene)?;
         worst = worst.worse(told.exit());
+        words.push(told.word());
         if session.watch.is_interrupted() {
             break;
         }
+    }
+    if args.format == Format::Human {
+        let mut out = anstream::stdout().lock();
+        crate::written(report::print_summary(&mut out, &words, args.order))?;
     }
     let seconds = started.elapsed().as_secs_f64();
     eprintln!(

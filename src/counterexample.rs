@@ -84,13 +84,24 @@ impl Found<'_> {
 
     /// The schedule, with what a reader of the file has to know.
     fn headed(&self) -> Schedule {
-        let mut raw = self.schedule.clone();
-        raw.set_header("scenario", &self.loaded.name);
-        raw.set_header("dialect", self.dialect.name);
-        raw.set_header("property", self.breach.property);
-        if raw.header("found-by").is_none() {
-            raw.set_header("found-by", self.found_by);
+        let own = [
+            ("scenario", &*self.loaded.name),
+            ("dialect", self.dialect.name),
+            ("property", self.breach.property),
+            (
+                "found-by",
+                self.schedule.header("found-by").unwrap_or(self.found_by),
+            ),
+        ];
+        let is_own = |key: &str| own.iter().any(|(own, _)| *own == key);
+        let others = self.schedule.headers().filter(|(key, _)| !is_own(key));
+        let mut raw = Schedule::new();
+        for (key, value) in own.into_iter().chain(others) {
+            raw.set_header(key, value);
         }
+        self.schedule
+            .names()
+            .for_each(|name| raw.push(name.to_owned()));
         raw
     }
 }

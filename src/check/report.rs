@@ -11,8 +11,33 @@ use sim::schedule::Schedule;
 use sim::search::{self, Limit, Verdict};
 use sim::stateless::{self, End};
 
+use crate::cli::OrderArg;
 use crate::exit::Exit;
 use crate::stage::Loaded;
+
+/// The verdicts, from the best to the worst.
+const WORDS: [&str; 4] = ["verified", "UNREACHED", "INCONCLUSIVE", "BROKEN"];
+
+/// What the columns are.
+const LEGEND: &str = "\
+  states: each is met once; steps: ways between them; depth: the longest of the shortest ways to a state
+  ends: states in which nothing can happen any more, with every promise kept
+";
+
+/// Prints what the rows mean, and how many there are with each verdict.
+pub fn print_summary(out: &mut impl Write, words: &[&str], order: OrderArg) -> io::Result<()> {
+    if order != OrderArg::Stateless {
+        write!(out, "{LEGEND}")?;
+    }
+    let counts = WORDS
+        .iter()
+        .map(|word| (words.iter().filter(|other| *other == word).count(), word));
+    let counts: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    writeln!(out, "{}", counts.join(", "))
+}
 
 /// What was covered.
 pub enum Covered {
@@ -164,9 +189,10 @@ impl Told<'_> {
         }
     }
 
-    fn word(&self) -> &'static str {
+    /// The verdict.
+    pub fn word(&self) -> &'static str {
         match self.covered.limit() {
-            _ if self.broken.is_some() => "BROKEN",
+            _ if self.broken.is_some() || !self.known.is_empty() => "BROKEN",
             Some(_) => "INCONCLUSIVE",
             None if !self.missed.is_empty() => "UNREACHED",
             None => "verified",

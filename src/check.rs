@@ -271,10 +271,9 @@ impl<'a> Session<'a> {
                 _ => self.args.shrink_time,
             },
             interrupted: &|| self.watch.is_interrupted(),
-            format: self.args.format,
         };
         let kept = told.kept.as_deref();
-        counterexample::show(out, &found, kept, &options)
+        counterexample::show_below(out, &found, kept, &options, self.args.format)
     }
 }
 

@@ -62,8 +62,6 @@ pub struct Options<'a> {
     pub shrink_time: Duration,
     /// Whether the user has had enough (Ctrl-C).
     pub interrupted: &'a dyn Fn() -> bool,
-    /// Machines are shown nothing: they read what is kept.
-    pub format: Format,
 }
 
 impl Found<'_> {
@@ -117,16 +115,6 @@ pub fn show(
     kept: Option<&Path>,
     options: &Options,
 ) -> Result<(), String> {
-    if options.format == Format::Json {
-        let human = Options {
-            format: Format::Human,
-            ..*options
-        };
-        return match kept {
-            Some(_) => show(&mut io::sink(), found, kept, &human),
-            None => Ok(()),
-        };
-    }
     let shortened = Counterexample::of(found, &found.headed(), options);
     let Some(kept) = kept else {
         return shortened.print(out, found, None);
@@ -140,6 +128,29 @@ pub fn show(
     smallest.comes_from(&shortened, smaller.measures);
     let file = smallest.keep(kept)?;
     smallest.print(out, &found, Some(&file))
+}
+
+/// As [`show`], set off from the row of a table that it belongs to. Machines are shown nothing: they read what is
+/// kept.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_below(
+    out: &mut impl Write,
+    found: &Found,
+    kept: Option<&Path>,
+    options: &Options,
+    format: Format,
+) -> Result<(), String> {
+    match format {
+        Format::Human => {
+            crate::written(writeln!(out))?;
+            show(out, found, kept, options)?;
+            crate::written(writeln!(out))
+        }
+        Format::Json if kept.is_some() => show(&mut io::sink(), found, kept, options),
+        Format::Json => Ok(()),
+    }
 }
 
 /// What a property promises, in one sentence.

@@ -236,10 +236,9 @@ impl<'a> Session<'a> {
         let options = counterexample::Options {
             shrink_time: self.args.shrink_time,
             interrupted: &|| self.watch.is_interrupted(),
-            format: self.args.format,
         };
         let kept = new.kept.as_deref();
-        counterexample::show(out, found, kept, &options)
+        counterexample::show_below(out, found, kept, &options, self.args.format)
     }
 }
 

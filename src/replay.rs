@@ -11,7 +11,7 @@ use sim::run::{End, Outcome};
 use sim::schedule::Schedule;
 use sim::strategy::{BestEffort, Deviation, Divergence, Replay};
 
-use crate::cli::{Format, ReplayArgs};
+use crate::cli::ReplayArgs;
 use crate::counterexample::{self, Film, Found, Options};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded};
@@ -141,7 +141,6 @@ impl Played<'_> {
         let options = Options {
             shrink_time,
             interrupted: &|| watch.is_interrupted(),
-            format: Format::Human,
         };
         counterexample::show(out, &found, kept.as_deref(), &options)
     }

@@ -30,8 +30,8 @@ const PRINTED: &[(&str, i32, &str)] = &[
     ("depth-first", 0, "groups/three-empty-backups --order depth"),
     (
         "no-reduction",
-        0,
-        "three-empty-backups-each-alone --no-reduction --no-cycles",
+        3,
+        "test_incremental_failure --no-reduction --no-cycles --max-states 1000",
     ),
     (
         "stateless",

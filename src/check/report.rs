@@ -19,15 +19,15 @@ use crate::stage::Loaded;
 const WORDS: [&str; 4] = ["verified", "UNREACHED", "INCONCLUSIVE", "BROKEN"];
 
 /// What the columns are.
-const LEGEND: &str = "\
-  states: each is met once; steps: ways between them; depth: the longest of the shortest ways to a state
-  ends: states in which nothing can happen any more, with every promise kept
-";
+const LEGEND: &str = concat!(
+    "  states: each is met once; steps: ways between them; depth: the longest of the shortest ways to a state\n",
+    "  ends: states in which nothing can happen any more, with every promise kept",
+);
 
 /// Prints what the rows mean, and how many there are with each verdict.
 pub fn print_summary(out: &mut impl Write, words: &[&str], order: OrderArg) -> io::Result<()> {
     if order != OrderArg::Stateless {
-        write!(out, "{LEGEND}")?;
+        writeln!(out, "{LEGEND}")?;
     }
     let counts = WORDS
         .iter()

@@ -5,12 +5,8 @@ mod report;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use model::dialect::Dialect;
-use model::property::PROPERTIES;
 use scenarios::scene::{Scene, Step};
 use sim::System;
 use sim::schedule::Schedule;
@@ -21,9 +17,10 @@ use self::report::{Broken, Covered, Told};
 use crate::cli::{CheckArgs, Format, KeepArg, OrderArg};
 use crate::counterexample::{self, Found};
 use crate::exit::Exit;
-use crate::fuzz::failures::{self, Known, State};
-use crate::stage::{self, Loaded};
-use crate::watch::Watch;
+use crate::failures::{self, Known, Tried};
+use crate::progress;
+use crate::stage::{self, Loaded, Staged};
+use crate::watch::{self, Watch};
 
 /// Searches the scenarios.
 ///
@@ -33,35 +30,34 @@ use crate::watch::Watch;
 pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     refuse_contradictions(args)?;
     let stories = stage::load_all(&args.scenarios)?;
-    let mut scenes: Vec<(&Loaded, &'static Dialect, Scene)> = Vec::new();
-    for loaded in &stories {
-        for dialect in stage::dialects(args.dialect) {
-            scenes.push((loaded, dialect, stage::scene(loaded, dialect)?));
-        }
-    }
-    if scenes.is_empty() {
+    let stages = stage::stages(&stories, args.dialect)?;
+    if stages.is_empty() {
         eprintln!("blockrace: nothing to check: no scenario");
         return Ok(Exit::NothingChecked);
     }
-    let names = scenes.iter().map(|(loaded, ..)| loaded.name.len());
-    let width = names.max().unwrap_or(0);
+    let width = stage::width_of_names(&stages);
     let session = Session::new(args)?;
     let mut worst = Exit::Clean;
-    let (mut states, started) = (0, Instant::now());
-    for (number, (loaded, dialect, scene)) in scenes.iter().enumerate() {
-        let until = session.watch.share_of_time(scenes.len() - number);
-        let told = session.check(loaded, dialect, scene, until);
+    let (mut states, mut words, started) = (0, Vec::new(), Instant::now());
+    for (number, staged) in stages.iter().enumerate() {
+        let until = session.watch.share_of_time(stages.len() - number);
+        let told = session.check(staged, until)?;
         states += told.covered.count();
         let mut out = anstream::stdout().lock();
         crate::written(match args.format {
             Format::Human => told.print(&mut out, width),
             Format::Json => told.print_json(&mut out),
         })?;
-        session.show(&mut out, &told, scene)?;
+        session.show(&mut out, &told, &staged.scene)?;
         worst = worst.worse(told.exit());
+        words.push(told.word());
         if session.watch.is_interrupted() {
             break;
         }
+    }
+    if args.format == Format::Human {
+        let mut out = anstream::stdout().lock();
+        crate::written(report::print_summary(&mut out, &words, args.order))?;
     }
     let seconds = started.elapsed().as_secs_f64();
     eprintln!(
@@ -111,6 +107,9 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
     }
 }
 
+/// How far a search is.
+const BAR: &str = "{msg} {elapsed}";
+
 /// What all scenarios of one call have in common.
 struct Session<'a> {
     args: &'a CheckArgs,
@@ -122,8 +121,6 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(args: &'a CheckArgs) -> Result<Session<'a>, String> {
-        let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
-        let jobs = jobs.unwrap_or(NonZeroUsize::MIN);
         let order = match args.order {
             OrderArg::Breadth | OrderArg::Stateless => Order::Breadth,
             OrderArg::Depth => Order::Depth,
@@ -139,7 +136,7 @@ impl<'a> Session<'a> {
             jobs: if order == Order::Depth {
                 NonZeroUsize::MIN
             } else {
-                jobs
+                watch::workers(args.jobs)
             },
             states_max: args.max_states.map_or(u64::MAX, u64::from),
             depth_max: args.max_depth.unwrap_or(u64::MAX),
@@ -148,55 +145,59 @@ impl<'a> Session<'a> {
         Ok(Session {
             args,
             options,
-            known: match args.failures() {
-                Some(folder) => failures::load(folder)?,
-                None => Vec::new(),
-            },
+            known: failures::load(args.failures())?,
             watch: Watch::new(args.max_time),
         })
     }
 
-    /// Tries the known failures again, then everything.
+    /// Tries the known failures again, then everything, and keeps what it finds.
     fn check<'b>(
         &self,
-        loaded: &'b Loaded,
-        dialect: &'static Dialect,
-        scene: &Scene,
+        staged: &'b Staged<'b>,
         until: Option<Instant>,
-    ) -> Told<'b> {
+    ) -> Result<Told<'b>, String> {
+        let Staged {
+            loaded,
+            dialect,
+            scene,
+        } = staged;
         let known = self
             .known
             .iter()
-            .filter(|known| known.belongs_to(loaded, dialect));
-        let known = known
-            .filter(|known| matches!(known.try_again(scene), State::Fails(_)))
-            .map(|known| known.file.clone())
+            .filter(|known| known.belongs_to(loaded, dialect))
+            .map(|known| known.try_again(loaded, dialect, scene))
+            .filter(Tried::fails)
+            .map(|tried| tried.followed)
             .collect();
         let started = Instant::now();
         let (covered, broken) = match self.args.order {
-            OrderArg::Stateless => self.explore(loaded, dialect, scene, until),
-            OrderArg::Breadth | OrderArg::Depth => self.search(loaded, dialect, scene, until),
+            OrderArg::Stateless => self.explore(staged, until),
+            OrderArg::Breadth | OrderArg::Depth => self.search(staged, until),
         };
-        Told {
+        let mut told = Told {
             loaded,
             dialect,
             known,
             missed: missed(loaded, scene, &covered),
             covered,
             broken,
+            kept: None,
             seconds: started.elapsed().as_secs_f64(),
             fingerprints: self.args.keep == KeepArg::Fingerprints,
+        };
+        if let (Some(folder), Some(broken)) = (self.args.failures(), &told.broken) {
+            told.kept = Some(found(&told, broken, scene).keep(folder)?);
         }
+        Ok(told)
     }
 
     /// One schedule for each class of equivalent ones.
-    fn explore(
-        &self,
-        loaded: &Loaded,
-        dialect: &Dialect,
-        scene: &Scene,
-        until: Option<Instant>,
-    ) -> (Covered, Option<Broken>) {
+    fn explore(&self, staged: &Staged<'_>, until: Option<Instant>) -> (Covered, Option<Broken>) {
+        let Staged {
+            loaded,
+            dialect,
+            scene,
+        } = staged;
         let interrupt = AtomicBool::new(false);
         let limits = Limits {
             executions_max: self.options.states_max,
@@ -205,7 +206,7 @@ impl<'a> Session<'a> {
             interrupt: Some(&interrupt),
             ..Limits::NONE
         };
-        let bar = bar();
+        let bar = progress::bar(None, BAR);
         bar.set_message(format!(
             "{} {dialect}: one schedule for each trace",
             loaded.name
@@ -225,15 +226,14 @@ impl<'a> Session<'a> {
         (Covered::Traces(report), broken)
     }
 
-    fn search(
-        &self,
-        loaded: &Loaded,
-        dialect: &Dialect,
-        scene: &Scene,
-        until: Option<Instant>,
-    ) -> (Covered, Option<Broken>) {
+    fn search(&self, staged: &Staged<'_>, until: Option<Instant>) -> (Covered, Option<Broken>) {
+        let Staged {
+            loaded,
+            dialect,
+            scene,
+        } = staged;
         let control = Control::default();
-        let bar = bar();
+        let bar = progress::bar(None, BAR);
         let look = || {
             bar.set_message(format!(
                 "{} {dialect}: depth {}, {} states, {} waiting",
@@ -258,54 +258,37 @@ impl<'a> Session<'a> {
         (Covered::States(report), broken)
     }
 
-    /// Keeps a counterexample, and shows it to people.
+    /// Shortens a counterexample, and shows it to people.
     fn show(&self, out: &mut impl Write, told: &Told<'_>, scene: &Scene) -> Result<(), String> {
         let Some(broken) = &told.broken else {
             return Ok(());
         };
-        let (scenario, dialect) = (&told.loaded.name, told.dialect);
-        let again = format!("blockrace check {scenario} --dialect {dialect}");
-        let found = Found {
-            loaded: told.loaded,
-            dialect,
-            scene,
-            schedule: &broken.schedule,
-            breach: &broken.breach,
-            found_by: "check",
-            again,
-        };
-        let is_human = self.args.format == Format::Human;
+        let found = found(told, broken, scene);
         let options = counterexample::Options {
-            folder: self.args.failures(),
             shrink_time: match found.breach.property {
                 // The way into a cycle is no shorter for its end.
                 sim::search::EVERY_RUN_RESTS => Duration::ZERO,
                 _ => self.args.shrink_time,
             },
             interrupted: &|| self.watch.is_interrupted(),
-            sentence: &sentence,
         };
-        if is_human {
-            counterexample::keep_and_show(out, &found, &options).map(|_| ())
-        } else {
-            counterexample::keep_and_show(&mut std::io::sink(), &found, &options).map(|_| ())
-        }
+        let kept = told.kept.as_deref();
+        counterexample::show_below(out, &found, kept, &options, self.args.format)
     }
 }
 
-/// Shows how far a search is, on a terminal.
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {elapsed}") {
-        bar.set_style(style);
+/// What was found, and how to find it again.
+fn found<'a>(told: &'a Told<'_>, broken: &'a Broken, scene: &'a Scene) -> Found<'a> {
+    let (scenario, dialect) = (&told.loaded.name, told.dialect);
+    Found {
+        loaded: told.loaded,
+        dialect,
+        scene,
+        schedule: &broken.schedule,
+        breach: &broken.breach,
+        found_by: "check",
+        again: format!("blockrace check {scenario} --dialect {dialect}"),
     }
-    bar
-}
-
-/// What a property promises.
-pub fn sentence(property: &str) -> Option<String> {
-    let row = PROPERTIES.iter().find(|row| row.id == property)?;
-    Some(row.says.to_owned())
 }
 
 /// The witnesses that the story must reach and the search has not met, if it has met everything.

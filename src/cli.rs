@@ -242,6 +242,9 @@ pub struct FuzzArgs {
     /// Go on after a failure, and show one failure of each kind
     #[arg(long)]
     pub keep_going: bool,
+    /// How long a failure may be shortened; 0 not at all
+    #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "20s")]
+    pub shrink_time: Duration,
     /// Where failures are kept, and tried first the next time
     #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
     failures: PathBuf,

@@ -9,11 +9,12 @@ mod show;
 mod smaller;
 mod strips;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use model::dialect::Dialect;
+use model::property::PROPERTIES;
 use scenarios::scene::Scene;
 use scenarios::shrink::Measure;
 use sim::Breach;
@@ -23,7 +24,8 @@ use sim::schedule::Schedule;
 use sim::shrink::{self, Shrunk, Size, shrink};
 use sim::strategy::{Replay, Strategy};
 
-use crate::keeper::{self, Keeper};
+use crate::cli::Format;
+use crate::failures;
 use crate::stage::{Loaded, STEPS_MAX};
 
 use smaller::Smaller;
@@ -55,56 +57,106 @@ pub struct Found<'a> {
 
 /// What may be done with it.
 pub struct Options<'a> {
-    /// Where schedules are kept; nowhere without it.
-    pub folder: Option<&'a Path>,
     /// How long may be spent on each of shrinking the schedule, shrinking the story (if schedules are kept), and
     /// learning when it was lost; zero to leave all that out.
     pub shrink_time: Duration,
     /// Whether the user has had enough (Ctrl-C).
     pub interrupted: &'a dyn Fn() -> bool,
-    /// What a property promises, in one sentence, by its name.
-    pub sentence: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Keeps a failing schedule, shortens it, and prints what it shows. Returns the file to replay, if one was kept.
+impl Found<'_> {
+    /// Where its schedule is kept in a folder.
+    pub fn file(&self, folder: &Path) -> PathBuf {
+        failures::file_of(folder, self.loaded, self.dialect, self.breach)
+    }
+
+    /// Writes its schedule, as it was found, to a folder of failures, and returns the file.
+    ///
+    /// # Errors
+    /// What to print: a file that cannot be written.
+    pub fn keep(&self, folder: &Path) -> Result<PathBuf, String> {
+        let file = self.file(folder);
+        failures::write(&file, &self.headed().to_string())?;
+        Ok(file)
+    }
+
+    /// The schedule, with what a reader of the file has to know.
+    fn headed(&self) -> Schedule {
+        let own = [
+            ("scenario", &*self.loaded.name),
+            ("dialect", self.dialect.name),
+            ("property", self.breach.property),
+            (
+                "found-by",
+                self.schedule.header("found-by").unwrap_or(self.found_by),
+            ),
+        ];
+        let is_own = |key: &str| own.iter().any(|(own, _)| *own == key);
+        let others = self.schedule.headers().filter(|(key, _)| !is_own(key));
+        let mut raw = Schedule::new();
+        for (key, value) in own.into_iter().chain(others) {
+            raw.set_header(key, value);
+        }
+        self.schedule
+            .names()
+            .for_each(|name| raw.push(name.to_owned()));
+        raw
+    }
+}
+
+/// Shortens a failing schedule, writes what it made of it beside `kept`, the file with the schedule as it was found,
+/// and prints what it shows. What is not kept is shortened too, but its story stays as it is.
 ///
 /// # Errors
 /// What to print: a file that cannot be written, or a reader that is gone.
-pub fn keep_and_show(
+pub fn show(
     out: &mut impl Write,
     found: &Found,
+    kept: Option<&Path>,
     options: &Options,
-) -> Result<Option<PathBuf>, String> {
-    let raw = with_headers(found);
-    let Some(folder) = options.folder else {
-        Counterexample::of(found, &raw, options).print(out, found, None, options)?;
-        return Ok(None);
+) -> Result<(), String> {
+    let shortened = Counterexample::of(found, &found.headed(), options);
+    let Some(kept) = kept else {
+        return shortened.print(out, found, None);
     };
-    let raw_file = Keeper::new(folder).keep_raw(&raw)?;
-    let shortened = Counterexample::of(found, &raw, options);
-    let file = shortened.keep(&raw_file)?;
-    let Some(smaller) = Smaller::of(found, &shortened.schedule, &raw_file, options)? else {
-        shortened.print(out, found, Some(&file), options)?;
-        return Ok(Some(file));
+    let file = shortened.keep(kept)?;
+    let Some(smaller) = Smaller::of(found, &shortened.schedule, kept, options)? else {
+        return shortened.print(out, found, Some(&file));
     };
     let found = smaller.found(found);
-    let mut smallest = Counterexample::of(&found, &with_headers(&found), options);
+    let mut smallest = Counterexample::of(&found, &found.headed(), options);
     smallest.comes_from(&shortened, smaller.measures);
-    let file = smallest.keep(&raw_file)?;
-    smallest.print(out, &found, Some(&file), options)?;
-    Ok(Some(file))
+    let file = smallest.keep(kept)?;
+    smallest.print(out, &found, Some(&file))
 }
 
-/// The schedule, with what a reader of the file has to know.
-fn with_headers(found: &Found) -> Schedule {
-    let mut raw = found.schedule.clone();
-    raw.set_header("scenario", &found.loaded.name);
-    raw.set_header("dialect", found.dialect.name);
-    raw.set_header("property", found.breach.property);
-    if raw.header("found-by").is_none() {
-        raw.set_header("found-by", found.found_by);
+/// As [`show`], set off from the row of a table that it belongs to. Machines are shown nothing: they read what is
+/// kept.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_below(
+    out: &mut impl Write,
+    found: &Found,
+    kept: Option<&Path>,
+    options: &Options,
+    format: Format,
+) -> Result<(), String> {
+    match format {
+        Format::Human => {
+            crate::written(writeln!(out))?;
+            show(out, found, kept, options)?;
+            crate::written(writeln!(out))
+        }
+        Format::Json if kept.is_some() => show(&mut io::sink(), found, kept, options),
+        Format::Json => Ok(()),
     }
-    raw
+}
+
+/// What a property promises, in one sentence.
+fn sentence(property: &str) -> Option<String> {
+    let row = PROPERTIES.iter().find(|row| row.id == property)?;
+    Some(row.says.to_owned())
 }
 
 /// A counterexample, ready to be shown.
@@ -156,8 +208,8 @@ impl Counterexample {
     fn keep(&self, raw: &Path) -> Result<PathBuf, String> {
         match &self.shrunk {
             Some(shrunk) if self.measures.is_some() || shrunk.after < shrunk.before => {
-                let file = keeper::shortened(raw, "schedule");
-                keeper::write(&file, &self.schedule.to_string())?;
+                let file = failures::shortened(raw, "schedule");
+                failures::write(&file, &self.schedule.to_string())?;
                 Ok(file)
             }
             _ => Ok(raw.to_owned()),
@@ -170,7 +222,6 @@ impl Counterexample {
         out: &mut impl Write,
         found: &Found,
         file: Option<&Path>,
-        options: &Options,
     ) -> Result<(), String> {
         let mut footer = vec![("size", self.sizes())];
         if let Some((before, after)) = self.measures {
@@ -188,7 +239,7 @@ impl Counterexample {
         let shown = show::Shown {
             scenario: (name, &story.title, found.dialect.name),
             breach: &self.breach,
-            promise: (options.sentence)(self.breach.property),
+            promise: sentence(self.breach.property),
             film: &self.film,
             inevitable: self.inevitable,
             footer: &footer,

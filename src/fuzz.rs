@@ -1,6 +1,5 @@
 //! `blockrace fuzz`: many seeds, every expectation checked on each.
 
-pub mod failures;
 mod report;
 
 use std::io::Write;
@@ -8,20 +7,22 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use model::dialect::Dialect;
-use scenarios::scene::Scene;
-use sim::fuzz::{Campaign, Control, Report, fuzz};
+use indicatif::ProgressBar;
+use sim::Breach;
+use sim::fuzz::{Campaign, Control, Finding, Report, fuzz};
+use sim::run::{End, Recorder, Runner};
+use sim::schedule::Schedule;
 
-use self::failures::{Known, State};
 use self::report::Told;
 use crate::cli::{Format, FuzzArgs};
+use crate::counterexample::{self, Found};
 use crate::exit::Exit;
-use crate::stage::{self, Loaded, STEPS_MAX};
-use crate::watch::Watch;
+use crate::failures::{self, Known, State, Tried};
+use crate::progress;
+use crate::stage::{self, STEPS_MAX, Staged};
+use crate::watch::{self, Watch};
 
 /// Plays the scenarios.
 ///
@@ -29,31 +30,29 @@ use crate::watch::Watch;
 /// What to print: a scenario or a kept failure that cannot be used, or a failure that cannot be kept.
 pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
     let stories = stage::load_all(&args.scenarios)?;
-    let mut scenes: Vec<(&Loaded, &'static Dialect, Scene)> = Vec::new();
-    for loaded in &stories {
-        for dialect in stage::dialects(args.dialect) {
-            scenes.push((loaded, dialect, stage::scene(loaded, dialect)?));
-        }
-    }
+    let stages = stage::stages(&stories, args.dialect)?;
     let seeds = args.range();
-    if scenes.is_empty() || seeds.is_empty() {
+    if stages.is_empty() || seeds.is_empty() {
         eprintln!("blockrace: nothing to check: no scenario, or no seed in the range");
         return Ok(Exit::NothingChecked);
     }
-    let names = scenes.iter().map(|(loaded, ..)| loaded.name.len());
-    let width = names.max().unwrap_or(0);
+    let width = stage::width_of_names(&stages);
     let session = Session::new(args, seeds)?;
     let mut worst = Exit::Clean;
     let (mut runs, started) = (0, Instant::now());
-    for (number, (loaded, dialect, scene)) in scenes.iter().enumerate() {
-        let until = session.watch.share_of_time(scenes.len() - number);
-        let told = session.play(loaded, dialect, scene, until)?;
+    for (number, staged) in stages.iter().enumerate() {
+        let until = session.watch.share_of_time(stages.len() - number);
+        let mut told = session.play(staged, until)?;
+        let new = session.keep(&mut told, staged)?;
         runs += told.report.runs;
         let mut out = anstream::stdout().lock();
         crate::written(match args.format {
             Format::Human => told.print(&mut out, width, args),
             Format::Json => told.print_json(&mut out, args),
         })?;
+        for failure in &new {
+            session.show(&mut out, failure, &failure.found(&told, staged, args))?;
+        }
         worst = worst.worse(exit_of(&told));
         if session.watch.is_interrupted() {
             break;
@@ -72,7 +71,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
 
 fn exit_of(told: &Told<'_>) -> Exit {
     let report = &told.report;
-    let known = told.known.iter().map(|(_, state)| match state {
+    let known = told.known.iter().map(|tried| match &tried.state {
         State::Fails(outcome) => Exit::of_run(&outcome.end),
         State::Fixed | State::Stale => Exit::Clean,
     });
@@ -102,74 +101,53 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(args: &'a FuzzArgs, seeds: Range<u64>) -> Result<Session<'a>, String> {
-        let jobs = args.jobs.or_else(|| thread::available_parallelism().ok());
         Ok(Session {
             args,
             seeds,
-            jobs: jobs.unwrap_or(NonZeroUsize::MIN),
-            known: match args.failures() {
-                Some(folder) => failures::load(folder)?,
-                None => Vec::new(),
-            },
+            jobs: watch::workers(args.jobs),
+            known: failures::load(args.failures())?,
             watch: Watch::new(args.max_time),
         })
     }
 
-    /// Tries the known failures again, then the seeds, and keeps what fails.
-    fn play<'b>(
-        &self,
-        loaded: &'b Loaded,
-        dialect: &'static Dialect,
-        scene: &Scene,
-        until: Option<Instant>,
-    ) -> Result<Told<'b>, String> {
-        let known = self.try_known(loaded, dialect, scene)?;
-        let fails = known
-            .iter()
-            .any(|(_, state)| matches!(state, State::Fails(_)));
-        let report = match fails && !self.args.keep_going {
+    /// Tries the known failures again, then the seeds.
+    fn play<'b>(&self, staged: &'b Staged<'b>, until: Option<Instant>) -> Result<Told<'b>, String> {
+        let known = self.try_known(staged)?;
+        let report = match known.iter().any(Tried::fails) && !self.args.keep_going {
             true => Report::default(),
-            false => self.campaign(loaded, dialect, scene, until),
+            false => self.campaign(staged, until),
         };
-        let mut told = Told {
-            loaded,
-            dialect,
+        Ok(Told {
+            loaded: staged.loaded,
+            dialect: staged.dialect,
             known,
             out_of_time: report.interrupted && !self.watch.is_interrupted(),
             report,
             kept: Vec::new(),
-        };
-        self.keep(&mut told, scene)?;
-        Ok(told)
+        })
     }
 
-    fn try_known(
-        &self,
-        loaded: &Loaded,
-        dialect: &Dialect,
-        scene: &Scene,
-    ) -> Result<Vec<(PathBuf, State)>, String> {
-        let mut states = Vec::new();
+    fn try_known(&self, staged: &Staged<'_>) -> Result<Vec<Tried>, String> {
+        let Staged {
+            loaded,
+            dialect,
+            scene,
+        } = staged;
+        let mut all = Vec::new();
         for known in &self.known {
             if known.belongs_to(loaded, dialect) {
-                let state = known.try_again(scene);
-                if self.args.forget_fixed && !matches!(state, State::Fails(_)) {
+                let tried = known.try_again(loaded, dialect, scene);
+                if self.args.forget_fixed && !tried.fails() {
                     known.forget()?;
                 }
-                states.push((known.file.clone(), state));
+                all.push(tried);
             }
         }
-        Ok(states)
+        Ok(all)
     }
 
-    fn campaign(
-        &self,
-        loaded: &Loaded,
-        dialect: &Dialect,
-        scene: &Scene,
-        until: Option<Instant>,
-    ) -> Report {
-        let strategy = self.args.strategy.maker(scene, STEPS_MAX);
+    fn campaign(&self, staged: &Staged<'_>, until: Option<Instant>) -> Report {
+        let strategy = self.args.strategy.maker(&staged.scene, STEPS_MAX);
         let campaign = Campaign {
             root: self.args.root,
             runs: self.seeds.clone(),
@@ -180,17 +158,17 @@ impl<'a> Session<'a> {
             jobs: self.jobs,
         };
         let control = Control::default();
-        let bar = self.bar(loaded, dialect);
+        let bar = self.bar(staged);
         let look = || bar.set_position(control.runs_done.load(Relaxed));
         let report = self.watch.over(until, &control.interrupt, look, || {
-            fuzz(scene, &campaign, &control)
+            fuzz(&staged.scene, &campaign, &control)
         });
         bar.finish_and_clear();
         report
     }
 
     /// A bar that shows how far the campaign is, on a terminal.
-    fn bar(&self, loaded: &Loaded, dialect: &Dialect) -> ProgressBar {
+    fn bar(&self, staged: &Staged<'_>) -> ProgressBar {
         let (length, template) = match self.args.max_time {
             Some(_) => (None, "{msg} {human_pos} runs {per_sec} {elapsed}"),
             None => (
@@ -198,35 +176,98 @@ impl<'a> Session<'a> {
                 "{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}",
             ),
         };
-        let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_message(format!("{} {dialect}", loaded.name));
+        let bar = progress::bar(length, template);
+        bar.set_message(format!("{} {}", staged.loaded.name, staged.dialect));
         bar
     }
 
-    /// Writes the schedules of what was found, unless a known failure of that kind is there already.
-    fn keep(&self, told: &mut Told<'_>, scene: &Scene) -> Result<(), String> {
-        let Some(folder) = self.args.failures() else {
-            return Ok(());
-        };
-        let Told {
-            loaded, dialect, ..
-        } = *told;
+    /// Writes the schedules of what was found as they are, unless a known failure of that kind still fails. Returns
+    /// the new ones.
+    fn keep(&self, told: &mut Told<'_>, staged: &Staged<'_>) -> Result<Vec<New>, String> {
+        let (mut all, mut kept) = (Vec::new(), Vec::new());
         for finding in &told.report.findings {
-            let file = failures::file_of(folder, loaded, dialect, &finding.first.outcome.end);
-            let fails = |(known, state): &(PathBuf, State)| {
-                *known == file && matches!(state, State::Fails(_))
+            let End::Breached(breach) = &finding.first.outcome.end else {
+                continue;
             };
-            if !told.known.iter().any(fails) {
-                let (strategy, root) = (self.args.strategy, self.args.root);
-                let schedule = failures::record(scene, loaded, dialect, strategy, root, finding);
-                failures::save(&file, &schedule)?;
+            let mut new = New {
+                schedule: self.record(staged, finding),
+                index: finding.first.index,
+                breach: breach.clone(),
+                kept: None,
+            };
+            let found = new.found(told, staged, self.args);
+            let file = self.args.failures().map(|folder| found.file(folder));
+            let fails = |tried: &Tried| Some(&tried.kept) == file.as_ref() && tried.fails();
+            let is_known = told.known.iter().any(fails);
+            if let (Some(folder), false) = (self.args.failures(), is_known) {
+                found.keep(folder)?;
             }
-            told.kept.push(file);
+            kept.extend(file.clone());
+            new.kept = file;
+            if !is_known {
+                all.push(new);
+            }
         }
-        Ok(())
+        told.kept = kept;
+        Ok(all)
+    }
+
+    /// The schedule of a finding's first failure, with headers that say where it came from.
+    fn record(&self, staged: &Staged<'_>, finding: &Finding) -> Schedule {
+        let scene = &staged.scene;
+        let mut recorder = Recorder::new();
+        let mut runner = Runner::new(scene);
+        runner.steps_max = STEPS_MAX;
+        let mut chooser = self.args.strategy.maker(scene, STEPS_MAX)();
+        runner.run(chooser.as_mut(), finding.first.seed, &mut recorder);
+        let mut schedule = recorder.schedule;
+        for (key, value) in [
+            ("strategy", self.args.strategy.to_string()),
+            ("root", self.args.root.to_string()),
+            ("seed", finding.first.index.to_string()),
+        ] {
+            schedule.set_header(key, &value);
+        }
+        schedule
+    }
+
+    /// Shortens a failure, and shows it to people.
+    fn show(&self, out: &mut impl Write, new: &New, found: &Found<'_>) -> Result<(), String> {
+        let options = counterexample::Options {
+            shrink_time: self.args.shrink_time,
+            interrupted: &|| self.watch.is_interrupted(),
+        };
+        let kept = new.kept.as_deref();
+        counterexample::show_below(out, found, kept, &options, self.args.format)
+    }
+}
+
+/// A failure that was not known.
+struct New {
+    schedule: Schedule,
+    /// The number of the run.
+    index: u64,
+    breach: Breach,
+    /// Where it is kept, if it is.
+    kept: Option<PathBuf>,
+}
+
+impl New {
+    fn found<'a>(
+        &'a self,
+        told: &'a Told<'_>,
+        staged: &'a Staged<'_>,
+        args: &FuzzArgs,
+    ) -> Found<'a> {
+        Found {
+            loaded: staged.loaded,
+            dialect: staged.dialect,
+            scene: &staged.scene,
+            schedule: &self.schedule,
+            breach: &self.breach,
+            found_by: "fuzz",
+            again: told.again(args, self.index),
+        }
     }
 }
 

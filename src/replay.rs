@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use model::dialect::{DIALECTS, Dialect};
@@ -18,6 +16,7 @@ use crate::counterexample::{self, Film, Found, Options};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded};
 use crate::trace;
+use crate::watch::Watch;
 
 /// How many near names are worth a question.
 const NEAR_MAX: usize = 3;
@@ -27,7 +26,7 @@ const NEAR_MAX: usize = 3;
 /// # Errors
 /// What to print: a schedule or a scenario that cannot be used.
 pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
-    let schedule = read(&args.schedule)?;
+    let schedule = stage::read_schedule(&args.schedule)?;
     let loaded = stage::load(scenario(args, &schedule)?)?;
     let dialect = dialect(args, &schedule)?;
     let scene = stage::scene(&loaded, dialect)?;
@@ -59,16 +58,6 @@ fn repeat(args: &ReplayArgs) -> String {
         line += " --best-effort";
     }
     line
-}
-
-/// Reads a schedule.
-///
-/// # Errors
-/// What to print.
-fn read(file: &Path) -> Result<Schedule, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
-    Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The scenario that was asked for, or else the one that the schedule names.
@@ -143,22 +132,17 @@ impl Played<'_> {
             found_by: "replay",
             again: repeat(self.args),
         };
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let interrupt = Arc::clone(&interrupted);
-        // Without a handler Ctrl-C ends the process at once; the schedule is on disk already.
-        let _ = ctrlc::set_handler(move || interrupt.store(true, Relaxed));
         let beside = self.args.schedule.parent().unwrap_or(Path::new("."));
-        let options = Options {
-            folder: self.args.shrink.then_some(beside),
-            shrink_time: if self.args.shrink {
-                self.args.shrink_time
-            } else {
-                Duration::ZERO
-            },
-            interrupted: &|| interrupted.load(Relaxed),
-            sentence: &crate::check::sentence,
+        let (kept, shrink_time) = match self.args.shrink {
+            true => (Some(found.keep(beside)?), self.args.shrink_time),
+            false => (None, Duration::ZERO),
         };
-        counterexample::keep_and_show(out, &found, &options).map(|_| ())
+        let watch = Watch::new(None);
+        let options = Options {
+            shrink_time,
+            interrupted: &|| watch.is_interrupted(),
+        };
+        counterexample::show(out, &found, kept.as_deref(), &options)
     }
 
     fn print_trace(&self, out: &mut impl Write) -> io::Result<()> {

@@ -87,21 +87,16 @@ fn save_schedule(file: &Path, schedule: &mut Schedule, args: &RunArgs) -> Result
 
 /// One line that repeats the run.
 fn repeat(args: &RunArgs) -> String {
-    let mut line = format!("blockrace run {} --dialect {}", args.scenario, args.dialect);
+    let RunArgs {
+        scenario, dialect, ..
+    } = args;
     match &args.schedule {
-        Some(file) => line += &format!(" --schedule {}", file.display()),
-        None => {
-            line += &format!(" --seed {}", args.seed);
-            let strategy = args.strategy.to_string();
-            if strategy != "random" {
-                line += &format!(" --strategy {strategy}");
-            }
-            if args.root != 0 {
-                line += &format!(" --root {}", args.root);
-            }
+        Some(file) => {
+            let file = file.display();
+            format!("blockrace run {scenario} --dialect {dialect} --schedule {file}")
         }
+        None => stage::line_to_paste(scenario, dialect, (args.root, args.seed), args.strategy),
     }
-    line
 }
 
 fn print_human(

@@ -10,6 +10,7 @@ use scenarios::scene::Scene;
 use scenarios::script::Script;
 use sim::near;
 use sim::schedule::Schedule;
+use sim::strategy::Spec;
 
 /// Steps after which a run is taken to go on for ever.
 pub const STEPS_MAX: u64 = 1_000_000;
@@ -96,31 +97,88 @@ pub fn files_in(folder: &Path, ending: &str) -> Result<Vec<String>, String> {
     Ok(files)
 }
 
+/// A story in a dialect, ready to be played.
+pub struct Staged<'a> {
+    /// The story.
+    pub loaded: &'a Loaded,
+    /// The release whose rules are played.
+    pub dialect: &'static Dialect,
+    /// The two together.
+    pub scene: Scene,
+}
+
+/// Puts stories on their stages: each in the dialect asked for, or in all of them.
+///
+/// # Errors
+/// What to print: see [`scene`].
+pub fn stages<'a>(
+    stories: &'a [Loaded],
+    dialect: Option<&'static Dialect>,
+) -> Result<Vec<Staged<'a>>, String> {
+    let dialects = dialect.map_or_else(|| DIALECTS.to_vec(), |dialect| vec![dialect]);
+    let mut stages = Vec::new();
+    for loaded in stories {
+        for &dialect in &dialects {
+            let scene = scene(loaded, dialect)?;
+            stages.push(Staged {
+                loaded,
+                dialect,
+                scene,
+            });
+        }
+    }
+    Ok(stages)
+}
+
+/// How wide a column of their names is.
+pub fn width_of_names(stages: &[Staged<'_>]) -> usize {
+    let names = stages.iter().map(|staged| staged.loaded.name.len());
+    names.max().unwrap_or(0)
+}
+
+/// The line that plays one run of a campaign again.
+pub fn line_to_paste(
+    scenario: &str,
+    dialect: &Dialect,
+    (root, seed): (u64, u64),
+    strategy: Spec,
+) -> String {
+    let mut line = format!("blockrace run {scenario} --dialect {dialect} --seed {seed}");
+    let strategy = strategy.to_string();
+    if strategy != "random" {
+        line += &format!(" --strategy {strategy}");
+    }
+    if root != 0 {
+        line += &format!(" --root {root}");
+    }
+    line
+}
+
 /// Puts a story on its stage.
 ///
 /// # Errors
 /// What to print: a command that is not modelled.
 pub fn scene(loaded: &Loaded, dialect: &'static Dialect) -> Result<Scene, String> {
-    for witness in &loaded.story.witnesses {
-        let known: Vec<&str> = WITNESSES.iter().map(|(id, _)| *id).collect();
-        if !known.contains(&witness.as_str()) {
-            let near = near::nearest(witness, &known, 1);
-            let meant = near.iter().map(|near| format!("\n  did you mean {near}?"));
-            let meant: String = meant.collect();
-            return Err(format!(
-                "{}: no witness is called {witness}; `blockrace list witnesses` has them all{meant}",
-                loaded.file
-            ));
-        }
-    }
+    refuse_unknown_witnesses(loaded)?;
     let script = Script::of_story(&loaded.story, &loaded.file, dialect)
         .map_err(|error| format!("{}:{}: {}", loaded.file, error.line, error.what))?;
     Ok(Scene::new(script))
 }
 
-/// The dialects asked for.
-pub fn dialects(one: Option<&'static Dialect>) -> Vec<&'static Dialect> {
-    one.map_or_else(|| DIALECTS.to_vec(), |dialect| vec![dialect])
+fn refuse_unknown_witnesses(loaded: &Loaded) -> Result<(), String> {
+    let known: Vec<&str> = WITNESSES.iter().map(|(id, _)| *id).collect();
+    let mut witnesses = loaded.story.witnesses.iter();
+    let Some(unknown) = witnesses.find(|witness| !known.contains(&witness.as_str())) else {
+        return Ok(());
+    };
+    let near = near::nearest(unknown, &known, 1);
+    let meant = near
+        .first()
+        .map_or_else(String::new, |near| format!("\n  did you mean {near}?"));
+    Err(format!(
+        "{}: no witness is called {unknown}; `blockrace list witnesses` has them all{meant}",
+        loaded.file
+    ))
 }
 
 /// Reads a schedule.

@@ -231,6 +231,9 @@ fn opened(file: &Value) -> String {
     }
 }
 
+/// What a blkdebug rule injects that does not say what.
+const EIO: u64 = 5;
+
 /// Rules of a blkdebug layer: `flush_to_disk: 1 to 2; read_aio in 2: errno 5 once`.
 fn rules(layer: &Value) -> String {
     let text = |rule: &Value, key: &str| plain(&rule[key]);
@@ -251,13 +254,13 @@ fn rules(layer: &Value) -> String {
         .into_iter()
         .flatten()
         .map(|rule| {
+            let event = text(rule, "event");
+            let state = rule["state"]
+                .as_u64()
+                .map_or_else(String::new, |state| format!(" in {state}"));
+            let errno = rule["errno"].as_u64().unwrap_or(EIO);
             let once = if rule["once"] == true { " once" } else { "" };
-            format!(
-                "{} in {}: errno {}{once}",
-                text(rule, "event"),
-                text(rule, "state"),
-                text(rule, "errno")
-            )
+            format!("{event}{state}: errno {errno}{once}")
         });
     set.chain(inject).collect::<Vec<_>>().join("; ")
 }

@@ -6,9 +6,6 @@ mod text;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Instant;
 
 use scenarios::line::Line;
 use scenarios::scene::Scene;
@@ -19,6 +16,7 @@ use crate::cli::{TracesArgs, TracesFormat};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded};
 use crate::traces::skeleton::Skeleton;
+use crate::watch::Watch;
 
 /// Everything that is printed.
 struct Answer<'a> {
@@ -55,21 +53,12 @@ pub fn run(args: &TracesArgs) -> Result<Exit, String> {
 }
 
 fn explore<'s>(args: &TracesArgs, scene: &'s Scene) -> Result<Language<'s, Scene>, String> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    // Without a handler Ctrl-C ends the process at once, which is all that is lost.
-    let _ = ctrlc::set_handler(move || flag.store(true, Relaxed));
-    let until = args
-        .max_time
-        .and_then(|time| Instant::now().checked_add(time));
+    let watch = Watch::new(args.max_time);
     let options = Options {
         worlds_max: args.max_states.map_or(usize::MAX, usize::from),
         ..Options::default()
     };
-    Language::explore(scene, options, &mut |_| {
-        !interrupted.load(Relaxed) && until.is_none_or(|until| Instant::now() < until)
-    })
-    .map_err(|endless| {
+    Language::explore(scene, options, &mut |_| !watch.is_over()).map_err(|endless| {
         let line = endless.observation;
         format!("there is no end to the traces: this can be seen again and again: {line}")
     })

@@ -1,5 +1,6 @@
 //! Work that must be able to end early: a budget of time, and Ctrl-C.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -7,6 +8,13 @@ use std::time::{Duration, Instant};
 
 /// How often the clock, and whether somebody has pressed Ctrl-C, is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How many threads work: as many as were asked for, or else as there are processors.
+pub fn workers(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked
+        .or_else(|| thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}
 
 /// What can end a command before its work is done.
 pub struct Watch {
@@ -30,6 +38,11 @@ impl Watch {
     /// Whether somebody has pressed Ctrl-C.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Relaxed)
+    }
+
+    /// Whether the work must end: the time is over, or somebody has pressed Ctrl-C.
+    pub fn is_over(&self) -> bool {
+        self.is_interrupted() || self.deadline.is_some_and(|end| Instant::now() >= end)
     }
 
     /// When the next of so many pieces of work that are left must end: each gets an equal part of what is left.

@@ -44,7 +44,7 @@ impl Place {
         printed.lines().map(row).collect()
     }
 
-    /// The failures kept.
+    /// The failures kept, as they were found.
     fn kept(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.0.join("blockrace-failures")) else {
             return Vec::new();
@@ -54,8 +54,13 @@ impl Place {
             format!("blockrace-failures/{}", name.to_string_lossy())
         };
         let mut names: Vec<String> = entries.map(name).collect();
+        names.retain(|name| !name.contains(".min."));
         names.sort();
         names
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.0.join(file).exists()
     }
 
     fn edit(&self, file: &str, from: &str, to: &str) {
@@ -91,8 +96,9 @@ fn a_failure_is_kept_and_tried_first_until_it_is_forgotten() {
     };
     let kept = std::fs::read_to_string(place.0.join(file)).expect("the schedule");
     told += &format!("\nkept\n{kept}");
-    let line = format!("run never-comes.yaml --dialect 10.0 --schedule {file}");
+    let line = format!("replay {file}");
     assert!(place.run(&line, 1).contains("BREACH"));
+    assert!(place.has(&file.replace(".schedule", ".min.schedule")));
 
     let printed = place.run(fuzz, 1);
     assert_eq!(again(&printed), line);
@@ -115,6 +121,9 @@ fn a_failure_is_kept_and_tried_first_until_it_is_forgotten() {
         1,
         "the other dialect's was not asked for"
     );
+    for ending in [".min.schedule", ".min.yaml"] {
+        assert!(!place.has(&file.replace(".schedule", ending)), "{ending}");
+    }
     told += &format!("\nafterwards\n{}", place.run(fuzz, 0));
     snapshot("fuzz.failures", fuzz, &told);
 }
@@ -138,6 +147,52 @@ fn a_schedule_that_cannot_be_followed_is_stale_and_not_fixed() {
 
     std::fs::write(place.0.join(&place.kept()[0]), "\u{7f}ELF").expect("the file");
     place.run(fuzz, 2);
+}
+
+/// The two schedules of a failure are one failure, and either of them shows that it is still there.
+#[test]
+fn a_shorter_schedule_is_tried_too() {
+    let place = Place::new("shorter");
+    let line = "racy.yaml --dialect 10.0 --failures kept";
+    place.run(&format!("fuzz {line} --shrink-time 0"), 1);
+    let files = |ending: &str| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(place.0.join("kept")).expect("the folder");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        paths
+            .filter(|path| path.to_string_lossy().ends_with(ending))
+            .collect()
+    };
+    let [found] = &files("")[..] else {
+        panic!("{:?}: nothing was shortened", files(""))
+    };
+    let shorter = found.with_extension("min.schedule");
+    std::fs::copy(found, &shorter).expect("the shorter schedule");
+    let is_short =
+        |printed: &str| printed.contains("replay kept/racy-") && printed.contains(".min.schedule");
+
+    let known = |line: &str| place.json(&format!("fuzz {line}"), 1)[0]["known"].clone();
+    assert_eq!(known(line).as_array().map(Vec::len), Some(1));
+    assert!(is_short(&place.run(&format!("fuzz {line}"), 1)));
+    assert!(is_short(
+        &place.run(&format!("check {line} --shrink-time 0"), 1)
+    ));
+
+    // One that cannot be followed says nothing, while the other one fails.
+    let stale = "# scenario: racy.yaml\n# dialect: 10.0\nclient dance\n";
+    std::fs::write(&shorter, stale).expect("the shorter schedule");
+    let file = known(line)[0]["file"].clone();
+    assert_eq!(
+        file,
+        format!(
+            "kept/{}",
+            found.file_name().expect("a name").to_string_lossy()
+        )
+    );
+    std::fs::copy(found, &shorter).expect("the shorter schedule");
+    std::fs::write(found, stale).expect("the schedule");
+    assert_eq!(known(line)[0]["state"], "fails");
+    std::fs::remove_file(&shorter).expect("the shorter schedule");
+    assert_eq!(known(&format!("{line} --keep-going"))[0]["state"], "stale");
 }
 
 #[test]

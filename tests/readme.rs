@@ -5,6 +5,7 @@
 mod common;
 
 use common::{blockrace, project, text};
+use scenarios::load::SHIPPED;
 
 fn readme() -> String {
     std::fs::read_to_string(project().join("README.md")).expect("the README")
@@ -59,7 +60,7 @@ fn what_the_readme_shows_is_what_is_printed() {
         );
         checked += 1;
     }
-    assert!(checked >= 3, "the README shows the command at work");
+    assert!(checked >= 5, "the README shows the command at work");
 }
 
 #[test]
@@ -79,4 +80,16 @@ fn the_readmes_scenario_holds_under_a_thousand_seeds() {
     std::fs::remove_file(&file).expect("the temporary file");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert_eq!(broken.status.code(), Some(1), "{}", text(&broken.stdout));
+}
+
+/// Every folder of stories is in the README's table, and the number of stories is right.
+#[test]
+fn the_readme_knows_all_stories() {
+    let readme = readme();
+    let count = format!("There are {} stories", SHIPPED.len());
+    assert!(readme.contains(&count), "{count}");
+    for (name, _) in SHIPPED {
+        let folder = name.split('/').next().unwrap_or_default();
+        assert!(readme.contains(&format!("| `{folder}/` |")), "{folder}");
+    }
 }

@@ -57,8 +57,8 @@ const PRINTED: &[(&str, i32, &[&str])] = &[
         &["test_transaction_failure_race", "--max-states", "395"],
     ),
     (
-        "no-time",
-        3,
+        "error.no-time",
+        2,
         &["test_transaction_failure_race", "--max-time", "0s"],
     ),
     (
@@ -173,6 +173,14 @@ fn every_format_and_every_mistake() {
             &printed,
         );
     }
+}
+
+#[test]
+fn time_that_is_over_is_inconclusive() {
+    let output = blockrace(&["traces", "three-drives-three-threads", "--max-time", "50ms"]);
+    assert_eq!(output.status.code(), Some(3));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("UNKNOWN"), "{printed}");
 }
 
 /// A budget that is large enough changes nothing.

@@ -11,8 +11,33 @@ use sim::schedule::Schedule;
 use sim::search::{self, Limit, Verdict};
 use sim::stateless::{self, End};
 
+use crate::cli::OrderArg;
 use crate::exit::Exit;
 use crate::stage::Loaded;
+
+/// The verdicts, from the best to the worst.
+const WORDS: [&str; 4] = ["verified", "UNREACHED", "INCONCLUSIVE", "BROKEN"];
+
+/// What the columns are.
+const LEGEND: &str = concat!(
+    "  states: each is met once; steps: ways between them; depth: the longest of the shortest ways to a state\n",
+    "  ends: states in which nothing can happen any more, with every promise kept",
+);
+
+/// Prints what the rows mean, and how many there are with each verdict.
+pub fn print_summary(out: &mut impl Write, words: &[&str], order: OrderArg) -> io::Result<()> {
+    if order != OrderArg::Stateless {
+        writeln!(out, "{LEGEND}")?;
+    }
+    let counts = WORDS
+        .iter()
+        .map(|word| (words.iter().filter(|other| *other == word).count(), word));
+    let counts: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    writeln!(out, "{}", counts.join(", "))
+}
 
 /// What was covered.
 pub enum Covered {
@@ -78,7 +103,11 @@ impl Covered {
                 "{:>9} states {:>10} steps  depth {:>4}  {:>6} ends",
                 report.states,
                 report.transitions,
-                report.layers.len().saturating_sub(1),
+                // Depth first there are no layers, and a state's depth says little.
+                match report.layers.len() {
+                    0 => "-".to_owned(),
+                    layers => (layers - 1).to_string(),
+                },
                 report.resting
             ),
             Covered::Traces(report) => format!(
@@ -141,6 +170,8 @@ pub struct Told<'a> {
     pub covered: Covered,
     /// What is broken, if something is.
     pub broken: Option<Broken>,
+    /// Where its schedule is kept, if it is.
+    pub kept: Option<PathBuf>,
     /// How long it took.
     pub seconds: f64,
     /// Whether only fingerprints were kept.
@@ -158,9 +189,10 @@ impl Told<'_> {
         }
     }
 
-    fn word(&self) -> &'static str {
+    /// The verdict.
+    pub fn word(&self) -> &'static str {
         match self.covered.limit() {
-            _ if self.broken.is_some() => "BROKEN",
+            _ if self.broken.is_some() || !self.known.is_empty() => "BROKEN",
             Some(_) => "INCONCLUSIVE",
             None if !self.missed.is_empty() => "UNREACHED",
             None => "verified",
@@ -200,6 +232,7 @@ impl Told<'_> {
                 "message": broken.breach.message,
                 "schedule": broken.schedule.names().collect::<Vec<_>>(),
                 "shortest": broken.shortest,
+                "kept": self.kept,
             })
         });
         let row = json!({

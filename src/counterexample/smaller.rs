@@ -15,7 +15,7 @@ use sim::shrink::{Budget, shrink};
 use sim::strategy::{Random, Replay};
 
 use super::{Found, Options, is_same};
-use crate::keeper;
+use crate::failures;
 use crate::stage::{self, Loaded, STEPS_MAX};
 
 /// Seeds under which a candidate is played when the schedule of the larger story does not break it.
@@ -55,8 +55,8 @@ impl Smaller {
         if smallest.story == *story {
             return Ok(None);
         }
-        let file = keeper::shortened(raw, "yaml");
-        keeper::write(&file, &smallest.story.to_string())?;
+        let file = failures::shortened(raw, "yaml");
+        failures::write(&file, &smallest.story.to_string())?;
         let loaded = stage::load(&path_not_name(&file))?;
         let scene = stage::scene(&loaded, found.dialect)?;
         let end = Runner::new(&scene)

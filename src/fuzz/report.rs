@@ -1,6 +1,5 @@
 //! What a campaign prints: a row for each scenario and dialect, and what was found below it.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -9,9 +8,9 @@ use serde_json::{Value, json};
 use sim::fuzz::{Count, Failure, Finding, Nondeterminism, Report};
 use sim::run::End;
 
-use super::failures::State;
 use crate::cli::FuzzArgs;
-use crate::stage::Loaded;
+use crate::failures::{State, Tried};
+use crate::stage::{self, Loaded};
 
 /// What the last column but one of a row says.
 pub const LEGEND: &str =
@@ -24,7 +23,7 @@ pub struct Told<'a> {
     /// The dialect.
     pub dialect: &'static Dialect,
     /// What came of its known failures.
-    pub known: Vec<(PathBuf, State)>,
+    pub known: Vec<Tried>,
     /// What came of the seeds.
     pub report: Report,
     /// Where each of the report's findings is kept; empty if none is.
@@ -36,11 +35,10 @@ pub struct Told<'a> {
 impl Told<'_> {
     /// The verdict, in one word.
     fn word(&self) -> &'static str {
-        let fails = |(_, state): &(PathBuf, State)| matches!(state, State::Fails(_));
         let report = &self.report;
         if report.nondeterminism.is_some() {
             "NONDETERMINISTIC"
-        } else if report.first_failure.is_some() || self.known.iter().any(fails) {
+        } else if report.first_failure.is_some() || self.known.iter().any(Tried::fails) {
             "BREACH"
         } else if report.interrupted && !self.out_of_time {
             "INTERRUPTED"
@@ -71,8 +69,8 @@ impl Told<'_> {
             chance(report),
             self.word()
         )?;
-        for (file, state) in &self.known {
-            self.print_known(out, args, &file.display().to_string(), state)?;
+        for tried in &self.known {
+            self.print_known(out, args, tried)?;
         }
         for (number, finding) in report.findings.iter().enumerate() {
             self.print_finding(out, args, finding)?;
@@ -90,28 +88,19 @@ impl Told<'_> {
         }
     }
 
-    fn print_known(
-        &self,
-        out: &mut impl Write,
-        args: &FuzzArgs,
-        file: &str,
-        state: &State,
-    ) -> io::Result<()> {
+    fn print_known(&self, out: &mut impl Write, args: &FuzzArgs, tried: &Tried) -> io::Result<()> {
+        let (kept, followed) = (tried.kept.display(), tried.followed.display());
         let forgotten = if args.forget_fixed { ", forgotten" } else { "" };
-        match state {
+        match &tried.state {
             State::Fails(outcome) => {
                 writeln!(out, "  BREACH  {}", message(&outcome.end))?;
                 writeln!(out, "          after {} steps, as before", outcome.steps)?;
-                writeln!(
-                    out,
-                    "  again   blockrace run {} --dialect {} --schedule {file}",
-                    self.loaded.name, self.dialect
-                )
+                writeln!(out, "  again   blockrace replay {followed}")
             }
-            State::Fixed => writeln!(out, "  fixed   {file}{forgotten}"),
+            State::Fixed => writeln!(out, "  fixed   {kept}{forgotten}"),
             State::Stale => writeln!(
                 out,
-                "  stale   {file}: its steps are not possible any more{forgotten}"
+                "  stale   {kept}: its steps are not possible any more{forgotten}"
             ),
         }
     }
@@ -156,19 +145,9 @@ impl Told<'_> {
     }
 
     /// The line that repeats a run.
-    fn again(&self, args: &FuzzArgs, index: u64) -> String {
-        let mut line = format!(
-            "blockrace run {} --dialect {} --seed {index}",
-            self.loaded.name, self.dialect
-        );
-        let strategy = args.strategy.to_string();
-        if strategy != "random" {
-            let _ = write!(line, " --strategy {strategy}");
-        }
-        if args.root != 0 {
-            let _ = write!(line, " --root {}", args.root);
-        }
-        line
+    pub fn again(&self, args: &FuzzArgs, index: u64) -> String {
+        let (name, run) = (&self.loaded.name, (args.root, index));
+        stage::line_to_paste(name, self.dialect, run, args.strategy)
     }
 
     /// For machines.
@@ -249,13 +228,13 @@ fn failure_json(failure: &Failure) -> Value {
     json!({"seed": index, "steps": outcome.steps, "message": message(&outcome.end)})
 }
 
-fn known_json((file, state): &(PathBuf, State)) -> Value {
-    let (state, message) = match state {
+fn known_json(tried: &Tried) -> Value {
+    let (state, message) = match &tried.state {
         State::Fails(outcome) => ("fails", Some(message(&outcome.end))),
         State::Fixed => ("fixed", None),
         State::Stale => ("stale", None),
     };
-    json!({"file": file, "state": state, "message": message})
+    json!({"file": tried.followed, "state": state, "message": message})
 }
 
 fn nondeterminism_json(found: &Nondeterminism) -> Value {

@@ -85,6 +85,14 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             "--order depth and --jobs: the newest state is one, so there is work for one",
         ),
         (
+            args.sleep_sets && args.order != OrderArg::Breadth,
+            "--sleep-sets and --order: what sleeps where is known a layer at a time; --order stateless has its own",
+        ),
+        (
+            args.sleep_sets && args.jobs.is_some_and(|jobs| jobs.get() > 1),
+            "--sleep-sets and --jobs: what sleeps in a state depends on who came there before",
+        ),
+        (
             stateless && args.keep == KeepArg::Fingerprints,
             "--order stateless and --keep: no state is kept",
         ),
@@ -132,6 +140,8 @@ impl<'a> Session<'a> {
                 KeepArg::Fingerprints => Keep::Fingerprints,
             },
             reduce: !args.no_reduction,
+            sleep_sets: args.sleep_sets,
+            symmetry: true,
             cycles: !args.no_cycles,
             jobs: if order == Order::Depth {
                 NonZeroUsize::MIN

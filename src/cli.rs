@@ -146,6 +146,9 @@ pub struct CheckArgs {
     /// Try every order of steps, also where one stands for all
     #[arg(long)]
     pub no_reduction: bool,
+    /// Leave out steps whose other order was tried: fewer steps, the same states
+    #[arg(long)]
+    pub sleep_sets: bool,
     /// Do not look for runs that need never rest
     #[arg(long)]
     pub no_cycles: bool,

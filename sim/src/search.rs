@@ -31,7 +31,7 @@ use std::thread;
 use worker::{Visit, Worker};
 
 /// How many states a worker expands before what it found is sorted in.
-const CHUNK: usize = 1 << 17;
+const CHUNK: usize = 1 << 19;
 
 /// Layers smaller than this are expanded by one worker, as threads would cost more.
 const LAYER_MIN: usize = 1024;
@@ -252,6 +252,10 @@ struct Search<'s, S: Parts> {
     kept_layers: Option<Vec<Vec<u64>>>,
     /// Depth first: from which state each was reached first.
     parents: FxHashMap<u64, u64>,
+    /// By worker: what it found in the chunk before, kept for its room.
+    harvests: Vec<Harvest<S>>,
+    /// Keys were packed anew, so that those that harvests know mean nothing.
+    repacked: bool,
     /// With sleep sets: what sleeps where.
     sleepers: sleep::Sleepers<S::Step>,
     layers: Vec<u64>,
@@ -359,6 +363,8 @@ impl<'s, S: Parts> Search<'s, S> {
             next: vec![Vec::new(); jobs],
             kept_layers: None,
             parents: FxHashMap::default(),
+            harvests: Vec::new(),
+            repacked: false,
             sleepers: FxHashMap::default(),
             layers: Vec::new(),
             findings: Vec::new(),
@@ -468,19 +474,33 @@ impl<'s, S: Parts> Search<'s, S> {
         } else {
             self.workers.len()
         };
-        let mut harvests: Vec<Harvest<S>> = (0..jobs).map(|_| Harvest::new()).collect();
-        let mut done = 0;
+        let mut harvests = std::mem::take(&mut self.harvests);
+        harvests.resize_with(jobs.max(harvests.len()), Harvest::new);
+        if std::mem::take(&mut self.repacked) {
+            harvests.iter_mut().for_each(Harvest::forget);
+        }
+        let result = self.expand_rounds(&mut harvests[..jobs], control);
+        self.harvests = harvests;
+        result
+    }
+
+    fn expand_rounds(
+        &mut self,
+        harvests: &mut [Harvest<S>],
+        control: &Control,
+    ) -> Result<(), Limit> {
+        let (jobs, mut done) = (harvests.len(), 0);
         while done < self.frontier.len() {
             let round = (self.frontier.len() - done).min(jobs * CHUNK);
             if jobs == 1 {
                 let chunk = self.frontier[done..done + round].to_vec();
                 self.expand_here(chunk, &mut harvests[0]);
-            } else if self.expand_round(done, round, &mut harvests).is_err() {
+            } else if self.expand_round(done, round, harvests).is_err() {
                 harvests.iter_mut().for_each(Harvest::forget);
                 self.repack();
                 continue;
             }
-            self.sort_in(&mut harvests);
+            self.sort_in(harvests);
             done += round;
             if let Some(limit) = self.passed(control).filter(|limit| *limit != Limit::States) {
                 return Err(limit);
@@ -556,6 +576,7 @@ impl<'s, S: Parts> Search<'s, S> {
 
     /// Makes room in the keys for the numbers that came up.
     fn repack(&mut self) {
+        self.repacked = true;
         let mut recode = self.rows.repack();
         let rows = &self.rows;
         let mut anew = |key: &mut u64| *key = rows.recode(&mut recode, *key);

@@ -6,14 +6,17 @@
 //! grows by one pass over it.
 
 /// How many segments there are. The top bits of a key's hash choose its segment.
-pub(super) const SEGMENTS: usize = 64;
+pub(super) const SEGMENTS: usize = 1 << SEGMENT_BITS;
+
+/// The logarithm of it.
+const SEGMENT_BITS: u32 = 9;
 
 /// Keys are inserted in groups of so many: first the homes of all are looked at, which lets the
 /// processor fetch them from memory side by side, then each is inserted.
 const GROUP: usize = 32;
 
 /// The first size of a segment, in lines.
-const LINES_MIN: usize = 64;
+const LINES_MIN: usize = 16;
 
 /// No key may be larger, since 0 is how a free slot is marked and each key is kept plus one.
 #[cfg(test)]
@@ -31,7 +34,7 @@ fn hash_of(key: u64) -> u64 {
 /// The segment in which `key` is kept.
 #[inline]
 pub(super) fn segment_of(key: u64) -> usize {
-    (hash_of(key) >> 58) as usize
+    (hash_of(key) >> (u64::BITS - SEGMENT_BITS)) as usize
 }
 
 /// A place below 2¹⁴ for `key`, which has little to do with its segment.
@@ -173,7 +176,7 @@ impl Segment {
 
     #[inline]
     fn home_of(&self, key: u64) -> usize {
-        let within = hash_of(key) << 6;
+        let within = hash_of(key) << SEGMENT_BITS;
         ((u128::from(within) * self.homes as u128) >> 64) as usize
     }
 

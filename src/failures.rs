@@ -15,6 +15,7 @@ use sim::fuzz::signature;
 use sim::hash::fingerprint_of;
 use sim::run::{End, Outcome, Runner};
 use sim::schedule::Schedule;
+use sim::search::goes_round;
 use sim::strategy::Replay;
 
 use crate::stage::{self, Loaded, STEPS_MAX};
@@ -136,7 +137,10 @@ fn is_of(schedule: &Schedule, loaded: &Loaded, dialect: &Dialect) -> bool {
 fn follow(scene: &Scene, schedule: &Schedule) -> State {
     let mut runner = Runner::new(scene);
     runner.steps_max = STEPS_MAX;
-    let outcome = runner.run(&mut Replay::new(schedule.clone()), 0, &mut ());
+    let mut outcome = runner.run(&mut Replay::new(schedule.clone()), 0, &mut ());
+    if let (End::Stopped, Some(breach)) = (&outcome.end, goes_round(scene, schedule)) {
+        outcome.end = End::Breached(breach);
+    }
     match outcome.end {
         End::Breached(_) => State::Fails(outcome),
         End::Rested | End::Stopped | End::StepLimit => State::Fixed,

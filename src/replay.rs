@@ -9,6 +9,7 @@ use scenarios::scene::Scene;
 use sim::near;
 use sim::run::{End, Outcome};
 use sim::schedule::Schedule;
+use sim::search::goes_round;
 use sim::strategy::{BestEffort, Deviation, Divergence, Replay};
 
 use crate::cli::ReplayArgs;
@@ -30,7 +31,10 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
     let loaded = stage::load(scenario(args, &schedule)?)?;
     let dialect = dialect(args, &schedule)?;
     let scene = stage::scene(&loaded, dialect)?;
-    let (film, outcome, deviations) = follow(&scene, &schedule, args.best_effort);
+    let (film, mut outcome, deviations) = follow(&scene, &schedule, args.best_effort);
+    if let (End::Stopped, Some(breach)) = (&outcome.end, goes_round(&scene, &film.schedule())) {
+        outcome.end = End::Breached(breach);
+    }
     let played = Played {
         args,
         loaded: &loaded,

@@ -17,7 +17,7 @@ mod rows;
 mod sleep;
 mod worker;
 
-pub use cycle::PROPERTY as EVERY_RUN_RESTS;
+pub use cycle::{PROPERTY as EVERY_RUN_RESTS, goes_round};
 
 use crate::parts::Parts;
 use crate::{Breach, System};

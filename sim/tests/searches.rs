@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashSet;
 use sim::parts::{Parts, Whole};
-use sim::search::{Control, Keep, Limit, Options, Order, Report, Verdict, search};
+use sim::schedule::Schedule;
+use sim::search::{Control, Keep, Limit, Options, Order, Report, Verdict, goes_round, search};
 use sim::toys::{Bystander, Counter, Crew, Dining, GroupedBackup, TwoPhaseCommit};
 use sim::{Breach, Footprint, System};
 use std::num::NonZeroUsize;
@@ -314,6 +315,14 @@ fn a_run_that_need_never_rest_is_found_if_it_is_fair() {
     };
     assert_eq!(found.breach.property, "every-run-rests");
     assert_eq!((found.steps.len(), found.cycle.len()), (2, 3));
+    // Written down and followed again, it is the same.
+    let schedule = |count: usize| {
+        let mut schedule = Schedule::new();
+        (0..count).for_each(|_| schedule.push("on".to_owned()));
+        schedule
+    };
+    assert_eq!(goes_round(&ring, &schedule(5)), Some(found.breach));
+    assert_eq!(goes_round(&ring, &schedule(4)), None);
     // Somebody else can end it, and would in the end.
     assert_eq!(
         check(&Whole(Ring { leaves: true }), Options::default()).verdict,

@@ -7,14 +7,54 @@
 
 use super::path::{shortest_to, successors};
 use super::{Control, Counterexample, Options, Order, Search};
-use crate::Breach;
 use crate::parts::Parts;
+use crate::run::{End, Runner, Watcher};
+use crate::schedule::Schedule;
+use crate::strategy::Replay;
+use crate::{Breach, Footprint, System};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Which promise a run breaks that goes on for ever.
 pub const PROPERTY: &str = "every-run-rests";
+
+/// Whether `schedule` leads round: it ends in a state in which it has been before. Then nothing ever
+/// makes the run rest, and this is the promise it breaks. Whether that is fair was asked when the
+/// schedule was found.
+pub fn goes_round<S: System>(system: &S, schedule: &Schedule) -> Option<Breach> {
+    let mut visited = Visited(vec![system.fingerprint(&system.initial())]);
+    let mut replay = Replay::new(schedule.clone());
+    let outcome = Runner::new(system).run(&mut replay, 0, &mut visited);
+    let (last, before) = visited.0.split_last()?;
+    let first = before.iter().position(|other| other == last)?;
+    (outcome.end == End::Stopped).then(|| round_breach(first, before.len() - first))
+}
+
+/// The fingerprints of the states that a run passes through.
+struct Visited(Vec<u128>);
+
+impl<S: System> Watcher<S> for Visited {
+    fn after(
+        &mut self,
+        system: &S,
+        state: &S::State,
+        _: S::Step,
+        _: Footprint,
+        _: &[S::Observation],
+    ) {
+        self.0.push(system.fingerprint(state));
+    }
+}
+
+fn round_breach(steps: usize, cycle: usize) -> Breach {
+    Breach {
+        property: PROPERTY,
+        message: format!(
+            "after {steps} steps, these {cycle} can be done again and again, and the run never rests"
+        ),
+    }
+}
 
 /// What was found.
 pub(super) enum Found<T> {
@@ -184,16 +224,8 @@ fn counterexample<S: Parts>(
         shortest_to(search, first)
     };
     let cycle = round(search, fair, key);
-    let message = format!(
-        "after {} steps, these {} can be done again and again, and the run never rests",
-        steps.len(),
-        cycle.len()
-    );
     Counterexample {
-        breach: Breach {
-            property: PROPERTY,
-            message,
-        },
+        breach: round_breach(steps.len(), cycle.len()),
         steps,
         cycle,
         shortest: true,

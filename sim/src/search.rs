@@ -10,6 +10,7 @@
 //! broken promises the one is shown that has the least depth and then the least schedule.
 
 mod cycle;
+mod harvest;
 mod key_set;
 mod memo;
 mod path;
@@ -19,16 +20,16 @@ mod worker;
 
 pub use cycle::{PROPERTY as EVERY_RUN_RESTS, goes_round};
 
+use crate::Breach;
 use crate::parts::Parts;
-use crate::{Breach, System};
-use key_set::{SEGMENTS, Segment, place_of, segment_of};
-use memo::Transition;
+use harvest::{Finding, Harvest, Tally, gather, sort_segments};
+use key_set::{SEGMENTS, Segment, segment_of};
 use rows::{Overflow, Rows};
 use rustc_hash::FxHashMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
-use worker::{Visit, Worker};
+use worker::Worker;
 
 /// How many states a worker expands before what it found is sorted in.
 const CHUNK: usize = 1 << 19;
@@ -132,7 +133,7 @@ pub struct Report<T> {
     pub resting: u64,
     /// The sum, modulo 2¹²⁸, of the fingerprints of those: equal sets have equal sums.
     pub resting_digest: u128,
-    /// Which of [`System::witnesses`] some step was.
+    /// Which of [`System::witnesses`](crate::System::witnesses) some step was.
     pub witnessed: u64,
     /// How often what an actor can do was remembered.
     pub memo_hits: u64,
@@ -227,16 +228,6 @@ enum End {
     Broken,
 }
 
-/// A broken promise, where it was found.
-#[derive(Clone, Debug)]
-struct Finding<T> {
-    /// The state in which the step was done, or which rests.
-    key: u64,
-    /// The step that broke the promise; none if resting does.
-    step: Option<T>,
-    breach: Breach,
-}
-
 /// A search that goes on.
 struct Search<'s, S: Parts> {
     system: &'s S,
@@ -263,85 +254,6 @@ struct Search<'s, S: Parts> {
     total: Tally,
     bytes: usize,
 }
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    transitions: u64,
-    resting: u64,
-    resting_digest: u128,
-    witnessed: u64,
-}
-
-impl Tally {
-    fn add(&mut self, other: Tally) {
-        self.transitions += other.transitions;
-        self.resting += other.resting;
-        self.resting_digest = self.resting_digest.wrapping_add(other.resting_digest);
-        self.witnessed |= other.witnessed;
-    }
-}
-
-/// What one worker found in a chunk.
-struct Harvest<S: System> {
-    /// By segment: what is kept of the successors.
-    visited: Vec<Vec<u64>>,
-    /// By segment: the keys of the successors, if what is kept of them is something else.
-    keys: Vec<Vec<u64>>,
-    /// Some of the states harvested lately, each at a place that follows from its hash: neighbours
-    /// have many successors in common, and these need not be sorted in twice.
-    recent: Vec<u64>,
-    tally: Tally,
-    findings: Vec<Finding<S::Step>>,
-}
-
-impl<S: System> Harvest<S> {
-    fn new() -> Harvest<S> {
-        Harvest {
-            visited: vec![Vec::new(); SEGMENTS],
-            keys: vec![Vec::new(); SEGMENTS],
-            recent: vec![NOBODY; RECENT],
-            tally: Tally::default(),
-            findings: Vec::new(),
-        }
-    }
-
-    /// One for notes alone.
-    fn of_notes() -> Harvest<S> {
-        Harvest {
-            visited: Vec::new(),
-            keys: Vec::new(),
-            recent: Vec::new(),
-            tally: Tally::default(),
-            findings: Vec::new(),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.visited.iter_mut().for_each(Vec::clear);
-        self.keys.iter_mut().for_each(Vec::clear);
-        self.tally = Tally::default();
-        self.findings.clear();
-    }
-
-    /// As if nothing had been harvested: for when what was is lost.
-    fn forget(&mut self) {
-        self.clear();
-        self.recent.fill(NOBODY);
-    }
-
-    #[inline]
-    fn is_recent(&mut self, kept: u64) -> bool {
-        let place = &mut self.recent[place_of(kept)];
-        std::mem::replace(place, kept) == kept
-    }
-}
-
-/// How many states harvested lately are remembered.
-const RECENT: usize = 1 << 14;
-
-/// Stands in the place of a state when there is none.
-const NOBODY: u64 = u64::MAX;
 
 impl<'s, S: Parts> Search<'s, S> {
     fn new(system: &'s S, options: Options) -> Search<'s, S> {
@@ -670,113 +582,4 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread
         .join()
         .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-}
-
-/// Sorts what was found into some segments, the first of which has this number.
-fn sort_segments<S: System>(
-    first: usize,
-    segments: &mut [Segment],
-    harvests: &[Harvest<S>],
-    next: &mut Vec<u64>,
-) {
-    for (number, segment) in (first..).zip(segments) {
-        for harvest in harvests {
-            let visited = &harvest.visited[number];
-            let keys = match &harvest.keys[number] {
-                keys if keys.is_empty() => visited,
-                keys => keys,
-            };
-            segment.insert_all(visited, |index| next.push(keys[index]));
-        }
-    }
-}
-
-/// Expands the states of `chunk` and harvests what comes of it.
-fn gather<S: Parts>(
-    system: &S,
-    worker: &mut Worker<'_, S>,
-    rows: &Rows<S::Part>,
-    keep: Keep,
-    chunk: &[u64],
-    harvest: &mut Harvest<S>,
-) -> Result<(), Overflow> {
-    harvest.clear();
-    for key in chunk {
-        let mut gather = Gather {
-            key: *key,
-            keep,
-            harvest,
-        };
-        let transitions = worker.expand(rows, *key, &mut gather)?;
-        harvest.tally.transitions += transitions;
-        if transitions == 0 {
-            rest(system, worker, rows, *key, harvest);
-        }
-    }
-    Ok(())
-}
-
-/// The state `key` rests.
-fn rest<S: Parts>(
-    system: &S,
-    worker: &mut Worker<'_, S>,
-    rows: &Rows<S::Part>,
-    key: u64,
-    harvest: &mut Harvest<S>,
-) {
-    let state = worker.state_of(rows, key);
-    let tally = &mut harvest.tally;
-    tally.resting += 1;
-    tally.resting_digest = tally
-        .resting_digest
-        .wrapping_add(system.fingerprint(&state));
-    if let Err(breach) = system.judge(&state, true) {
-        harvest.findings.push(Finding {
-            key,
-            step: None,
-            breach,
-        });
-    }
-}
-
-/// Notes what a step was besides a change of the state.
-fn note<S: System>(key: u64, transition: &Transition<S::Step>, harvest: &mut Harvest<S>) {
-    harvest.tally.witnessed |= transition.witnessed;
-    if let Some(breach) = &transition.breach {
-        harvest.findings.push(Finding {
-            key,
-            step: Some(transition.step),
-            breach: (**breach).clone(),
-        });
-    }
-}
-
-/// Harvests the transitions of one state.
-struct Gather<'h, S: System> {
-    key: u64,
-    keep: Keep,
-    harvest: &'h mut Harvest<S>,
-}
-
-impl<S: System> Visit<S::Step> for Gather<'_, S> {
-    const PLAIN: bool = true;
-
-    fn visit(&mut self, transition: &Transition<S::Step>, successor: u64, kept: u64) {
-        note(self.key, transition, self.harvest);
-        if self.harvest.is_recent(kept) {
-            return;
-        }
-        let segment = segment_of(kept);
-        self.harvest.visited[segment].push(kept);
-        if self.keep == Keep::Fingerprints {
-            self.harvest.keys[segment].push(successor);
-        }
-    }
-
-    #[inline]
-    fn visit_plain(&mut self, successor: u64) {
-        if !self.harvest.is_recent(successor) {
-            self.harvest.visited[segment_of(successor)].push(successor);
-        }
-    }
 }

@@ -5,9 +5,10 @@
 //! layer backwards; then the least step into a marked state is taken, layer by layer forwards. So
 //! the schedule is the least of all the shortest, whatever the order in which states were met.
 
+use super::harvest::Finding;
 use super::memo::Transition;
 use super::worker::{Visit, Worker};
-use super::{Control, Counterexample, End, Finding, Options, Order, Search};
+use super::{Control, Counterexample, End, Options, Order, Search};
 use crate::parts::Parts;
 use rustc_hash::FxHashSet;
 

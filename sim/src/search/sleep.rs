@@ -8,10 +8,11 @@
 //! What one order of independent steps breaks or witnesses, the other does too
 //! ([`System::judge`](crate::System::judge)), so nothing is lost but steps.
 
+use super::harvest::{Harvest, note, rest};
 use super::key_set::segment_of;
 use super::memo::Transition;
 use super::worker::Visit;
-use super::{Control, End, Harvest, Limit, Search, note, rest};
+use super::{Control, End, Limit, Search};
 use crate::Footprint;
 use crate::parts::Parts;
 use rustc_hash::FxHashMap;

@@ -17,12 +17,12 @@
 //! | claiming and copying clusters | [`block_copy`] |
 //! | guests' requests, copy-before-write | [`guest`] |
 //! | dirty bitmaps | [`bitmap`], and their commands in [`dirty_bitmap`] |
-//! | image contents, chains, qemu-img | [`image`], [`file`] |
+//! | image contents, chains, qemu-img | [`image`], [`mod@file`] |
 //! | nodes, filters, drained sections | [`node`] |
 //! | blkdebug rules | [`fault`] |
 //! | commands in, replies and events out | [`monitor`], [`qmp`], [`query`], [`event`] |
 //! | what is promised, and which cases are interesting | [`property`] |
-//! | the world as a row of columns, for searches | [`column`] |
+//! | the world as a row of columns, for searches | [`mod@column`] |
 //! | what differs between releases | [`dialect`] |
 
 pub mod backup;

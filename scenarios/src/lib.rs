@@ -3,11 +3,11 @@
 //!
 //! | to find | open |
 //! |---|---|
-//! | what a scenario file says | [`format`], and its JSON Schema in [`schema`] |
+//! | what a scenario file says | [`mod@format`], and its JSON Schema in [`schema`] |
 //! | loading one, with errors people can use | [`load`] |
 //! | what the client does, compiled | [`script`], and doing it: [`client`] |
 //! | the bridge: a story as a system of steps | [`scene`] |
-//! | the lines of a trace | [`line`] |
+//! | the lines of a trace | [`mod@line`] |
 //! | recordings of real QEMU, and whether the model allows them | [`recording`], [`conform`] |
 
 pub mod client;

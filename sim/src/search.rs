@@ -2,9 +2,9 @@
 //!
 //! There is one loop. It takes states from the frontier, does in each every step that has to be
 //! tried, and puts the states that were not visited before on the frontier; breadth first takes a
-//! whole layer at a time, depth first the newest state. States are keys of eight bytes ([`rows`]),
-//! the visited ones lie in one set ([`key_set`]), and what a step does is worked out by the rules
-//! once and then remembered ([`memo`]).
+//! whole layer at a time, depth first the newest state. States are keys of eight bytes (`rows.rs`),
+//! the visited ones lie in one set (`key_set.rs`), and what a step does is worked out by the rules
+//! once and then remembered (`memo.rs`).
 //!
 //! Any number of workers find the same: a layer is a set, whoever expands its states, and of all
 //! broken promises the one is shown that has the least depth and then the least schedule.
@@ -69,7 +69,7 @@ pub struct Options {
     /// Whether steps are left out that need not be tried: see [`reduce`](crate::reduce) and
     /// [`Offer::alone`](crate::parts::Offer::alone).
     pub reduce: bool,
-    /// Whether steps are left out whose other order was tried ([`sleep`]). Breadth first, and with
+    /// Whether steps are left out whose other order was tried (`sleep.rs`). Breadth first, and with
     /// one worker; it changes no state, only how many steps lead to them.
     pub sleep_sets: bool,
     /// Whether states that differ only in which of some like things is which count as one: see

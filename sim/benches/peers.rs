@@ -178,14 +178,14 @@ fn search_contests(peers: &Peers) -> Vec<Contest> {
                     "Stateright BFS, 1 worker",
                     "sr",
                     &bfs("1"),
-                    "sr",
+                    "stateright",
                     "states_s",
                 ),
                 peers.contestant(
                     "Stateright BFS, 2 workers",
                     "sr",
                     &bfs("2"),
-                    "sr",
+                    "stateright",
                     "states_s",
                 ),
                 peers.contestant(

@@ -158,20 +158,16 @@ impl World {
 /// What must hold of every part by itself, asked of the parts that a step has written.
 pub(crate) fn after_step(w: &mut World, touched: Footprint) {
     let written = |part: Part| touched.writes & part.bit() != 0;
+    let mut found = None;
     // Which of them there are belongs to what was written.
-    let nodes: Vec<_> = w
-        .nodes
-        .indices()
-        .filter(|&node| written(Part::Node(node)))
-        .collect();
-    let mut found = nodes
-        .into_iter()
-        .filter_map(|node| bitmap::broken_in(w, node))
-        .next();
-    let jobs: Vec<_> = w.jobs.indices().collect();
-    for index in jobs {
-        if written(Part::Job(index)) {
-            found = found.or(job::broken_in(w, index));
+    for node in 0..w.node_slots() {
+        if written(Part::Node(node)) && w.nodes.get(node).is_some() {
+            found = found.or_else(|| bitmap::broken_in(w, node));
+        }
+    }
+    for job in 0..w.job_slots() {
+        if written(Part::Job(job)) && w.jobs.get(job).is_some() {
+            found = found.or_else(|| job::broken_in(w, job));
         }
     }
     if let Some(Broken { property, message }) = found {

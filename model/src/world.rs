@@ -543,6 +543,11 @@ impl World {
         self.contexts.indices()
     }
 
+    /// How many slots for nodes there are, taken or not.
+    pub(crate) fn node_slots(&self) -> usize {
+        self.nodes.items.len()
+    }
+
     /// How many slots for jobs there are, taken or not.
     pub fn job_slots(&self) -> usize {
         self.jobs.items.len()

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Row, check};
+use support::{Row, check, row};
 
 const ONE: &str = "
     disk d0 256k 0x41@0+256k
@@ -15,16 +15,6 @@ const ONE: &str = "
 
 fn one(lines: &str) -> String {
     format!("{ONE}\n{lines}")
-}
-
-/// A row that says what is always so.
-fn row(spec: &'static str, story: String, always: &'static [&'static str]) -> Row {
-    Row {
-        spec,
-        story,
-        always,
-        ..Row::default()
-    }
 }
 
 #[test]

@@ -2,21 +2,12 @@
 
 mod support;
 
-use support::{Row, check};
+use support::{Row, check, row};
 
 fn story(rules: &str, lines: &str) -> String {
     format!(
         "faults d0 {{{rules}}}\ndisk d0 256k 0x41@0+256k\ndisk t0 256k\nlaunch d0\nnode t0\nadd n0/b\nmark\n{lines}"
     )
-}
-
-fn row(spec: &'static str, story: String, always: &'static [&'static str]) -> Row {
-    Row {
-        spec,
-        story,
-        always,
-        ..Row::default()
-    }
 }
 
 const READ: &str = "io d0 read 0 64k\n";

@@ -65,6 +65,16 @@ pub struct Row {
     pub never: &'static [&'static str],
 }
 
+/// A row that says what is always so.
+pub fn row(spec: &'static str, story: String, always: &'static [&'static str]) -> Row {
+    Row {
+        spec,
+        story,
+        always,
+        ..Row::default()
+    }
+}
+
 /// Plays each row under [`SEEDS`] seeds and holds its traces against its patterns.
 pub fn check(rows: &[Row]) {
     let faults: Vec<String> = rows.iter().flat_map(check_row).collect();

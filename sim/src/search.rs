@@ -345,7 +345,7 @@ impl<'s, S: Parts> Search<'s, S> {
         let mut harvest = Harvest::new();
         let mut since_check = 0_u32;
         while let Some(key) = self.frontier.pop() {
-            let expanded = self.expand_here(vec![key], &mut harvest);
+            let expanded = self.expand_here(vec![key], control, &mut harvest);
             self.sort_in(std::slice::from_mut(&mut harvest));
             if !self.findings.is_empty() {
                 return End::Broken;
@@ -406,8 +406,8 @@ impl<'s, S: Parts> Search<'s, S> {
             let round = (self.frontier.len() - done).min(jobs * CHUNK);
             if jobs == 1 {
                 let chunk = self.frontier[done..done + round].to_vec();
-                self.expand_here(chunk, &mut harvests[0]);
-            } else if self.expand_round(done, round, harvests).is_err() {
+                self.expand_here(chunk, control, &mut harvests[0]);
+            } else if self.expand_round(done, round, control, harvests).is_err() {
                 harvests.iter_mut().for_each(Harvest::forget);
                 self.repack();
                 continue;
@@ -422,9 +422,15 @@ impl<'s, S: Parts> Search<'s, S> {
     }
 
     /// Expands states on this thread, and returns their keys, which may be packed anew.
-    fn expand_here(&mut self, chunk: Vec<u64>, harvest: &mut Harvest<S>) -> Vec<u64> {
+    fn expand_here(
+        &mut self,
+        chunk: Vec<u64>,
+        control: &Control,
+        harvest: &mut Harvest<S>,
+    ) -> Vec<u64> {
         let (worker, keep) = (&mut self.workers[0], self.options.keep);
-        if gather(self.system, worker, &self.rows, keep, &chunk, harvest).is_ok() {
+        let (rows, stop) = (&self.rows, &control.interrupt);
+        if gather(self.system, worker, rows, keep, &chunk, stop, harvest).is_ok() {
             return chunk;
         }
         harvest.forget();
@@ -433,7 +439,7 @@ impl<'s, S: Parts> Search<'s, S> {
         self.frontier.extend(chunk);
         self.repack();
         let chunk = self.frontier.split_off(place);
-        self.expand_here(chunk, harvest)
+        self.expand_here(chunk, control, harvest)
     }
 
     /// Expands `round` states of the frontier, each worker a share.
@@ -441,9 +447,11 @@ impl<'s, S: Parts> Search<'s, S> {
         &mut self,
         first: usize,
         round: usize,
+        control: &Control,
         harvests: &mut [Harvest<S>],
     ) -> Result<(), Overflow> {
         let (system, rows, keep) = (self.system, &self.rows, self.options.keep);
+        let stop = &control.interrupt;
         let share = round.div_ceil(harvests.len());
         let chunks = self.frontier[first..first + round].chunks(share);
         harvests.iter_mut().for_each(Harvest::clear);
@@ -452,7 +460,7 @@ impl<'s, S: Parts> Search<'s, S> {
                 .zip(&mut self.workers)
                 .zip(harvests)
                 .map(|((chunk, worker), harvest)| {
-                    scope.spawn(move || gather(system, worker, rows, keep, chunk, harvest))
+                    scope.spawn(move || gather(system, worker, rows, keep, chunk, stop, harvest))
                 })
                 .collect();
             let results: Vec<_> = threads.into_iter().map(joined).collect();

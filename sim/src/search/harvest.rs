@@ -7,6 +7,7 @@ use super::rows::{Overflow, Rows};
 use super::worker::{Visit, Worker};
 use crate::parts::Parts;
 use crate::{Breach, System};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A broken promise, where it was found.
 #[derive(Clone, Debug)]
@@ -116,6 +117,10 @@ pub(super) fn sort_segments<S: System>(
     }
 }
 
+/// After how many states a worker looks whether it shall stop. Whoever gives it more must ask the
+/// same afterwards: what is left of its chunk is not expanded.
+const LOOK_EVERY: usize = 1 << 12;
+
 /// Expands the states of `chunk` and harvests what comes of it.
 pub(super) fn gather<S: Parts>(
     system: &S,
@@ -123,10 +128,11 @@ pub(super) fn gather<S: Parts>(
     rows: &Rows<S::Part>,
     keep: Keep,
     chunk: &[u64],
+    interrupt: &AtomicBool,
     harvest: &mut Harvest<S>,
 ) -> Result<(), Overflow> {
     harvest.clear();
-    for key in chunk {
+    for (index, key) in (1..).zip(chunk) {
         let mut gather = Gather {
             key: *key,
             keep,
@@ -136,6 +142,9 @@ pub(super) fn gather<S: Parts>(
         harvest.tally.transitions += transitions;
         if transitions == 0 {
             rest(system, worker, rows, *key, harvest);
+        }
+        if index % LOOK_EVERY == 0 && interrupt.load(Relaxed) {
+            break;
         }
     }
     Ok(())

@@ -314,7 +314,7 @@ pub(crate) fn create(
                 .expect("internal: checked before");
             bitmap.check(Use::Default)?;
         }
-        w.freeze_bitmap(source, name)?;
+        (w.rules().freeze_bitmap)(w, source, name)?;
     }
     match create_frozen(
         w,
@@ -328,11 +328,30 @@ pub(crate) fn create(
     ) {
         Ok(job) => Ok(job),
         Err(error) => {
-            if let Some((name, _)) = &bitmap {
-                w.reclaim_bitmap(source, name);
-            }
+            (w.rules().give_bitmap_back)(w, source, request);
             Err(error)
         }
+    }
+}
+
+/// A backup that could not be created gives its bitmap back: the error path of `backup_job_create`.
+pub(crate) fn give_bitmap_back(w: &mut World, source: NodeIx, request: &BackupRequest) {
+    if let Some(name) = &request.bitmap {
+        w.reclaim_bitmap(source, name);
+    }
+}
+
+/// What there is to copy: the copy bitmap of a job that is being created. QEMU: `backup_init_bcs_bitmap`.
+pub(crate) fn fill_copy_bitmap(w: &World, copy: &mut BlockCopy, sync: Sync, bitmap: Option<&Name>) {
+    match bitmap {
+        Some(name) if matches!(sync, Sync::Bitmap | Sync::Incremental) => {
+            let source = w.node(copy.source);
+            let sync_bitmap = source.bitmap(name).expect("internal: just frozen");
+            copy.dirty
+                .merge(sync_bitmap)
+                .expect("internal: bitmaps follow their node's length");
+        }
+        _ => copy.dirty.set(0..copy.len),
     }
 }
 
@@ -393,15 +412,8 @@ fn create_frozen(
         copy.chunk_max = copy.chunk_max.min(chunk_max / cluster * cluster);
     }
     copy.skip_unallocated = request.sync == Sync::Top;
-    match bitmap {
-        Some((name, _)) if matches!(request.sync, Sync::Bitmap | Sync::Incremental) => {
-            let sync_bitmap = w.node(source).bitmap(name).expect("internal: just frozen");
-            copy.dirty
-                .merge(sync_bitmap)
-                .expect("internal: bitmaps follow their node's length");
-        }
-        _ => copy.dirty.set(0..len),
-    }
+    let name = bitmap.as_ref().map(|(name, _)| name);
+    (w.rules().fill_copy_bitmap)(w, &mut copy, request.sync, name);
 
     let group = group.unwrap_or_else(|| w.add_group(Default::default()));
     let filter_name = match &request.filter_node_name {
@@ -545,7 +557,7 @@ pub(crate) fn run(w: &mut World, index: JobIx) {
 fn step(w: &mut World, index: JobIx) -> bool {
     match w.job(index).backup.at {
         At::Then(Then::Begin) if may_pause(w.job(index)) => pause_point(w, index, Then::Begin),
-        At::Then(Then::Begin) => begin(w, index),
+        At::Then(Then::Begin) => (w.rules().begin_run)(w, index),
         At::Then(Then::Scan(at)) => scan(w, index, at),
         At::Then(Then::Look) => look(w, index),
         At::Then(Then::Copy) => {
@@ -635,7 +647,7 @@ fn call_in_progress(w: &World, index: JobIx) -> bool {
 }
 
 /// The run function begins: `backup_run`.
-fn begin(w: &mut World, index: JobIx) -> bool {
+pub(crate) fn begin(w: &mut World, index: JobIx) -> bool {
     w.copy_mut(index).begun = true;
     let first = match w.job(index).backup.sync {
         Sync::None => Then::Idle,

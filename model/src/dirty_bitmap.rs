@@ -192,12 +192,18 @@ fn merge_one(
     };
     named(w, node, target).check(Use::Default)?;
     let source = named(w, from, source).clone();
-    source.check(Use::AllowReadonly)?;
+    (w.rules().check_merge_source)(&source)?;
+    let merge_bits = w.rules().merge_bits;
     let into = named_mut(w, node, target);
     let before = into.undo();
-    into.merge(&source)?;
+    merge_bits(into, &source)?;
     undo.get_or_insert(before);
     Ok(())
+}
+
+/// The checks of a source of `block-dirty-bitmap-merge`: it is read only.
+pub(crate) fn check_merge_source(bitmap: &Bitmap) -> Result<(), QmpError> {
+    bitmap.check(Use::AllowReadonly)
 }
 
 /// The checks of `block-dirty-bitmap-remove`: an inconsistent bitmap can be removed.

@@ -203,7 +203,7 @@ fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
 pub(crate) fn step(w: &mut World, index: GuestIx) {
     match w.guest(index).stage {
         Stage::Idle => begin(w, index),
-        Stage::InFlight { .. } => lands(w, index),
+        Stage::InFlight { .. } => (w.rules().write_lands)(w, index),
         Stage::Landed { .. } => ends(w, index),
         Stage::Saving { .. } => panic!("internal: a guest that waits for copies has no step"),
     }
@@ -246,7 +246,7 @@ fn save_next(w: &mut World, index: GuestIx) {
     };
     let node = *node;
     let Some(filter) = below.pop() else {
-        return begin_io(w, index, node);
+        return (w.rules().begin_io)(w, index, node);
     };
     let NodeKind::Filter { job, .. } = w.node(filter).kind else {
         panic!("internal: only filters are inserted above a source");
@@ -298,7 +298,7 @@ fn note_done(w: &mut World, index: GuestIx, job: JobIx) {
 }
 
 /// The request's own I/O starts.
-fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
+pub(crate) fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
     let request = w
         .guest(index)
         .request()
@@ -317,7 +317,7 @@ fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
 }
 
 /// The I/O is done on the host: the data has changed, the request has not ended.
-fn lands(w: &mut World, index: GuestIx) {
+pub(crate) fn lands(w: &mut World, index: GuestIx) {
     let Stage::InFlight { node, fault } = w.guest(index).stage else {
         panic!("internal: no I/O in flight");
     };
@@ -353,7 +353,23 @@ fn lands(w: &mut World, index: GuestIx) {
     };
 }
 
-/// The request ends: the bitmaps record a write, whether it succeeded or failed.
+/// A request's I/O is over: if it is a write, the bitmaps record it, whether it succeeded or failed.
+/// QEMU: `bdrv_co_write_req_finish`.
+pub(crate) fn record_write(w: &mut World, index: GuestIx, node: NodeIx) {
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
+    if !request.changes_data() {
+        return;
+    }
+    w.mark_dirty(node, request.range());
+    for filter in w.node(node).filters.clone() {
+        mark_users(w, filter, request.range());
+    }
+}
+
+/// The request ends.
 fn ends(w: &mut World, index: GuestIx) {
     let Stage::Landed {
         node,
@@ -367,11 +383,8 @@ fn ends(w: &mut World, index: GuestIx) {
         .guest(index)
         .request()
         .expect("internal: a request is in flight");
-    if reached && request.changes_data() {
-        w.mark_dirty(node, request.range());
-        for filter in w.node(node).filters.clone() {
-            mark_users(w, filter, request.range());
-        }
+    if reached {
+        (w.rules().record_write)(w, index, node);
     }
     w.node_mut(node).requests -= 1;
     if request.changes_data() {

@@ -434,9 +434,10 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
     } else {
         property::bitmap::resizes(w, node);
         w.change_image(&chain, false, |image, below| image.resize(below, size));
+        let resize_bitmap = w.rules().resize_bitmap;
         for listed in &mut w.node_mut(node).listed {
             if let crate::node::Listed::Bitmap(bitmap) = listed {
-                bitmap.resize(size);
+                resize_bitmap(bitmap, size);
             }
         }
         w.node_mut(node).written = true;

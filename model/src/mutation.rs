@@ -52,7 +52,27 @@ catalogue! {
     start_in_prepare
     // Pause, resume, cancel, sleep.
     // Bitmaps.
+    bits_past_the_old_end
     bitmap_cleared_on_failure
+    successor_lost_on_failure
+    early_error_keeps_bitmap_busy
+    negative_speed_keeps_bitmap_busy
+    cancel_keeps_bitmap_busy
+    merge_from_busy_bitmap
+    merge_into_empty_bitmap
+    merge_undone_by_half
+    persistence_lost
+    recording_switched_on
+    mark_at_submit
+    failed_write_not_marked
+    bitmap_added_in_flight
+    parent_goes_on_recording
+    bits_past_the_new_end
+    // Copying.
+    no_drain_at_start
+    // What users have met.
+    copy_bitmap_filled_twice
+    copy_bitmap_filled_late
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::event::Reply;
 use crate::job;
 use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, NodeKind, Opener};
+use crate::node::{ALL_NODES, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
@@ -281,9 +281,9 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
     if let Action::Backup(request) = action {
         return prepare_backup(w, t, index, stage, request);
     }
-    let busy = property::bitmap::busy_in(w, action);
+    let asked = property::bitmap::asks(w, action);
     let done = prepare_simple(w, action, &mut t.prepared[index]);
-    property::bitmap::prepared(w, action, &t.prepared[index], done.is_ok(), busy);
+    property::bitmap::prepared(w, action, &t.prepared[index], done.is_ok(), asked);
     match done {
         Ok(()) => {
             // Nothing holds the nodes of bitmap actions: guests in iothreads may write between two of them.
@@ -335,7 +335,7 @@ fn prepare_simple(w: &mut World, action: &Action, prepared: &mut Prepared) -> Re
             dirty_bitmap::named_mut(w, node, bitmap).disabled = true;
         }
         Action::BitmapMerge { target, sources } => {
-            let (node, undo) = dirty_bitmap::merge(w, target, sources)?;
+            let (node, undo) = (w.rules().merge_sources)(w, target, sources)?;
             *prepared = match undo {
                 Some(undo) => Prepared::Merged(node, target.name.clone(), Box::new(undo)),
                 // No source: QEMU frees a copy that was never made.
@@ -376,14 +376,14 @@ fn prepare_backup(
                 return t.fails(w, error);
             }
             let nodes = 1 << w.image_under(source);
-            let drain = w.drain_begin(nodes);
+            let drain = (w.rules().drain_source)(w, nodes);
+            let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
-                drain: Some(drain),
+                drain,
                 target: None,
                 job: None,
             };
-            let next = t.at(Stage::Prepare(index, BackupStage::Drained));
-            Flow::Become(next, Wait::Quiet(nodes))
+            Flow::Become(t.at(Stage::Prepare(index, BackupStage::Drained)), wait)
         }
         BackupStage::Drained if request.drive => {
             if let Err(error) = create_target(w, source, request) {
@@ -412,6 +412,11 @@ fn prepare_backup(
         }
         BackupStage::Create => create_job(w, t, index, source, request),
     }
+}
+
+/// A backup's source is drained until the transaction is over.
+pub(crate) fn drain_source(w: &mut World, nodes: NodeSet) -> Option<u32> {
+    Some(w.drain_begin(nodes))
 }
 
 fn create_job(

@@ -237,7 +237,7 @@ fn merge_without_merging(w: &mut World) {
         sources: vec![on_b0()],
     };
     let prepared = Prepared::Merged(SOURCE, "b1".into(), undo);
-    bitmap::prepared(w, &action, &prepared, true, None);
+    bitmap::prepared(w, &action, &prepared, true, bitmap::Asked::default());
 }
 
 fn sleeping_guest(w: &mut World) {
@@ -338,8 +338,8 @@ const CASES: &[(&str, At, Tamper)] = &[
     ("start-barrier", At::Copying, |w| { w.copy_mut(JOB).ghost.instant = None; data::starts(w, JOB); }),
     ("busy-exclusion", At::Copying, |w| {
         let action = Action::BitmapClear(on_b0());
-        let busy = bitmap::busy_in(w, &action);
-        bitmap::prepared(w, &action, &Prepared::Nothing, true, busy);
+        let asked = bitmap::asks(w, &action);
+        bitmap::prepared(w, &action, &Prepared::Nothing, true, asked);
     }),
     ("frozen-parent", At::Copying, |w| { b0(w).clear(); }),
     ("busy-ends", At::Returned, |w| { let settling = bitmap::settles(w, JOB); bitmap::settled(w, JOB, settling); }),

@@ -4,10 +4,10 @@
 
 use super::Mutation;
 use crate::backup::{self, Sync};
-use crate::bitmap::Bitmap;
 use crate::block_copy::BlockCopy;
+use crate::monitor;
 use crate::name::Name;
-use crate::world::World;
+use crate::world::{NodeIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
     name: "bits-past-the-old-end",
@@ -19,15 +19,17 @@ pub(super) const MUTATION: Mutation = Mutation {
     story: "bugs/grow-and-shrink",
     dialect: "10.0",
     plant: |rules| {
-        rules.resize_bitmap = resize_but_search_as_before;
+        rules.resize_bitmaps = resize_but_search_as_before;
         rules.fill_copy_bitmap = fill_by_searching;
     },
 };
 
-fn resize_but_search_as_before(bitmap: &mut Bitmap, size: u64) {
-    let searched = bitmap.searched;
-    bitmap.resize(size);
-    bitmap.searched = searched;
+fn resize_but_search_as_before(w: &mut World, node: NodeIx, size: u64) {
+    let ends: Vec<u64> = w.node(node).bitmaps().map(|bitmap| bitmap.searched).collect();
+    monitor::resize_bitmaps(w, node, size);
+    for (bitmap, end) in w.node_mut(node).bitmaps_mut().zip(ends) {
+        bitmap.searched = end;
+    }
 }
 
 fn fill_by_searching(w: &World, copy: &mut BlockCopy, sync: Sync, bitmap: Option<&Name>) {

@@ -8,7 +8,7 @@ use crate::world::{NodeIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
     name: "parent-goes-on-recording",
-    bug: "bug-of-B5",
+    bug: "bug-B5-disable",
     what: "A bitmap that a job holds still marks what guests write, so it is not what the job has taken over.",
     reference: "inferred: no record; it is what the promise that a parent stands still is there for",
     breaks: "frozen-parent",

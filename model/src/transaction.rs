@@ -593,7 +593,7 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         drain: Some(drain), ..
     }) = t.prepared.get(index)
     {
-        w.drain_end(*drain);
+        (w.rules().release_source)(w, *drain);
     }
     meanwhile(w, t.at(Stage::Clean(place + 1)))
 }

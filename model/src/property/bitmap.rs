@@ -13,7 +13,7 @@ use crate::node::NodeKind;
 use crate::property::Witness;
 use crate::runs::Bits;
 use crate::transaction::{Action, BitmapName, Prepared};
-use crate::world::{GuestIx, JobIx, NodeIx, World};
+use crate::world::{JobIx, NodeIx, World};
 
 /// The ghost of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -590,22 +590,6 @@ fn broken_debt(w: &World, owed: &Owed, bitmap: Option<&Bitmap>) -> Option<Broken
         (_, Hold::Idle | Hold::Removing) => {
             lost(first_missing(bitmap.dirty_bits(), &owed.now)?, "bitmap")
         }
-    }
-}
-
-/// The copy-before-write of a guest's write failed: its request must fail too.
-pub(crate) fn saving_failed(w: &mut World, guest: GuestIx) {
-    w.witness(Witness::CbwFailed);
-    let entry = w.guest(guest);
-    let fails = matches!(
-        entry.stage,
-        crate::guest::Stage::Landed { result: Err(_), .. }
-    );
-    if !fails {
-        let name = entry.name.clone();
-        let message =
-            format!("the old data under a write of {name} was not saved, and the write goes on");
-        w.breaks("cbw-failure-visible", message);
     }
 }
 

@@ -264,6 +264,11 @@ fn twin(w: &mut World) {
     says_as(w, None, status(Status::Created));
 }
 
+fn unsaved_write(w: &mut World) {
+    stuck_guest(w);
+    data::write_goes_on(w, 1, JOB);
+}
+
 fn stuck_guest(w: &mut World) {
     let (node, below) = (SOURCE, Vec::new());
     w.guest_mut(1).stage = Stage::Saving { node, below };
@@ -303,7 +308,7 @@ const CASES: &[(&str, At, Tamper)] = &[
     }),
     ("one-terminal-event", At::Concluded, |w| w.emit(completed(None))),
     ("event-order", At::Copying, |w| w.emit(completed(None))),
-    ("terminal-is-final", At::Copying, |w| says_as(w, Some(Status::Pending), completed(None))),
+    ("terminal-is-final", At::Returned, |w| says_as(w, Some(Status::Pending), completed(None))),
     ("no-run-after-return", At::Returned, |w| crate::backup::run(w, JOB)),
     ("pause-is-quiescent", At::Copying, |w| crate::job::set_status(w, JOB, Status::Paused)),
     ("pause-balance", At::Copying, |w| w.job_mut(JOB).user_paused = true),
@@ -364,7 +369,7 @@ const CASES: &[(&str, At, Tamper)] = &[
     ("disjoint-tasks", At::Copying, |w| data::claimed(w, JOB, Caller::Guest(1), 64 << 10..128 << 10)),
     ("no-write-after-end", At::Copying, |w| data::is_over(w, JOB)),
     ("guest-write-completes", At::Idle, stuck_guest),
-    ("cbw-failure-visible", At::Copying, |w| bitmap::saving_failed(w, 1)),
+    ("cbw-failure-visible", At::Copying, unsaved_write),
     ("failed-copy-is-left", At::Copying, |w| data::task_ended(w, JOB, 0..65536, Some(Operation::Write))),
     ("progress-sane", At::Copying, |w| data::succeeded(w, JOB)),
     ("worker-bound", At::Copying, |w| w.copy_mut(JOB).workers_max = 0),

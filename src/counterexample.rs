@@ -346,10 +346,7 @@ mod tests {
 
     #[test]
     fn an_expectation_is_the_same_on_its_line_and_in_its_way() {
-        let breach = |property, message: &str| Breach {
-            property,
-            message: message.to_owned(),
-        };
+        let breach = |property, message: &str| Breach::new(property, message.to_owned());
         let check = |one: Breach, other: Breach, same: bool| {
             assert_eq!(is_same(&one, &other), same, "{one} / {other}");
         };

@@ -156,10 +156,14 @@ mod tests {
     #[test]
     fn defects_belong_to_dialects() {
         for defect in DEFECTS {
-            let lives = |dialect: &&Dialect| dialect.has(defect);
-            assert!(DIALECTS.iter().copied().any(|dialect| lives(&dialect)));
-            let repaired = DIALECTS.map(Dialect::fixed);
-            assert!(!repaired.iter().any(|dialect| lives(dialect)));
+            assert!(DIALECTS.iter().any(|dialect| dialect.has(defect)));
+            assert!(!DIALECTS.iter().any(|dialect| dialect.fixed().has(defect)));
+        }
+        for dialect in DIALECTS {
+            let fixed = dialect.fixed();
+            assert_eq!(Dialect::of_version(fixed.name), Ok(fixed));
+            assert_eq!(fixed.fixed().name, fixed.name);
+            assert_eq!(fixed.release(), dialect.name);
         }
     }
 }

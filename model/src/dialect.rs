@@ -6,17 +6,22 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::defect::{self, Defect};
+use crate::defect::{DEFECTS, Defect};
+use crate::mutation::Mutation;
+use crate::rules::Rules;
 
 /// One QEMU release line, as far as a QMP client can tell it from another.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Dialect {
-    /// The release on the command line: `7.2` or `10.0`.
-    pub release: &'static str,
-    /// What it is called: the release, with ` fixed` behind it if it is a repaired one.
+    /// The name on the command line: `7.2` or `10.0`, or `10.0+NAME` with the [`Mutation`] of that name planted, or
+    /// `10.0+fixed` with the defects repaired.
     pub name: &'static str,
-    /// What it is known to do wrong; nothing if it is a repaired one.
+    /// What it is known to do wrong; nothing if it is repaired.
     pub defects: &'static [&'static Defect],
+    /// The rules that planted bugs replace.
+    pub rules: Rules,
+    /// The promise that nobody looks at, to see what it is good for.
+    pub unwatched: Option<&'static str>,
     /// `qmp_transaction` commits (starts jobs) and cleans (ends drains) in reverse action order, since 8.1.
     /// Shown by `10.0.2/test_transaction_failure.0.jsonl`: drive1 runs first.
     pub transaction_reversed: bool,
@@ -35,16 +40,12 @@ pub struct Dialect {
     pub resize_names_blocker: bool,
 }
 
-const V7_2: Dialect = Dialect {
-    release: "7.2",
+/// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
+pub static QEMU_7_2: Dialect = Dialect {
     name: "7.2",
-    defects: &[
-        &defect::GROUPED_ABORT_HANGS,
-        &defect::ENABLE_ROLLBACK_CRASHES,
-        &defect::ENABLE_ROLLBACK_DISABLES,
-        &defect::MERGE_OF_NOTHING_CRASHES,
-        &defect::BITMAP_ON_FILTER_VANISHES,
-    ],
+    defects: &DEFECTS,
+    rules: Rules::QEMU,
+    unwatched: None,
     transaction_reversed: false,
     grouped_checked_first: false,
     grouped_refusal_noun: "Transaction",
@@ -53,10 +54,12 @@ const V7_2: Dialect = Dialect {
     resize_names_blocker: false,
 };
 
-const V10_0: Dialect = Dialect {
-    release: "10.0",
+/// QEMU 10.0 (recorded with 10.0.2).
+pub static QEMU_10_0: Dialect = Dialect {
     name: "10.0",
-    defects: V7_2.defects,
+    defects: &DEFECTS,
+    rules: Rules::QEMU,
+    unwatched: None,
     transaction_reversed: true,
     grouped_checked_first: true,
     grouped_refusal_noun: "transaction",
@@ -65,31 +68,20 @@ const V10_0: Dialect = Dialect {
     resize_names_blocker: true,
 };
 
-/// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
-pub static QEMU_7_2: Dialect = V7_2;
-
-/// QEMU 10.0 (recorded with 10.0.2).
-pub static QEMU_10_0: Dialect = V10_0;
-
-/// QEMU 7.2, its known defects repaired.
-static QEMU_7_2_FIXED: Dialect = Dialect {
-    name: "7.2 fixed",
-    defects: &[],
-    ..V7_2
-};
-
-/// QEMU 10.0, its known defects repaired.
-static QEMU_10_0_FIXED: Dialect = Dialect {
-    name: "10.0 fixed",
-    defects: &[],
-    ..V10_0
-};
-
 /// Every dialect, oldest first.
 pub static DIALECTS: [&Dialect; 2] = [&QEMU_7_2, &QEMU_10_0];
 
-/// The same, repaired.
-static REPAIRED: [&Dialect; 2] = [&QEMU_7_2_FIXED, &QEMU_10_0_FIXED];
+/// What stands behind a release's name if its defects are repaired: no mutation is called so.
+const FIXED: &str = "fixed";
+
+/// Two dialects of one name are one.
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Dialect) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Dialect {}
 
 impl Dialect {
     /// Does this QEMU have that defect?
@@ -97,33 +89,74 @@ impl Dialect {
         self.defects.iter().any(|known| known.id == defect.id)
     }
 
-    /// Is it a repaired one, without known defects?
-    pub fn is_fixed(&self) -> bool {
-        REPAIRED.iter().any(|repaired| repaired.name == self.name)
-    }
-
-    /// The same release with its known defects repaired.
+    /// The dialect with its known defects repaired. It is kept for as long as the process lives.
+    #[must_use]
     pub fn fixed(&self) -> &'static Dialect {
-        let repaired = REPAIRED.into_iter();
-        let mut same = repaired.filter(|repaired| repaired.release == self.release);
-        same.next()
-            .expect("internal: each release has a repaired one")
+        let name = match self.defects {
+            [] => self.name,
+            _ => format!("{}+{FIXED}", self.name).leak(),
+        };
+        Box::leak(Box::new(Dialect {
+            name,
+            defects: &[],
+            ..self.clone()
+        }))
     }
 
-    /// The dialect of that [`Dialect::name`], repaired or not.
-    pub fn named(name: &str) -> Option<&'static Dialect> {
-        let all = DIALECTS.into_iter().chain(REPAIRED);
-        all.into_iter().find(|dialect| dialect.name == name)
-    }
-
-    /// The dialect of a full version such as `7.2.22`, or of a bare name such as `10.0`.
-    pub fn of_version(version: &str) -> Option<&'static Dialect> {
-        DIALECTS.into_iter().find(|dialect| {
+    /// The dialect of a full version such as `7.2.22`, or of a bare name such as `10.0`; `10.0+NAME` has the
+    /// [`Mutation`] of that name planted, `10.0+fixed` its known defects repaired.
+    ///
+    /// # Errors
+    /// What there is instead.
+    pub fn of_version(text: &str) -> Result<&'static Dialect, String> {
+        let mut words = text.split('+');
+        let version = words.next().unwrap_or_default();
+        let known = DIALECTS.into_iter().find(|dialect| {
             version == dialect.name
                 || version
                     .strip_prefix(dialect.name)
                     .is_some_and(|rest| rest.starts_with('.'))
+        });
+        let Some(dialect) = known else {
+            let known: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+            return Err(format!(
+                "no dialect '{version}' (there are: {})",
+                known.join(", ")
+            ));
+        };
+        words.try_fold(dialect, |dialect, name| {
+            if name == FIXED {
+                return Ok(dialect.fixed());
+            }
+            let planted = Mutation::called(name).ok_or_else(|| format!("no mutation '{name}'"))?;
+            Ok(dialect.with(planted))
         })
+    }
+
+    /// The release without what is planted in it: `10.0`.
+    pub fn release(&self) -> &'static str {
+        self.name.split('+').next().unwrap_or(self.name)
+    }
+
+    /// The dialect with a bug planted in it. It is kept for as long as the process lives, like those that are
+    /// written down here.
+    #[must_use]
+    pub fn with(&self, mutation: &Mutation) -> &'static Dialect {
+        let mut planted = Dialect {
+            name: format!("{}+{}", self.name, mutation.name).leak(),
+            ..self.clone()
+        };
+        (mutation.plant)(&mut planted.rules);
+        Box::leak(Box::new(planted))
+    }
+
+    /// The dialect in which nobody looks at one of the [`PROPERTIES`](crate::property::PROPERTIES).
+    #[must_use]
+    pub fn without(&self, property: &'static str) -> &'static Dialect {
+        Box::leak(Box::new(Dialect {
+            unwatched: Some(property),
+            ..self.clone()
+        }))
     }
 }
 
@@ -131,10 +164,7 @@ impl FromStr for &'static Dialect {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Dialect::of_version(text).ok_or_else(|| {
-            let known: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-            format!("no dialect '{text}' (there are: {})", known.join(", "))
-        })
+        Dialect::of_version(text)
     }
 }
 

@@ -25,6 +25,7 @@ use sim::shrink::{self, Shrunk, Size, shrink};
 use sim::strategy::{Replay, Strategy};
 
 use crate::cli::Format;
+use crate::defects;
 use crate::failures;
 use crate::stage::{Loaded, STEPS_MAX};
 
@@ -233,6 +234,7 @@ impl Counterexample {
             );
             footer.push(("lost", words));
         }
+        footer.extend(defects::footer(found.loaded, &self.breach));
         let again = file.map(|file| format!("blockrace replay {}", file.display()));
         footer.push(("again", again.unwrap_or_else(|| found.again.clone())));
         let Loaded { name, story, .. } = found.loaded;

@@ -203,7 +203,11 @@ impl Breach {
 
 impl Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.property, self.message)
+        write!(f, "{}: {}", self.property, self.message)?;
+        match self.known {
+            Some(known) => write!(f, " (the known defect {known})"),
+            None => Ok(()),
+        }
     }
 }
 

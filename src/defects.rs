@@ -117,11 +117,11 @@ pub fn print(out: &mut impl Write, shown: &[Shown]) -> io::Result<()> {
         for row in rows {
             let Shown {
                 scenario,
-                dialect,
                 property,
                 steps,
                 ..
             } = row;
+            let dialect = row.dialect.name;
             let least = if row.shortest {
                 ", the shortest way"
             } else {
@@ -129,7 +129,7 @@ pub fn print(out: &mut impl Write, shown: &[Shown]) -> io::Result<()> {
             };
             writeln!(
                 out,
-                "    {scenario:<width$}  QEMU {dialect}  breaks {property} after {steps} steps{least}"
+                "    {scenario:<width$}  QEMU {dialect:<5}  breaks {property} after {steps} steps{least}"
             )?;
         }
     }

@@ -817,6 +817,7 @@ pub(crate) fn detach(w: &mut World, index: JobIx) -> bool {
         .listed
         .retain(|listed| *listed != Listed::Copy(index));
     w.node_mut(source).filters.retain(|&other| other != filter);
+    property::bitmap::go_with(w, filter);
     w.remove_node(filter);
     w.node_mut(target).target_of = None;
     let target = w.node(target);

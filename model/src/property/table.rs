@@ -1,7 +1,7 @@
 //! The table of promises: a row each.
 
 use super::{Kind, Property};
-use Kind::{NotModelled, RestExcept, Step, StepExcept, Structural};
+use Kind::{NotModelled, Rest, Step, StepExcept, Structural};
 
 const fn row(
     id: &'static str,
@@ -88,8 +88,7 @@ pub const PROPERTIES: &[Property] = &[
         "block_job_error_action, block_job_user_resume", Step),
     row("job-ends", &["J14", "J15", "J17", "G8"],
         "Every job ends, or waits for a named action of the user.",
-        "the copy loop makes progress; job_enter after cancel and resume; job_completed_txn_abort waits for all",
-        RestExcept("a group with a job that was never started is aborted: its command hangs (bug-A1)")),
+        "the copy loop makes progress; job_enter after cancel and resume; job_completed_txn_abort waits for all", Rest),
     row("dismiss-works", &["J18"],
         "A job that the user is to dismiss can be queried until then, and is gone after.",
         "job_conclude, job_dismiss", Step),
@@ -147,10 +146,10 @@ pub const PROPERTIES: &[Property] = &[
     row("atomic-prepare", &["T1"],
         "A transaction that failed leaves no job, and the bitmaps and their flags as they were.",
         "the abort functions of qmp_transaction, in reverse order",
-        StepExcept("an enable that is rolled back disables a bitmap that recorded (bug-A3); guests' bits set meanwhile are lost")),
+        StepExcept("bits that guests set between the clear or merge of a failing transaction and its rollback are lost")),
     row("abort-safe", &["T2"],
         "The rollback of an action whose prepare failed early touches nothing.",
-        "guards in the abort functions", NotModelled("every case in which it would matter is a live bug: the process dies (bug-A2)")),
+        "guards in the abort functions", Step),
     // ---- data
     row("no-recopy", &["D3"],
         "A cluster that was copied is not copied again by the same job.",
@@ -169,8 +168,7 @@ pub const PROPERTIES: &[Property] = &[
         "permissions", Structural("copy tasks have one function that writes, and it takes the target")),
     row("guest-write-completes", &["D9"],
         "Every request of a guest ends: it waits for finitely many copies, never for a limiter, a pause or a stopped job.",
-        "cbw_do_copy_before_write runs in the guest's coroutine, without the limiter",
-        RestExcept("all stands still behind a command that hangs (bug-A1)")),
+        "cbw_do_copy_before_write runs in the guest's coroutine, without the limiter", Rest),
     row("cbw-failure-visible", &["D10"],
         "A guest's write goes on only when the old data under it is saved; if that cannot be saved, it fails.",
         "cbw_do_copy_before_write, on-cbw-error=break-guest-write", Step),
@@ -189,8 +187,7 @@ pub const PROPERTIES: &[Property] = &[
     // ---- the monitor and the whole
     row("no-deadlock", &["J16"],
         "When nothing can happen any more, nothing is waited for: every command has its reply, every drained section its end.",
-        "nested event loops wait only for what can happen",
-        RestExcept("a grouped transaction that fails in prepare waits for a job that never starts (bug-A1)")),
+        "nested event loops wait only for what can happen", Rest),
     row("one-reply", &["M1"],
         "Every command gets one reply, in the order of the commands.",
         "monitor_qmp_dispatcher_co", Step),
@@ -199,5 +196,5 @@ pub const PROPERTIES: &[Property] = &[
         "handlers run to their end in the main thread", Structural("the next handler begins after the reply")),
     row("no-crash", &["M3"],
         "No sequence of commands ends the process.",
-        "guards and assertions", NotModelled("every crash that the model knows is a live bug of QEMU (bug-A2)")),
+        "guards and assertions", Step),
 ];

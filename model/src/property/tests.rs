@@ -362,7 +362,12 @@ const CASES: &[(&str, At, Tamper)] = &[
         let before = transaction::before(w);
         let bitmap = Bitmap::new(Some("b1".into()), 65536, 512 << 10);
         w.node_mut(SOURCE).listed.push(Listed::Bitmap(bitmap));
-        transaction::over(w, &[], &[], Some(&before), true);
+        transaction::over(w, &[], Some(&before), true);
+    }),
+    ("abort-safe", At::Idle, |w| {
+        let before = transaction::before_undoing(w, &Prepared::Added);
+        b0(w).disabled = true;
+        transaction::undone(w, &Action::BitmapEnable(on_b0()), before.as_deref());
     }),
     ("no-recopy", At::Copying, |w| data::claimed(w, JOB, Caller::Guest(1), 0..65536)),
     ("only-scope", At::Copying, |w| data::claimed(w, JOB, Caller::Guest(1), 320 << 10..512 << 10)),
@@ -376,6 +381,7 @@ const CASES: &[(&str, At, Tamper)] = &[
     ("throttle-only-background", At::Copying, sleeping_guest),
     ("no-deadlock", At::Idle, |w| { w.drain_begin(1 << SOURCE); }),
     ("one-reply", At::Idle, |w| w.say_reply(Reply::Done)),
+    ("no-crash", At::Copying, |w| { crate::process::dies(w, "somebody pulled the plug"); }),
 ];
 
 #[test]

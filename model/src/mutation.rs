@@ -74,11 +74,13 @@ catalogue! {
     early_error_keeps_bitmap_busy
     negative_speed_keeps_bitmap_busy
     cancel_keeps_bitmap_busy
+    cancel_forgets_uncopied
     merge_from_busy_bitmap
     merge_into_empty_bitmap
     merge_undone_by_half
     persistence_lost
     recording_switched_on
+    recording_switched_off
     mark_at_submit
     failed_write_not_marked
     bitmap_added_in_flight
@@ -98,6 +100,7 @@ catalogue! {
     // What users have met.
     copy_bitmap_filled_twice
     copy_bitmap_filled_late
+    only_first_bitmap_settled
 }
 
 #[cfg(test)]

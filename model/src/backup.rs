@@ -373,9 +373,7 @@ fn create_frozen(
             "Source and target image have different sizes",
         ));
     }
-    let cluster = CLUSTER_MIN
-        .max(target_cluster.unwrap_or(0))
-        .max(request.cluster_min);
+    let cluster = (w.rules().copy_cluster)(request, target_cluster);
     if let Some(name) = &request.filter_node_name
         && w.find_node(name).is_some()
     {
@@ -473,6 +471,14 @@ fn create_frozen(
     Ok(index)
 }
 
+/// The cluster of a copy in bytes: never less than the target's, or copying a part of that would hide what is below
+/// the rest of it. QEMU: `block_copy_calculate_cluster_size`.
+pub(crate) fn copy_cluster(request: &BackupRequest, of_target: Option<u64>) -> u64 {
+    CLUSTER_MIN
+        .max(of_target.unwrap_or(0))
+        .max(request.cluster_min)
+}
+
 /// A node that is being backed up lets nobody but its filter write it: `bdrv_refresh_perms`.
 fn check_target_not_backed_up(
     w: &mut World,
@@ -564,9 +570,8 @@ fn step(w: &mut World, index: JobIx) -> bool {
         At::Then(Then::Look) => look(w, index),
         At::Then(Then::Copy) => {
             go_to(w, index, At::AwaitCall);
-            let copy = w.copy(index);
-            let end = copy.len.div_ceil(copy.cluster) * copy.cluster;
-            block_copy::begin_call(w, index, Caller::Job, (0, end));
+            let range = (w.rules().job_range)(w.copy(index));
+            block_copy::begin_call(w, index, Caller::Job, range);
             w.job(index).backup.at == At::AwaitCall && look(w, index)
         }
         At::Then(Then::Idle) => idle(w, index),
@@ -582,6 +587,11 @@ fn step(w: &mut World, index: JobIx) -> bool {
         // Nobody may enter it then: the promise `no-run-after-return`.
         At::Scanning(_) | At::Returned => false,
     }
+}
+
+/// What the background call is to copy: all of the source, up to the end of its last cluster.
+pub(crate) fn job_range(copy: &BlockCopy) -> (u64, u64) {
+    copy.clusters(&(0..copy.len))
 }
 
 fn go_to(w: &mut World, index: JobIx, at: At) -> bool {
@@ -807,6 +817,7 @@ pub(crate) fn detach(w: &mut World, index: JobIx) -> bool {
         .listed
         .retain(|listed| *listed != Listed::Copy(index));
     w.node_mut(source).filters.retain(|&other| other != filter);
+    property::bitmap::go_with(w, filter);
     w.remove_node(filter);
     w.node_mut(target).target_of = None;
     let target = w.node(target);

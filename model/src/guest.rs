@@ -16,7 +16,7 @@ use crate::image::Fill;
 use crate::main_loop::{Flow, Frame};
 use crate::name::Name;
 use crate::node::{Listed, NodeKind};
-use crate::property;
+use crate::property::{self, Witness};
 use crate::world::{GuestIx, JobIx, NodeIx, World};
 
 /// One request.
@@ -68,7 +68,8 @@ impl Request {
         }
     }
 
-    fn range(&self) -> Range<u64> {
+    /// The bytes that it is about.
+    pub fn range(&self) -> Range<u64> {
         match *self {
             Request::Write { offset, len, .. }
             | Request::WriteZeroes { offset, len }
@@ -78,7 +79,8 @@ impl Request {
         }
     }
 
-    fn changes_data(&self) -> bool {
+    /// Does it change what the drive holds?
+    pub fn changes_data(&self) -> bool {
         matches!(self, Request::Write { .. } | Request::WriteZeroes { .. })
     }
 }
@@ -262,11 +264,11 @@ pub(crate) fn begin(w: &mut World, index: GuestIx) {
         Vec::new()
     };
     w.guest_mut(index).stage = Stage::Saving { node, below };
-    save_next(w, index);
+    (w.rules().save_old_data)(w, index);
 }
 
 /// The next filter's copy-before-write call; after the last, the I/O itself.
-fn save_next(w: &mut World, index: GuestIx) {
+pub(crate) fn save_next(w: &mut World, index: GuestIx) {
     let Stage::Saving { node, below } = &mut w.guest_mut(index).stage else {
         panic!("internal: the guest is not saving old data");
     };
@@ -299,11 +301,12 @@ pub(crate) fn copied(w: &mut World, index: GuestIx, job: JobIx, failed: Option<E
                 result,
                 reached: false,
             };
-            property::bitmap::saving_failed(w, index);
+            w.witness(Witness::CbwFailed);
         }
         None => {
+            property::data::write_goes_on(w, index, job);
             note_done(w, index, job);
-            save_next(w, index);
+            (w.rules().save_old_data)(w, index);
         }
     }
 }

@@ -87,7 +87,26 @@ catalogue! {
     parent_goes_on_recording
     bits_past_the_new_end
     // Copying.
+    copy_between_dirty_areas
+    small_cluster_target
+    unaligned_tail
+    last_cluster_cut_short
+    progress_on_failure
+    last_result_wins
+    no_look_after_the_wait
+    no_wait_for_an_overlap
+    clear_after_copy
+    lost_wakeup
+    copy_after_write
+    filter_removed_before_copy_ends
+    top_copies_new_clusters
+    two_points_in_time
     no_drain_at_start
+    always_mode_forgets
+    throttled_guest
+    failure_gives_back_too_much
+    ignored_save_failure
+    failed_copy_forgotten
     // Contexts, the graph and drained sections.
     clean_holds_the_context
     drain_outlives_a_failure

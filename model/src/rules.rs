@@ -4,18 +4,23 @@
 //! (`(w.rules().settle_bitmap)(w, job)`), and so does not know of it. The table of a QEMU without planted bugs is
 //! [`Rules::QEMU`]: each row names the function that a reader looks for.
 
+use std::ops::Range;
+
 use crate::backup::{self, BackupRequest, Sync};
 use crate::bitmap::{Bitmap, Undo};
-use crate::block_copy::{self, BlockCopy, Caller};
+use crate::block_copy::{self, BlockCopy, Call, Caller, Removed};
 use crate::dirty_bitmap;
 use crate::error::{Errno, QmpError};
 use crate::event::{ErrorAction, Operation};
+use crate::group::{self, FinalizeStage};
 use crate::guest;
+use crate::image::Fill;
 use crate::job::{self, Job};
 use crate::main_loop::{self, Flow};
 use crate::monitor;
 use crate::name::Name;
 use crate::node::NodeSet;
+use crate::runs::Runs;
 use crate::transaction::{self, BitmapName, Transaction};
 use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 
@@ -46,6 +51,32 @@ pub struct Rules {
     pub set_speed: fn(&mut World, JobIx, u64),
 
     // The copies of a call.
+    /// The unit of copying, in bytes, by the request and the target's cluster.
+    pub(crate) copy_cluster: fn(&BackupRequest, Option<u64>) -> u64,
+    /// The bytes that a job's background call goes over.
+    pub(crate) job_range: fn(&BlockCopy) -> (u64, u64),
+    /// What a call claims next.
+    pub(crate) next_area: fn(&BlockCopy, &Call) -> Option<Range<u64>>,
+    /// What was claimed is not left to copy.
+    pub(crate) take: fn(&mut BlockCopy, Range<u64>),
+    /// The rate limiter's sleep of a job is over.
+    pub(crate) sleep_over: fn(&mut World, JobIx),
+    /// A pass of a call is over: whether it goes on at once.
+    pub(crate) end_pass: fn(&mut World, JobIx, Caller) -> bool,
+    /// A call that waited goes on.
+    pub(crate) go_on: fn(&mut World, JobIx, Caller),
+    /// Who waits for the task that begins at that byte.
+    pub(crate) waiters: fn(&BlockCopy, u64) -> Vec<Caller>,
+    /// A task has ended, well or not.
+    pub(crate) remove_task: fn(&mut BlockCopy, u64, Option<(Operation, Errno)>) -> Removed,
+    /// A task writes to the target.
+    pub(crate) write_target: fn(&mut World, JobIx, &Runs<Fill>),
+    /// A guest's write has old data saved before it changes anything.
+    pub(crate) save_old_data: fn(&mut World, GuestIx),
+    /// A job's filter has saved the old data under a guest's write, or could not.
+    pub(crate) guest_copied: fn(&mut World, GuestIx, JobIx, Option<Errno>),
+    /// One job of a group is ended.
+    pub(crate) finalize_one: fn(&mut World, JobIx, FinalizeStage) -> Flow,
     /// Must a call wait for its rate limiter?
     pub is_limited: fn(&World, JobIx, Caller) -> bool,
     /// Must a call wait for a free worker?
@@ -150,6 +181,19 @@ impl Rules {
         begin_io: guest::begin_io,
         write_lands: guest::lands,
         record_write: guest::record_write,
+        copy_cluster: backup::copy_cluster,
+        job_range: backup::job_range,
+        next_area: block_copy::next_area,
+        take: block_copy::take,
+        sleep_over: block_copy::sleep_over,
+        end_pass: block_copy::end_pass,
+        go_on: block_copy::go_on,
+        waiters: block_copy::waiters,
+        remove_task: block_copy::remove_task,
+        write_target: block_copy::write_target,
+        save_old_data: guest::save_next,
+        guest_copied: guest::copied,
+        finalize_one: group::finalize_one,
     };
 }
 

@@ -8,12 +8,13 @@ use std::ops::Range;
 use super::{Broken, area};
 use crate::backup::{At, BitmapMode};
 use crate::bitmap::{Bitmap, Hold};
+use crate::defect;
 use crate::name::Name;
 use crate::node::NodeKind;
 use crate::property::Witness;
 use crate::runs::Bits;
 use crate::transaction::{Action, BitmapName, Prepared};
-use crate::world::{GuestIx, JobIx, NodeIx, World};
+use crate::world::{JobIx, NodeIx, World};
 
 /// The ghost of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -164,6 +165,8 @@ fn bitmaps_of(action: &Action) -> Vec<BitmapName> {
         | Action::BitmapEnable(bitmap)
         | Action::BitmapDisable(bitmap)
         | Action::BitmapRemove(bitmap) => vec![bitmap.clone()],
+        // A merge of nothing only looks its target up.
+        Action::BitmapMerge { sources, .. } if sources.is_empty() => Vec::new(),
         Action::BitmapMerge { target, sources } => {
             let on_node = |source: &BitmapName| BitmapName {
                 node: if source.node.is_empty() {
@@ -192,7 +195,7 @@ pub(crate) struct Asked {
 /// A bitmap action is about to be prepared.
 pub(crate) fn asks(w: &World, action: &Action) -> Asked {
     let bitmaps = bitmaps_of(action);
-    let real = |bitmap: &BitmapName| w.node(w.find_node(&bitmap.node)?).bitmap(&bitmap.name);
+    let real = |bitmap: &BitmapName| w.node(w.find_bitmaps(&bitmap.node)?).bitmap(&bitmap.name);
     let marked = bitmaps.first().and_then(real);
     let marked = marked.map_or_else(Bits::new, |bitmap| bitmap.dirty_bits().clone());
     let busy = bitmaps
@@ -236,7 +239,7 @@ pub(crate) fn prepared(
 
 /// A new bitmap owes nothing.
 fn added(w: &mut World, bitmap: &BitmapName) {
-    if let Some(node) = w.find_node(&bitmap.node) {
+    if let Some(node) = w.find_bitmaps(&bitmap.node) {
         w.node_mut(node).ghost.forget(&bitmap.name);
     }
 }
@@ -254,7 +257,7 @@ fn merged(w: &mut World, node: NodeIx, name: &Name, sources: &[BitmapName], mark
         return;
     };
     for source in sources {
-        let Some(from) = w.find_node(&source.node) else {
+        let Some(from) = w.find_bitmaps(&source.node) else {
             continue;
         };
         let entry = w.node(from);
@@ -310,6 +313,18 @@ pub(crate) fn rolled_back(w: &mut World, action: &Action, prepared: &Prepared) {
             }
         }
         _ => {}
+    }
+}
+
+/// A filter is about to go: the user's bitmaps on it go too.
+pub(crate) fn go_with(w: &mut World, filter: NodeIx) {
+    let mut bitmaps = w.node(filter).bitmaps();
+    let name = bitmaps.find_map(|bitmap| bitmap.name.clone());
+    drop(bitmaps);
+    if let Some(name) = name {
+        let message = format!("bitmap {name} is gone with the filter on which it was");
+        w.meets(&defect::BITMAP_ON_FILTER_VANISHES);
+        w.breaks("no-lost-dirty", message);
     }
 }
 
@@ -590,22 +605,6 @@ fn broken_debt(w: &World, owed: &Owed, bitmap: Option<&Bitmap>) -> Option<Broken
         (_, Hold::Idle | Hold::Removing) => {
             lost(first_missing(bitmap.dirty_bits(), &owed.now)?, "bitmap")
         }
-    }
-}
-
-/// The copy-before-write of a guest's write failed: its request must fail too.
-pub(crate) fn saving_failed(w: &mut World, guest: GuestIx) {
-    w.witness(Witness::CbwFailed);
-    let entry = w.guest(guest);
-    let fails = matches!(
-        entry.stage,
-        crate::guest::Stage::Landed { result: Err(_), .. }
-    );
-    if !fails {
-        let name = entry.name.clone();
-        let message =
-            format!("the old data under a write of {name} was not saved, and the write goes on");
-        w.breaks("cbw-failure-visible", message);
     }
 }
 

@@ -1,0 +1,14 @@
+//! What can be wrong with the locking itself, so that it is seen to be noticed.
+
+/// A bug in how locks are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Planted {
+    /// None.
+    #[default]
+    Nothing,
+    /// An actor that finds nothing to do lets go of the locks before it says that it waits: whoever
+    /// changes what it looked at in between does not ring. The lost wake-up.
+    TestsOutside,
+    /// Every other thread takes its locks in descending order: each waits for what the other has.
+    Descending,
+}

@@ -29,8 +29,8 @@ use crate::watch::{self, Watch};
 /// kept.
 pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     refuse_contradictions(args)?;
-    let stories = stage::load_all(&args.scenarios)?;
-    let stages = stage::stages(&stories, args.dialect)?;
+    let (stories, dialects) = stage::cast(&args.scenarios, &args.qemu)?;
+    let stages = stage::stages(&stories, &dialects)?;
     if stages.is_empty() {
         eprintln!("blockrace: nothing to check: no scenario");
         return Ok(Exit::NothingChecked);

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use model::dialect::{DIALECTS, Dialect};
+use model::dialect::{DIALECTS, Dialect, QEMU_10_0};
+use model::mutation::{MUTATIONS, Mutation};
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
@@ -23,7 +24,7 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what there is: scenarios, strategies, dialects, properties, witnesses
+    /// Show what there is: scenarios, strategies, dialects, properties, witnesses, mutations
     List(ListArgs),
     /// Play one scenario under one seed and show its trace
     Run(RunArgs),
@@ -53,6 +54,8 @@ pub enum Listing {
     Properties,
     /// The interesting cases that a search should meet
     Witnesses,
+    /// The bugs that can be planted, and what each breaks
+    Mutations,
 }
 
 /// Arguments of `list`.
@@ -73,6 +76,49 @@ pub enum Format {
     Json,
 }
 
+/// Whose rules are played.
+#[derive(Debug, Args)]
+pub struct Qemu {
+    /// The QEMU release whose rules are played [default: 10.0 for one run, both for a campaign; the schedule's for a
+    /// replay]
+    #[arg(long, value_parser = dialect)]
+    dialect: Option<&'static Dialect>,
+    /// Plant a bug: see `blockrace list mutations`. May be given several times
+    #[arg(long, value_name = "NAME", value_parser = mutation)]
+    mutation: Vec<&'static Mutation>,
+}
+
+impl Qemu {
+    /// The one whose rules are played.
+    pub fn one(&self) -> &'static Dialect {
+        self.chosen().unwrap_or_else(|| self.planted(&QEMU_10_0))
+    }
+
+    /// All whose rules are played.
+    pub fn all(&self) -> Vec<&'static Dialect> {
+        match self.chosen() {
+            Some(dialect) => vec![dialect],
+            None => DIALECTS.map(|dialect| self.planted(dialect)).to_vec(),
+        }
+    }
+
+    /// The one that was named, if one was.
+    pub fn chosen(&self) -> Option<&'static Dialect> {
+        self.dialect.map(|dialect| self.planted(dialect))
+    }
+
+    /// That dialect, with the bugs that are to be planted.
+    pub fn planted(&self, dialect: &'static Dialect) -> &'static Dialect {
+        let mutations = self.mutation.iter();
+        mutations.fold(dialect, |dialect, mutation| dialect.with(mutation))
+    }
+
+    /// The bugs that are planted beside those that a dialect's name says.
+    pub fn mutations(&self) -> &[&'static Mutation] {
+        &self.mutation
+    }
+}
+
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -87,9 +133,9 @@ pub struct RunArgs {
     /// The campaign's strategy
     #[arg(long, default_value = "random")]
     pub strategy: Spec,
-    /// The QEMU release whose rules are played
-    #[arg(long, value_parser = dialect, default_value = "10.0")]
-    pub dialect: &'static Dialect,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
     /// Follow a schedule instead of a seed: one step a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "root", "strategy"])]
     pub schedule: Option<PathBuf>,
@@ -134,9 +180,9 @@ pub enum KeepArg {
 pub struct CheckArgs {
     /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
     pub scenarios: Vec<String>,
-    /// The QEMU release whose rules are played; both if not given
-    #[arg(long, value_parser = dialect)]
-    pub dialect: Option<&'static Dialect>,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
     /// In which order states are visited
     #[arg(long, value_enum, default_value_t)]
     pub order: OrderArg,
@@ -197,9 +243,9 @@ pub struct ReplayArgs {
     /// A shipped scenario's name, or a file; the schedule's `# scenario:` if not given
     #[arg(long, value_name = "S")]
     pub scenario: Option<String>,
-    /// The QEMU release whose rules are played; the schedule's `# dialect:` if not given
-    #[arg(long, value_parser = dialect)]
-    pub dialect: Option<&'static Dialect>,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
     /// Stop where a step is not possible (the default)
     #[arg(long)]
     pub strict: bool,
@@ -233,9 +279,9 @@ pub struct FuzzArgs {
     /// The campaign's root seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub root: u64,
-    /// The QEMU release whose rules are played; both if not given
-    #[arg(long, value_parser = dialect)]
-    pub dialect: Option<&'static Dialect>,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
     /// Who chooses the next step: see `blockrace list strategies`
     #[arg(long, default_value = "random")]
     pub strategy: Spec,
@@ -348,9 +394,9 @@ pub enum TracesFormat {
 pub struct TracesArgs {
     /// A shipped scenario's name, or a file
     pub scenario: String,
-    /// The QEMU release whose rules are played
-    #[arg(long, value_parser = dialect, default_value = "10.0")]
-    pub dialect: &'static Dialect,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
     /// How to write the traces
     #[arg(long, value_enum, default_value_t)]
     pub format: TracesFormat,
@@ -366,9 +412,17 @@ pub struct TracesArgs {
 }
 
 fn dialect(text: &str) -> Result<&'static Dialect, String> {
-    Dialect::of_version(text).ok_or_else(|| {
-        let known: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-        format!("there are: {}", known.join(", "))
+    text.parse()
+}
+
+fn mutation(text: &str) -> Result<&'static Mutation, String> {
+    Mutation::called(text).ok_or_else(|| {
+        let names: Vec<&str> = MUTATIONS.iter().map(|mutation| mutation.name).collect();
+        let near = sim::near::nearest(text, &names, 1);
+        let meant = near
+            .first()
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        format!("`blockrace list mutations` has them all{meant}")
     })
 }
 

@@ -29,8 +29,8 @@ use crate::watch::{self, Watch};
 /// # Errors
 /// What to print: a scenario or a kept failure that cannot be used, or a failure that cannot be kept.
 pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
-    let stories = stage::load_all(&args.scenarios)?;
-    let stages = stage::stages(&stories, args.dialect)?;
+    let (stories, dialects) = stage::cast(&args.scenarios, &args.qemu)?;
+    let stages = stage::stages(&stories, &dialects)?;
     let seeds = args.range();
     if stages.is_empty() || seeds.is_empty() {
         eprintln!("blockrace: nothing to check: no scenario, or no seed in the range");

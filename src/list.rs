@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use model::dialect::DIALECTS;
+use model::mutation::{MUTATIONS, Mutation};
 use model::property::{PROPERTIES, Property, WITNESSES};
 use scenarios::load::SHIPPED;
 use sim::strategy::STRATEGIES;
@@ -27,6 +28,7 @@ pub fn run(args: &ListArgs) -> Result<Exit, String> {
             .map(|dialect| row_of(dialect.name, "QEMU's rules of that release"))
             .collect(),
         Listing::Properties => PROPERTIES.iter().map(property_row).collect(),
+        Listing::Mutations => MUTATIONS.iter().map(mutation_row).collect(),
         Listing::Witnesses => WITNESSES
             .iter()
             .map(|(id, says)| row_of(id, says))
@@ -53,6 +55,16 @@ fn property_row(row: &Property) -> (String, String) {
         about = format!("{about}\n{word}: {remark}");
     }
     row_of(row.id, &about)
+}
+
+/// A planted bug, what it breaks and where.
+fn mutation_row(row: &Mutation) -> (String, String) {
+    let (bug, breaks, story, dialect) = (row.bug, row.breaks, row.story, row.dialect);
+    let about = format!(
+        "{}\n[{bug}] {}\nbreaks {breaks} in {story} (QEMU {dialect})",
+        row.what, row.reference
+    );
+    row_of(row.name, &about)
 }
 
 fn scenarios() -> Result<Vec<(String, String)>, String> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use model::dialect::{DIALECTS, Dialect};
+use model::dialect::Dialect;
 use scenarios::scene::Scene;
 use sim::near;
 use sim::run::{End, Outcome};
@@ -55,7 +55,7 @@ fn repeat(args: &ReplayArgs) -> String {
     if let Some(scenario) = &args.scenario {
         line += &format!(" --scenario {scenario}");
     }
-    if let Some(dialect) = args.dialect {
+    if let Some(dialect) = args.qemu.chosen() {
         line += &format!(" --dialect {dialect}");
     }
     if args.best_effort {
@@ -75,20 +75,18 @@ fn scenario<'a>(args: &'a ReplayArgs, schedule: &'a Schedule) -> Result<&'a str,
         })
 }
 
-/// The dialect that was asked for, or else the one that the schedule names, or else the newest.
+/// The dialect that was asked for, or else the one that the schedule names, or else the newest; with the bugs that
+/// are to be planted.
 fn dialect(args: &ReplayArgs, schedule: &Schedule) -> Result<&'static Dialect, String> {
-    if let Some(dialect) = args.dialect {
-        return Ok(dialect);
-    }
-    match schedule.header("dialect") {
-        Some(name) => Dialect::of_version(name).ok_or_else(|| {
-            let file = args.schedule.display();
-            format!("{file}: there is no dialect `{name}`\n  say which one with --dialect")
-        }),
-        None => DIALECTS
-            .last()
-            .copied()
-            .ok_or_else(|| "there is no dialect".to_owned()),
+    match (args.qemu.chosen(), schedule.header("dialect")) {
+        (None, Some(name)) => {
+            let named = name.parse().map_err(|error| {
+                let file = args.schedule.display();
+                format!("{file}: {error}\n  say which one with --dialect")
+            })?;
+            Ok(args.qemu.planted(named))
+        }
+        _ => Ok(args.qemu.one()),
     }
 }
 

@@ -57,7 +57,7 @@ impl Seen {
 /// What to print: a scenario or a schedule that cannot be used.
 pub fn run(args: &RunArgs) -> Result<Exit, String> {
     let loaded = stage::load(&args.scenario)?;
-    let scene = stage::scene(&loaded, args.dialect)?;
+    let scene = stage::scene(&loaded, args.qemu.one())?;
     let mut strategy: Box<dyn Strategy> = match &args.schedule {
         Some(file) => Box::new(Replay::new(stage::read_schedule(file)?)),
         None => args.strategy.maker(&scene, STEPS_MAX)(),
@@ -80,16 +80,14 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
 
 fn save_schedule(file: &Path, schedule: &mut Schedule, args: &RunArgs) -> Result<(), String> {
     schedule.set_header("scenario", &args.scenario);
-    schedule.set_header("dialect", args.dialect.name);
+    schedule.set_header("dialect", args.qemu.one().name);
     std::fs::write(file, schedule.to_string())
         .map_err(|error| format!("{}: cannot be written: {error}", file.display()))
 }
 
 /// One line that repeats the run.
 fn repeat(args: &RunArgs) -> String {
-    let RunArgs {
-        scenario, dialect, ..
-    } = args;
+    let (scenario, dialect) = (&args.scenario, args.qemu.one());
     match &args.schedule {
         Some(file) => {
             let file = file.display();
@@ -106,7 +104,7 @@ fn print_human(
     seen: &Seen,
     outcome: &Outcome,
 ) -> io::Result<()> {
-    writeln!(out, "{}  (QEMU {})", loaded.name, args.dialect)?;
+    writeln!(out, "{}  (QEMU {})", loaded.name, args.qemu.one())?;
     writeln!(out, "  {}", loaded.story.title)?;
     writeln!(out)?;
     let lines = seen.lines();

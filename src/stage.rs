@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model::dialect::{DIALECTS, Dialect};
+use model::dialect::Dialect;
 use model::property::WITNESSES;
 use scenarios::format::Story;
 use scenarios::load::{self, SHIPPED};
@@ -11,6 +11,8 @@ use scenarios::script::Script;
 use sim::near;
 use sim::schedule::Schedule;
 use sim::strategy::Spec;
+
+use crate::cli::Qemu;
 
 /// Steps after which a run is taken to go on for ever.
 pub const STEPS_MAX: u64 = 1_000_000;
@@ -75,6 +77,27 @@ pub fn load_all(scenarios: &[String]) -> Result<Vec<Loaded>, String> {
     Ok(loaded)
 }
 
+/// The stories that the arguments name, and the dialects to play them in. If bugs are to be planted and nothing is
+/// named, that is the story and the release in which the first one shows.
+///
+/// # Errors
+/// What to print: see [`load_all`].
+pub fn cast(
+    scenarios: &[String],
+    qemu: &Qemu,
+) -> Result<(Vec<Loaded>, Vec<&'static Dialect>), String> {
+    match (scenarios, qemu.mutations()) {
+        ([], [first, ..]) => {
+            let dialect = match qemu.chosen() {
+                Some(dialect) => dialect,
+                None => qemu.planted(first.dialect.parse()?),
+            };
+            Ok((vec![load(first.story)?], vec![dialect]))
+        }
+        _ => Ok((load_all(scenarios)?, qemu.all())),
+    }
+}
+
 /// The files with that ending in a folder and its folders, in the order of their names.
 ///
 /// # Errors
@@ -107,18 +130,17 @@ pub struct Staged<'a> {
     pub scene: Scene,
 }
 
-/// Puts stories on their stages: each in the dialect asked for, or in all of them.
+/// Puts stories on their stages: each in each of the dialects.
 ///
 /// # Errors
 /// What to print: see [`scene`].
 pub fn stages<'a>(
     stories: &'a [Loaded],
-    dialect: Option<&'static Dialect>,
+    dialects: &[&'static Dialect],
 ) -> Result<Vec<Staged<'a>>, String> {
-    let dialects = dialect.map_or_else(|| DIALECTS.to_vec(), |dialect| vec![dialect]);
     let mut stages = Vec::new();
     for loaded in stories {
-        for &dialect in &dialects {
+        for &dialect in dialects {
             let scene = scene(loaded, dialect)?;
             stages.push(Staged {
                 loaded,

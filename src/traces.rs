@@ -33,7 +33,7 @@ struct Answer<'a> {
 /// What to print: a scenario that cannot be used, or one whose traces have no end.
 pub fn run(args: &TracesArgs) -> Result<Exit, String> {
     let loaded = stage::load(&args.scenario)?;
-    let scene = stage::scene(&loaded, args.dialect)?;
+    let scene = stage::scene(&loaded, args.qemu.one())?;
     let language = explore(args, &scene)?;
     let answer = Answer {
         args,
@@ -130,7 +130,7 @@ fn print_json(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     // Numbers of traces are text: they may be larger than what readers of JSON take for a number.
     let document = json!({
         "scenario": answer.loaded.name,
-        "dialect": answer.args.dialect.name,
+        "dialect": answer.args.qemu.one().name,
         "complete": answer.language.is_complete(),
         "lengths": {"shortest": shortest, "longest": longest},
         "traces": Count(automaton.trace_count()).to_string(),

@@ -726,7 +726,7 @@ fn look(w: &mut World, index: JobIx) -> bool {
     let Some((operation, errno)) = failed.filter(|_| !call_cancelled) else {
         return go_to(w, index, At::Then(Then::Copy));
     };
-    match job::error_action(w, index, operation, errno) {
+    match (w.rules().error_action)(w, index, operation, errno) {
         ErrorAction::Report => returns(w, index, Some(errno)),
         ErrorAction::Ignore => go_to(w, index, At::Then(Then::Copy)),
         ErrorAction::Stop => pause_point(w, index, Then::Copy),

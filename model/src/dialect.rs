@@ -6,11 +6,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::mutation::Mutation;
+use crate::rules::Rules;
+
 /// One QEMU release line, as far as a QMP client can tell it from another.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Dialect {
-    /// The name on the command line: `7.2` or `10.0`.
+    /// The name on the command line: `7.2` or `10.0`, or `10.0+NAME` with the [`Mutation`] of that name planted.
     pub name: &'static str,
+    /// The rules that planted bugs replace.
+    pub rules: Rules,
+    /// The promise that nobody looks at, to see what it is good for.
+    pub unwatched: Option<&'static str>,
     /// `qmp_transaction` commits (starts jobs) and cleans (ends drains) in reverse action order, since 8.1.
     /// Shown by `10.0.2/test_transaction_failure.0.jsonl`: drive1 runs first.
     pub transaction_reversed: bool,
@@ -32,6 +39,8 @@ pub struct Dialect {
 /// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
 pub static QEMU_7_2: Dialect = Dialect {
     name: "7.2",
+    rules: Rules::QEMU,
+    unwatched: None,
     transaction_reversed: false,
     grouped_checked_first: false,
     grouped_refusal_noun: "Transaction",
@@ -43,6 +52,8 @@ pub static QEMU_7_2: Dialect = Dialect {
 /// QEMU 10.0 (recorded with 10.0.2).
 pub static QEMU_10_0: Dialect = Dialect {
     name: "10.0",
+    rules: Rules::QEMU,
+    unwatched: None,
     transaction_reversed: true,
     grouped_checked_first: true,
     grouped_refusal_noun: "transaction",
@@ -54,15 +65,67 @@ pub static QEMU_10_0: Dialect = Dialect {
 /// Every dialect, oldest first.
 pub static DIALECTS: [&Dialect; 2] = [&QEMU_7_2, &QEMU_10_0];
 
+/// Two dialects of one name are one.
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Dialect) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Dialect {}
+
 impl Dialect {
-    /// The dialect of a full version such as `7.2.22`, or of a bare name such as `10.0`.
-    pub fn of_version(version: &str) -> Option<&'static Dialect> {
-        DIALECTS.into_iter().find(|dialect| {
+    /// The dialect of a full version such as `7.2.22`, or of a bare name such as `10.0`; `10.0+NAME` has the
+    /// [`Mutation`] of that name planted.
+    ///
+    /// # Errors
+    /// What there is instead.
+    pub fn of_version(text: &str) -> Result<&'static Dialect, String> {
+        let mut words = text.split('+');
+        let version = words.next().unwrap_or_default();
+        let known = DIALECTS.into_iter().find(|dialect| {
             version == dialect.name
                 || version
                     .strip_prefix(dialect.name)
                     .is_some_and(|rest| rest.starts_with('.'))
+        });
+        let Some(dialect) = known else {
+            let known: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+            return Err(format!(
+                "no dialect '{version}' (there are: {})",
+                known.join(", ")
+            ));
+        };
+        words.try_fold(dialect, |dialect, name| {
+            let planted = Mutation::called(name).ok_or_else(|| format!("no mutation '{name}'"))?;
+            Ok(dialect.with(planted))
         })
+    }
+
+    /// The release without what is planted in it: `10.0`.
+    pub fn release(&self) -> &'static str {
+        self.name.split('+').next().unwrap_or(self.name)
+    }
+
+    /// The dialect with a bug planted in it. It is kept for as long as the process lives, like those that are
+    /// written down here.
+    #[must_use]
+    pub fn with(&self, mutation: &Mutation) -> &'static Dialect {
+        let mut planted = Dialect {
+            name: format!("{}+{}", self.name, mutation.name).leak(),
+            ..self.clone()
+        };
+        (mutation.plant)(&mut planted.rules);
+        Box::leak(Box::new(planted))
+    }
+
+    /// The dialect in which nobody looks at one of the [`PROPERTIES`](crate::property::PROPERTIES).
+    #[must_use]
+    pub fn without(&self, property: &'static str) -> &'static Dialect {
+        Box::leak(Box::new(Dialect {
+            unwatched: Some(property),
+            ..self.clone()
+        }))
     }
 }
 
@@ -70,10 +133,7 @@ impl FromStr for &'static Dialect {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Dialect::of_version(text).ok_or_else(|| {
-            let known: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-            format!("no dialect '{text}' (there are: {})", known.join(", "))
-        })
+        Dialect::of_version(text)
     }
 }
 

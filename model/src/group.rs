@@ -120,7 +120,7 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Decide => {
             job::update_result(w, index);
             let settling = property::bitmap::settles(w, index);
-            backup::settle_bitmap(w, index);
+            (w.rules().settle_bitmap)(w, index);
             property::bitmap::settled(w, index, settling);
             property::job::decided(w, index);
             let nodes = if w.dialect.graph_change_drains_all {

@@ -24,6 +24,7 @@
 //! | what is promised, and which cases are interesting | [`property`] |
 //! | the world as a row of columns, for searches | [`mod@column`] |
 //! | what differs between releases | [`dialect`] |
+//! | planted bugs | [`mutation`], and the rules they replace in [`rules`] |
 
 pub mod backup;
 pub mod bitmap;
@@ -41,14 +42,15 @@ pub mod image;
 pub mod job;
 pub mod main_loop;
 pub mod monitor;
+pub mod mutation;
 pub mod name;
 pub mod node;
 pub mod process;
 pub mod property;
 pub mod qmp;
 pub mod query;
+pub mod rules;
 pub mod runs;
-
 pub mod step;
 pub mod transaction;
 pub mod world;

@@ -126,10 +126,17 @@ impl World {
 
     /// A promise is broken; only the first is kept.
     pub(crate) fn breaks(&mut self, property: &'static str, message: String) {
-        if self.broken.is_none() {
+        if self.broken.is_none()
+            && let Some(broken) = self.breach_of(property, message)
+        {
             self.note_write(Part::Outbox);
-            self.broken = Some(Arc::new(Broken::new(property, message)));
+            self.broken = Some(Arc::new(broken));
         }
+    }
+
+    /// A promise that is broken, unless nobody looks: see [`Dialect::without`](crate::dialect::Dialect::without).
+    pub(crate) fn breach_of(&self, property: &'static str, message: String) -> Option<Broken> {
+        (self.dialect.unwatched != Some(property)).then(|| Broken::new(property, message))
     }
 
     /// The [`WITNESSES`] that the step done last has been: bit *n* stands for witness *n*.

@@ -431,7 +431,7 @@ fn create_job(
             Some(target) => Ok(target),
             None => w.lookup(&request.target),
         })
-        .and_then(|target| backup::create(w, &request, source, target, t.group));
+        .and_then(|target| (w.rules().create_backup)(w, &request, source, target, t.group));
     match created {
         Ok(created) => {
             if let Prepared::Backup { target, job, .. } = &mut t.prepared[index] {
@@ -505,7 +505,7 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     match &t.prepared[index] {
         Prepared::Backup {
             job: Some(index), ..
-        } => job::start(w, *index),
+        } => (w.rules().start_job)(w, *index),
         Prepared::Removing(node, name) if dirty_bitmap::is_gone(w, *node, name) => {
             return crate::process::dies(w);
         }

@@ -98,7 +98,8 @@ fn title(answer: &Answer) -> String {
     };
     format!(
         "{} (QEMU {}){unknown}",
-        answer.loaded.name, answer.args.dialect
+        answer.loaded.name,
+        answer.args.qemu.one()
     )
 }
 

@@ -21,7 +21,7 @@ const LEGEND: &str = "  ├─ if `step` …: the step that decides for this bra
 /// # Errors
 /// The output's.
 pub fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
-    let dialect = answer.args.dialect;
+    let dialect = answer.args.qemu.one();
     writeln!(out, "{}  (QEMU {dialect})", answer.loaded.name)?;
     writeln!(out, "  {}", answer.loaded.story.title)?;
     writeln!(out)?;

@@ -507,32 +507,32 @@ pub(crate) fn broken_in(w: &World, node: NodeIx) -> Option<Broken> {
     if let Some(bitmap) = beyond {
         let name = bitmap.name.as_deref().unwrap_or("without a name");
         let message = format!("bitmap {name} marks bytes beyond its end");
-        return Some(Broken::new("count-exact", message));
+        if let Some(broken) = w.breach_of("count-exact", message) {
+            return Some(broken);
+        }
     }
     entry
         .ghost
         .owed
         .iter()
-        .find_map(|owed| broken_debt(owed, entry.bitmap(&owed.name)))
+        .find_map(|owed| broken_debt(w, owed, entry.bitmap(&owed.name)))
 }
 
-fn broken_debt(owed: &Owed, bitmap: Option<&Bitmap>) -> Option<Broken> {
+fn broken_debt(w: &World, owed: &Owed, bitmap: Option<&Bitmap>) -> Option<Broken> {
     let name = &owed.name;
     let Some(bitmap) = bitmap else {
-        return Some(Broken::new(
-            "no-lost-dirty",
-            format!("bitmap {name} is gone with all it marked"),
-        ));
+        let message = format!("bitmap {name} is gone with all it marked");
+        return w.breach_of("no-lost-dirty", message);
     };
     let lost = |run: Range<u64>, place: &str| {
         let bytes = area(&(run.start * bitmap.granularity..run.end * bitmap.granularity));
         let message = format!("{bytes} was written, but is not dirty in {place} {name}");
-        Some(Broken::new("no-lost-dirty", message))
+        w.breach_of("no-lost-dirty", message)
     };
     match (&owed.handed, &bitmap.hold) {
         (Some(handed), Hold::Frozen { .. }) if handed.bits != *bitmap.dirty_bits() => {
             let message = format!("bitmap {name} changed while it had a successor");
-            Some(Broken::new("frozen-parent", message))
+            w.breach_of("frozen-parent", message)
         }
         (Some(_), Hold::Frozen { successor }) => lost(
             first_missing(successor.dirty_bits(), &owed.now)?,

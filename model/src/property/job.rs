@@ -402,23 +402,29 @@ fn all_done(w: &mut World, group: GroupIx, index: JobIx) {
 /// Remembers a forced cancel; the first promise about the job that does not hold.
 pub(crate) fn broken_in(w: &mut World, index: JobIx) -> Option<Broken> {
     let job = w.job(index);
-    let id = &job.id;
-    let found = if job.user_paused && job.pause_count == 0 {
-        Some(Broken::new(
+    let taken_back = job.ghost.cancelled && !job.force_cancel || job.force_cancel && !job.cancelled;
+    let found = [
+        (
+            job.user_paused && job.pause_count == 0,
             "pause-balance",
-            format!("job {id} is paused by its user for no reason"),
-        ))
-    } else if job.ghost.cancelled && !job.force_cancel || job.force_cancel && !job.cancelled {
-        Some(Broken::new(
+            ("job", "is paused by its user for no reason"),
+        ),
+        (
+            taken_back,
             "cancel-is-final",
-            format!("the cancel of job {id} was taken back"),
-        ))
-    } else if job.iostatus != IoStatus::Ok && !job.user_paused {
-        let message = format!("job {id} has met an error, and is not paused");
-        Some(Broken::new("iostatus", message))
-    } else {
-        None
-    };
+            ("the cancel of job", "was taken back"),
+        ),
+        (
+            job.iostatus != IoStatus::Ok && !job.user_paused,
+            "iostatus",
+            ("job", "has met an error, and is not paused"),
+        ),
+    ]
+    .into_iter()
+    .filter(|(is_broken, ..)| *is_broken)
+    .find_map(|(_, property, (subject, what))| {
+        w.breach_of(property, format!("{subject} {} {what}", job.id))
+    });
     if job.force_cancel && !job.ghost.cancelled {
         w.job_mut(index).ghost.cancelled = true;
     }

@@ -55,7 +55,7 @@ fn deadlock(w: &World) -> Option<Broken> {
     } else {
         return None;
     };
-    Some(Broken::new("no-deadlock", what))
+    w.breach_of("no-deadlock", what)
 }
 
 fn frame_name(frame: &Frame) -> &'static str {
@@ -178,7 +178,7 @@ fn unfinished_request(w: &World) -> Option<Broken> {
         "nothing can happen any more but {}",
         guest_waits(w, waiting)
     );
-    Some(Broken::new("guest-write-completes", message))
+    w.breach_of("guest-write-completes", message)
 }
 
 fn endless_job(w: &World) -> Option<Broken> {
@@ -188,7 +188,7 @@ fn endless_job(w: &World) -> Option<Broken> {
         "nothing can happen any more, and no command is due from the user, but {}",
         job_waits(w, stuck)
     );
-    Some(Broken::new("job-ends", message))
+    w.breach_of("job-ends", message)
 }
 
 /// The command by which the user lets a job go on, if that is all it waits for.

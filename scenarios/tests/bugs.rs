@@ -1,0 +1,97 @@
+//! Every planted bug is found, and as what it is; and every promise is needed to find one.
+//!
+//! `BLOCKRACE_BUG=word cargo test -p scenarios --test bugs -- --nocapture` looks only at the bugs with that word in
+//! their names, and compares no snapshot.
+
+mod common;
+
+use common::{Stage, on_two_threads, stage};
+use model::dialect::Dialect;
+use model::mutation::{MUTATIONS, Mutation};
+use scenarios::load::SHIPPED;
+use sim::search::{Control, Options, Verdict, search};
+
+/// More states than any of these has without a bug; a bug may make them endless.
+const STATES_MAX: u64 = 50_000;
+
+/// What a search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// This promise was broken, in so many steps.
+    Breach(&'static str, usize),
+    Nothing,
+    Limit,
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Found::Breach(property, steps) => write!(f, "{property} in {steps} steps"),
+            Found::Nothing => write!(f, "nothing"),
+            Found::Limit => write!(f, "nothing in {STATES_MAX} states"),
+        }
+    }
+}
+
+fn look(scene: &Stage) -> Found {
+    let options = Options {
+        states_max: STATES_MAX,
+        ..Options::default()
+    };
+    match search(&scene.scene, &options, &Control::default()).verdict {
+        Verdict::Verified => Found::Nothing,
+        Verdict::Inconclusive(_) => Found::Limit,
+        Verdict::Broken(found) => Found::Breach(found.breach.property, found.steps.len()),
+    }
+}
+
+fn staged(mutation: &Mutation, dialect: &'static Dialect) -> Stage {
+    let (name, text) = SHIPPED
+        .iter()
+        .find(|(name, _)| *name == mutation.story)
+        .unwrap_or_else(|| panic!("{}: no story {}", mutation.name, mutation.story));
+    stage(name, text, dialect)
+}
+
+fn dialect(mutation: &Mutation) -> &'static Dialect {
+    mutation.dialect.parse().expect("a known dialect")
+}
+
+/// The bugs asked for, and whether those are all.
+fn asked() -> (Vec<&'static Mutation>, bool) {
+    let word = std::env::var("BLOCKRACE_BUG").unwrap_or_default();
+    let asked = MUTATIONS.iter().filter(|bug| bug.name.contains(&word));
+    (asked.collect(), word.is_empty())
+}
+
+/// A row for each bug: what is found with it, and what if nobody looks at the promise that it breaks.
+#[test]
+fn every_bug_is_found_as_what_it_is() {
+    let (bugs, all) = asked();
+    let rows = on_two_threads(&bugs, |&bug| {
+        let planted = dialect(bug).with(bug);
+        let clean = look(&staged(bug, dialect(bug)));
+        let found = look(&staged(bug, planted));
+        let blind = look(&staged(bug, planted.without(bug.breaks)));
+        (bug, clean, found, blind)
+    });
+    let mut table = String::new();
+    let mut wrong = Vec::new();
+    for (bug, clean, found, blind) in rows {
+        table += &format!("{:<40} {found}; if nobody looks: {blind}\n", bug.name);
+        if clean != Found::Nothing {
+            wrong.push(format!(
+                "{}: without it, {} has {clean}",
+                bug.name, bug.story
+            ));
+        }
+        if !matches!(found, Found::Breach(property, _) if property == bug.breaks) {
+            wrong.push(format!("{} is to break {}: {found}", bug.name, bug.breaks));
+        }
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if all {
+        insta::assert_snapshot!("bugs", table);
+    }
+}

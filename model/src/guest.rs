@@ -195,7 +195,7 @@ pub(crate) fn is_enabled(w: &World, index: GuestIx) -> bool {
     }
 }
 
-fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
+pub(crate) fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
     w.find_node(drive).map(|node| w.image_under(node))
 }
 

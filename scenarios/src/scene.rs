@@ -17,6 +17,8 @@ use crate::script::Script;
 pub struct Scene {
     /// What the client does.
     pub script: Script,
+    /// Where it begins, if not at the beginning.
+    start: Option<Moment>,
 }
 
 /// A moment of a play: QEMU's world, and its client.
@@ -43,7 +45,7 @@ fn client_parts() -> u64 {
     Part::Outbox.bit() | Part::Monitor.bit() | guest_parts()
 }
 
-fn guest_parts() -> u64 {
+pub(crate) fn guest_parts() -> u64 {
     (0..8).fold(0, |parts, guest| parts | Part::Guest(guest).bit())
 }
 
@@ -57,10 +59,10 @@ const GUESTS: usize = 8;
 const IOTHREADS_FROM: usize = 3;
 const JOBS_FROM: usize = IOTHREADS_FROM + IOTHREADS;
 const GUESTS_FROM: usize = JOBS_FROM + JOBS;
-const ACTORS: usize = GUESTS_FROM + GUESTS;
+pub(crate) const ACTORS: usize = GUESTS_FROM + GUESTS;
 
 /// The number of an actor of the world; the client is 0.
-fn number_of(actor: Actor) -> usize {
+pub(crate) fn number_of(actor: Actor) -> usize {
     match actor {
         Actor::Monitor => 1,
         Actor::Main => 2,
@@ -111,7 +113,19 @@ fn broken_promise(world: &World, resting: bool) -> Option<Breach> {
 impl Scene {
     /// A scene of a script.
     pub fn new(script: Script) -> Scene {
-        Scene { script }
+        Scene {
+            script,
+            start: None,
+        }
+    }
+
+    /// The same scene from a moment on, which it has reached.
+    #[must_use]
+    pub fn starting_at(self, moment: Moment) -> Scene {
+        Scene {
+            start: Some(moment),
+            ..self
+        }
     }
 
     /// What the story has to say about the state of things: a failed expectation, or an end before its end.
@@ -140,6 +154,9 @@ impl System for Scene {
     type Observation = Line;
 
     fn initial(&self) -> Moment {
+        if let Some(moment) = &self.start {
+            return moment.clone();
+        }
         Moment {
             world: self.script.world.clone(),
             client: Client::default(),
@@ -256,7 +273,7 @@ pub enum Held {
 }
 
 /// The client's column.
-const CLIENT: usize = Part::Outbox.bit().trailing_zeros() as usize;
+pub(crate) const CLIENT: usize = Part::Outbox.bit().trailing_zeros() as usize;
 
 impl Parts for Scene {
     type Part = Held;

@@ -77,9 +77,9 @@ pub trait Locking: Parts {
         self.depends(step, footprint) | self.changes(step, footprint)
     }
 
-    /// The columns that whoever holds `column` sees as they were when `column` was written last:
-    /// a list of what there is carries the names of the things in it. Of these a step may use only
-    /// what never changes while they are there.
+    /// The columns of other locks that whoever holds `column` sees as its last holder saw them: a
+    /// list of what there is carries the things in it. A step may use of them only what never
+    /// changes while they are there; and whoever changes what there is holds all such lists.
     fn shown_by(&self, _column: usize) -> u64 {
         0
     }
@@ -292,6 +292,53 @@ fn judged_at_rest<S: System>(system: &S, state: &S::State) -> Option<Breach> {
     system.judge(state, true).err()
 }
 
+/// Runs `system` on real threads, from its initial state until nothing is possible any more.
+///
+/// A step `when_idle` is taken when everybody waits.
+///
+/// # Errors
+///
+/// The operating system gives no more threads.
+#[cfg(not(loom))]
+pub fn run<S>(system: &Arc<S>, options: &Options) -> io::Result<Run<S>>
+where
+    S: Locking + Send + Sync + 'static,
+    S::State: Sync,
+    S::Observation: Sync,
+{
+    let (mut state, mut seen, mut steps) = (system.initial(), Vec::new(), Vec::new());
+    loop {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let then = move |run| {
+            sender
+                .send(run)
+                .expect("internal bug: the run is waited for");
+        };
+        start(Arc::clone(system), &state, options.clone(), then)?.finish();
+        let run = receiver.recv().expect("internal bug: a run ends once");
+        state = run.state;
+        seen.extend(run.seen);
+        steps.extend(run.steps);
+        let mut breach = run.breach;
+        let mut enabled = Vec::new();
+        system.enabled(&state, &mut enabled);
+        if let (None, Some(step)) = (&breach, enabled.first()) {
+            system.apply(&mut state, *step, &mut seen);
+            steps.push(*step);
+            breach = system.judge(&state, false).err();
+            if breach.is_none() {
+                continue;
+            }
+        }
+        return Ok(Run {
+            state,
+            breach,
+            seen,
+            steps,
+        });
+    }
+}
+
 /// Runs `system` from `state` until everybody waits, and hands what came of it to `then`, on the
 /// last of its threads.
 ///
@@ -323,6 +370,10 @@ where
             })?);
         }
         sync::toss(&shared.coins);
+        // Real threads may all be gone by now.
+        if let Some(shared) = Arc::into_inner(shared) {
+            then(shared.finish());
+        }
         Ok(Workers(workers))
     })
 }

@@ -6,7 +6,7 @@ use super::{Locking, ones};
 pub(super) struct Shelf<S: Locking> {
     /// Column and part, ascending.
     pub(super) parts: Vec<(usize, S::Part)>,
-    /// Columns of other locks as they were when one of these was written last: see
+    /// Columns of other locks, as whoever held this one last saw them: see
     /// [`Locking::shown_by`].
     pub(super) shown: Vec<(usize, S::Part)>,
     /// By team: the columns that it looked at when it last found nothing to do.
@@ -38,10 +38,8 @@ impl<S: Locking> Shelf<S> {
                 changed |= 1 << *column;
             }
         }
-        if ones(changed).any(|column| system.shown_by(column) != 0) {
-            for (column, part) in &mut self.shown {
-                *part = system.part(state, *column);
-            }
+        for (column, part) in &mut self.shown {
+            *part = system.part(state, *column);
         }
         changed
     }

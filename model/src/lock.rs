@@ -216,6 +216,7 @@ impl World {
                 let node = guest::node_of(self, &guest.drive);
                 own | bit(GRAPH) | node.map_or(0, |node| self.locks_of_beginning(node))
             }
+            Stage::Held { node } => own | self.locks_of_beginning(node),
             Stage::Saving { .. } => own,
             Stage::InFlight { node, .. } => own | self.locks_of_image(node),
             Stage::Landed { node, .. } => {

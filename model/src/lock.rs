@@ -55,10 +55,8 @@ pub fn of_column(column: usize) -> usize {
     of(Part::of_column(column))
 }
 
-/// The lock of a node's bitmaps.
-pub fn of_bitmaps(node: NodeIx) -> usize {
-    of(Part::Node(node))
-}
+/// The lock of the bitmaps of node 0, the first that a process opens.
+pub const BITMAPS_FIRST: usize = Part::Node(0).bit().trailing_zeros() as usize;
 
 /// What a lock is called.
 pub fn name(lock: usize) -> String {

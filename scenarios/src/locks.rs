@@ -1,5 +1,9 @@
 //! A scene as threads: QEMU's locks over its columns, and who runs on which thread.
 
+mod planted;
+
+pub use planted::{LOCK_BUGS, LockBug};
+
 use model::guest::QEMU_IO;
 use model::lock;
 use model::step::Actor;

@@ -83,12 +83,6 @@ pub trait Locking: Parts {
     fn shown_by(&self, _column: usize) -> u64 {
         0
     }
-
-    /// Of the locks that `step` names, those that it forgets to hold: a planted bug. It reads their
-    /// columns under them, lets go, and writes the columns back under them later.
-    fn forgets(&self, _state: &Self::State, _step: Self::Step) -> u64 {
-        0
-    }
 }
 
 /// How a system is run.

@@ -9,10 +9,10 @@ use scenarios::load;
 use scenarios::locks::{self, Team};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
+use sim::System;
 use sim::language::{self, Language};
 use sim::search::{self, Control, Verdict, search};
-use sim::threads::{Explored, Locking, Options, Planted, Run, explore};
-use sim::{Breach, System};
+use sim::threads::{Explored, Options, Planted, Run, explore};
 
 /// A text of a story as a scene that begins where there is first a choice: up to there only one step was possible at
 /// a time, so nothing is left out.
@@ -38,12 +38,20 @@ pub fn scene(name: &str, text: &str, dialect: &'static Dialect) -> Scene {
 pub fn teams(jobs: usize, guests: usize) -> Vec<Team> {
     let jobs = (0..jobs).map(locks::job);
     let guests = (0..guests).map(locks::guest);
-    std::iter::once(locks::main_thread()).chain(jobs).chain(guests).collect()
+    std::iter::once(locks::main_thread())
+        .chain(jobs)
+        .chain(guests)
+        .collect()
 }
 
 /// Everybody on four threads.
 pub fn everybody() -> Vec<Team> {
-    let mut teams = vec![locks::main_thread(), locks::job(0), locks::job(1), Vec::new()];
+    let mut teams = vec![
+        locks::main_thread(),
+        locks::job(0),
+        locks::job(1),
+        Vec::new(),
+    ];
     for guest in 0..4 {
         teams[3].extend(locks::guest(guest));
     }
@@ -101,49 +109,48 @@ pub fn by_search(scene: &Scene) -> (u64, u64, u128, Language<'_, Scene>) {
     assert_eq!(report.verdict, Verdict::Verified);
     let language = Language::explore(scene, language::Options::default(), &mut |_| true)
         .expect("traces come to an end");
-    (report.states, report.resting, report.resting_digest, language)
+    (
+        report.states,
+        report.resting,
+        report.resting_digest,
+        language,
+    )
 }
 
 /// Is this one of the traces?
 pub fn accepts(language: &Language<'_, Scene>, trace: &[Line]) -> bool {
     let mut states = vec![0];
     for line in trace {
-        states = language.automaton.advance(&states, &mut |other| other == line);
+        states = language
+            .automaton
+            .advance(&states, &mut |other| other == line);
     }
     let ends = |state: &usize| !language.automaton.states[*state].ends.is_empty();
     states.iter().any(ends)
 }
 
-/// The first promise that loom finds broken within so many executions, and in which.
-pub fn first_breach<S>(
-    system: &Arc<S>,
+/// What `wanted` says of a run in which that promise is broken: found by loom within so many executions or not, and
+/// in how many.
+pub fn finds(
+    scene: &Arc<Scene>,
     options: &Options,
     bound: Option<usize>,
     executions_max: u64,
-) -> (Option<Breach>, u64)
-where
-    S: Locking + Send + Sync + 'static,
-    S::State: Sync,
-    S::Observation: Sync,
-{
-    let found = Arc::new(Mutex::new((None, 0)));
+    wanted: &'static str,
+) -> (bool, u64) {
+    let found = Arc::new(Mutex::new((false, 0)));
     let note = Arc::clone(&found);
-    let on = move |run: Run<S>| {
+    let on = move |run: Run<Scene>| {
         let mut found = note.lock().expect("nobody panics");
         found.1 += 1;
-        found.0 = run.breach;
-        found.0.is_none() && found.1 < executions_max
+        found.0 = run.breach.is_some_and(|breach| breach.property == wanted);
+        !found.0 && found.1 < executions_max
     };
-    let (explored, executions) = explore(system, &system.initial(), options, bound, on);
-    let found = found.lock().expect("nobody panics").0.take();
-    match explored {
-        Explored::Deadlock(_) => {
-            let breach = Breach {
-                property: "no-deadlock",
-                message: "threads wait for each other's locks".into(),
-            };
-            (Some(breach), executions)
-        }
-        _ => (found, executions),
-    }
+    let (explored, executions) = explore(scene, &scene.initial(), options, bound, on);
+    let is_deadlock = matches!(explored, Explored::Deadlock(_)) && wanted == DEADLOCK;
+    let found = found.lock().expect("nobody panics").0;
+    (found || is_deadlock, executions)
 }
+
+/// What loom calls threads that wait for each other's locks.
+pub const DEADLOCK: &str = "deadlock";

@@ -16,16 +16,17 @@ macro_rules! rows {
     };
 }
 
+/// Those with three threads have too many orders to try all.
 const ROWS: &[Row] = rows![
     "cancel-against-completion" 1 0 None;
-    "empty-job-against-failure" 2 0 None;
+    "empty-job-against-failure" 2 0 Some(2);
     "finalize-against-cancel" 1 0 None;
     "guest-write-against-clear" 0 1 None;
-    "guest-write-against-copy" 1 1 None;
+    "guest-write-against-copy" 1 1 Some(2);
     "pause-against-completion" 1 0 None;
     "resize-against-copy" 1 0 None;
-    "two-failing-siblings" 2 0 None;
-    "two-guests-mark-one-bitmap" 0 2 None;
+    "two-failing-siblings" 2 0 Some(2);
+    "two-guests-mark-one-bitmap" 0 2 Some(2);
 ];
 
 fn row(Row(name, text, jobs, guests, bound): &Row) -> String {
@@ -40,7 +41,10 @@ fn row(Row(name, text, jobs, guests, bound): &Row) -> String {
         assert!(accepts(&language, trace), "{name}: only loom has\n{text}");
     }
     let traces = language.automaton.trace_count();
-    let sum = reached.ends.iter().fold(0_u128, |sum, end| sum.wrapping_add(*end));
+    let sum = reached
+        .ends
+        .iter()
+        .fold(0_u128, |sum, end| sum.wrapping_add(*end));
     let equal = (sum, reached.traces.len() as u128) == (digest, traces);
     let verdict = if equal { "equal" } else { "subset" };
     let bound = bound.map_or("none".into(), |bound| bound.to_string());

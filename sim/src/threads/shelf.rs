@@ -28,12 +28,12 @@ impl<S: Locking> Shelf<S> {
         }
     }
 
-    /// Puts back what changed, and returns the columns that did.
-    pub(super) fn put_back(&mut self, system: &S, state: &S::State) -> u64 {
+    /// Puts back what a step changed that began with `before`, and returns the columns.
+    pub(super) fn put_back(&mut self, system: &S, before: &[S::Part], state: &S::State) -> u64 {
         let mut changed = 0;
         for (column, part) in &mut self.parts {
             let now = system.part(state, *column);
-            if *part != now {
+            if before[*column] != now {
                 *part = now;
                 changed |= 1 << *column;
             }

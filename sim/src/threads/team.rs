@@ -175,7 +175,10 @@ impl<'a, S: Locking> Team<'a, S> {
             return;
         }
         let system = &*self.shared.system;
-        let forgotten = system.forgets(&self.state, step) & named;
+        let forgotten = match self.shared.options.planted {
+            Planted::Forgets(locks) => locks & named,
+            _ => 0,
+        };
         let (mut state, mut seen) = (self.state.clone(), Vec::new());
         let footprint = system.apply(&mut state, step, &mut seen);
         self.shared.write_down(|record| record.steps.push(step));
@@ -255,7 +258,7 @@ impl<'a, S: Locking> Team<'a, S> {
         let mut changed = 0;
         for (lock, shelf) in &mut held.guards {
             if done.named & 1 << *lock != 0 {
-                changed |= shelf.put_back(system, &done.state);
+                changed |= shelf.put_back(system, &self.view, &done.state);
             }
             if *lock == system.lock_of_sight() {
                 shelf.seen.append(&mut done.seen);

@@ -12,14 +12,12 @@ use sim::{Breach, Footprint, System};
 ///
 /// With `in_turn` each waits until the fork to their left was used, but for the first.
 ///
-/// With `greedy` they name only the fork to their left. With `forgetful` they name both, but hold
-/// the one to their right only for a look: the next one's meal is then overwritten.
+/// With `greedy` they name only the fork to their left.
 #[derive(Clone, Copy, Default)]
 struct Table {
     philosophers: u8,
     in_turn: bool,
     greedy: bool,
-    forgetful: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -142,10 +140,6 @@ impl Locking for Table {
             1 << left | 1 << right
         }
     }
-
-    fn forgets(&self, _state: &Forks, step: u8) -> u64 {
-        u64::from(self.forgetful) << self.forks(step)[1]
-    }
 }
 
 /// What loom finds: how it ended, the first broken promise, and after how many runs.
@@ -176,7 +170,6 @@ const TABLE: Table = Table {
     philosophers: 3,
     in_turn: false,
     greedy: false,
-    forgetful: false,
 };
 
 /// Forks are taken in their order, so nobody starves; and no meal is lost.
@@ -217,13 +210,7 @@ fn a_lock_that_is_not_named_is_missed() {
 /// Not in every order: it takes loom to find one.
 #[test]
 fn a_lock_that_is_forgotten_loses_a_meal() {
-    let (explored, first, runs) = found(
-        Table {
-            forgetful: true,
-            ..TABLE
-        },
-        Planted::Nothing,
-    );
+    let (explored, first, runs) = found(TABLE, Planted::Forgets(0b111));
     assert_eq!((explored, first), (Explored::Stopped, Some("no-lost-meal")));
     assert!(runs > 1);
 }

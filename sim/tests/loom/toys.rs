@@ -179,7 +179,7 @@ fn a_grouped_backup_ends_as_the_search_says() {
     let toy = || {
         ByColumn(GroupedBackup {
             drives: 1,
-            clusters: 2,
+            clusters: 1,
             writes: 1,
             errors: 1,
             cancel: true,

@@ -11,6 +11,8 @@
 //! | [`seed`] | what does seed 7 mean, for ever? |
 //! | [`schedule`] | which steps were taken, as text to read, edit and replay |
 //! | [`fuzz`] | does any of these million seeds break a promise? |
+//! | [`trials`] | how many runs does a strategy need until one breaks a promise? |
+//! | [`median`] | what is typical of a sample, and how sure is that? |
 //! | [`shrink`] | which shorter schedule breaks the same promise? |
 //! | [`inevitable`] | from which step on was there no way out? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
@@ -23,13 +25,15 @@
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
 //!
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
-//! result that depends on the number of workers. The only threads are those of [`fuzz`].
+//! result that depends on the number of workers. The only threads are those of [`fuzz`], [`search`] and
+//! [`trials`].
 
 mod expand;
 pub mod fuzz;
 pub mod hash;
 pub mod inevitable;
 pub mod language;
+pub mod median;
 pub mod membership;
 pub mod near;
 pub mod parts;
@@ -43,5 +47,6 @@ pub mod stateless;
 pub mod strategy;
 mod system;
 pub mod toys;
+pub mod trials;
 
 pub use system::{Breach, Footprint, System};

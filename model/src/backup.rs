@@ -544,7 +544,9 @@ pub(crate) fn run(w: &mut World, index: JobIx) {
 /// One move of the coroutine; `false` when it has yielded or returned.
 fn step(w: &mut World, index: JobIx) -> bool {
     match w.job(index).backup.at {
-        At::Then(Then::Begin) if may_pause(w.job(index)) => pause_point(w, index, Then::Begin),
+        At::Then(Then::Begin) if (w.rules().may_pause)(w.job(index)) => {
+            pause_point(w, index, Then::Begin)
+        }
         At::Then(Then::Begin) => begin(w, index),
         At::Then(Then::Scan(at)) => scan(w, index, at),
         At::Then(Then::Look) => look(w, index),
@@ -601,14 +603,14 @@ fn returns(w: &mut World, index: JobIx, ret: Option<Errno>) -> bool {
 }
 
 /// A reason to pause counts no more once the job must stop.
-fn may_pause(job: &Job) -> bool {
+pub(crate) fn may_pause(job: &Job) -> bool {
     job.should_pause() && !job.force_cancel
 }
 
 /// A place where the job may pause: `job_pause_point`. Pausing stops the background call first
 /// (`backup_pause`), and tasks in flight end.
 fn pause_point(w: &mut World, index: JobIx, then: Then) -> bool {
-    if !may_pause(w.job(index)) {
+    if !(w.rules().may_pause)(w.job(index)) {
         return go_to(w, index, At::Then(then));
     }
     go_to(w, index, At::Quiescing(then));
@@ -620,7 +622,7 @@ fn pause_point(w: &mut World, index: JobIx, then: Then) -> bool {
 }
 
 fn quiesced(w: &mut World, index: JobIx, then: Then) -> bool {
-    if !may_pause(w.job(index)) {
+    if !(w.rules().may_pause)(w.job(index)) {
         return go_to(w, index, At::Then(then));
     }
     w.job_mut(index).paused = true;
@@ -742,7 +744,8 @@ pub(crate) fn call_finished(w: &mut World, index: JobIx) {
             run(w, index);
         }
         At::Quiescing(_) | At::AwaitCancelled => run(w, index),
-        at => panic!("internal: a background call ends while its job is at {at:?}"),
+        // A job that is paused (or gone on) has no call in progress: the promise `pause-is-quiescent`.
+        _ => property::job::left_copying(w, index),
     }
 }
 

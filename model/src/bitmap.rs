@@ -283,11 +283,14 @@ impl Bitmap {
     /// Follows the node to a new length in bytes: what lies wholly past the end is forgotten, and
     /// what is new is clean (unless a dirty granule reaches into it).
     ///
-    /// QEMU: `bdrv_dirty_bitmap_truncate`, `hbitmap_truncate`.
+    /// QEMU: `bdrv_dirty_bitmap_truncate`, `hbitmap_truncate`. It asserts that the bitmap is not busy; here that is
+    /// the promise `no-resize-while-busy`.
     pub fn resize(&mut self, size: u64) {
-        assert!(!self.busy(), "internal bug: a busy bitmap is resized");
         self.size = size;
         self.dirty.truncate(self.granules());
+        if let Hold::Frozen { successor } = &mut self.hold {
+            successor.resize(size);
+        }
     }
 
     /// Freezes the bitmap for an operation: from now on a clear successor records in its place,

@@ -433,13 +433,8 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
         return end_pass(w, job, caller);
     };
     let (source, cluster, len) = (copy.source, copy.cluster, copy.len);
-    let limited = caller == Caller::Job && copy.limited();
-    let full = call.running
-        == if caller == Caller::Job {
-            copy.workers_max
-        } else {
-            WORKERS_MAX
-        };
+    let limited = (w.rules().is_limited)(w, job, caller);
+    let full = (w.rules().is_full)(w, job, caller);
     let skip_unallocated = copy.skip_unallocated;
 
     let status = source_status(w, source, &area, (cluster, len), skip_unallocated);
@@ -474,6 +469,22 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     }
     begin_task(w, job, caller, area.start, end, zero);
     true
+}
+
+/// Has the call used up what the rate limiter gives it in this slice? Guests' calls do not ask it.
+pub(crate) fn is_limited(w: &World, job: JobIx, caller: Caller) -> bool {
+    caller == Caller::Job && w.copy(job).limited()
+}
+
+/// Has the call no free worker? QEMU: `aio_task_pool_wait_slot`.
+pub(crate) fn is_full(w: &World, job: JobIx, caller: Caller) -> bool {
+    let copy = w.copy(job);
+    let workers_max = match caller {
+        Caller::Job => copy.workers_max,
+        Caller::Guest(_) => WORKERS_MAX,
+    };
+    copy.call(caller)
+        .is_some_and(|call| call.running == workers_max)
 }
 
 /// What the source has from an area's start on.
@@ -607,7 +618,7 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
         } else {
             Operation::Write
         };
-        return end_task(w, job, start, Some((operation, errno)));
+        return (w.rules().end_task)(w, job, start, Some((operation, errno)));
     }
     let (phase, caller) = (
         std::mem::replace(&mut task.phase, Phase::Reading),
@@ -631,18 +642,18 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
                 immediately: true,
             }) = fault
             {
-                end_task(w, job, start, Some((Operation::Write, errno)));
+                (w.rules().end_task)(w, job, start, Some((Operation::Write, errno)));
             }
         }
         Phase::Writing(contents) => {
             property::target_written(w, job);
             change_target(w, target, |image, below| image.write(below, &contents));
-            end_task(w, job, start, None);
+            (w.rules().end_task)(w, job, start, None);
         }
         Phase::Zeroing => {
             property::target_written(w, job);
             change_target(w, target, |image, below| image.write_zeroes(below, range));
-            end_task(w, job, start, None);
+            (w.rules().end_task)(w, job, start, None);
         }
     }
 }
@@ -682,7 +693,7 @@ fn change_target(w: &mut World, target: NodeIx, change: impl FnOnce(&mut Image, 
 }
 
 /// A task ends: `block_copy_task_end`, then whoever waited for it goes on.
-fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Errno)>) {
+pub(crate) fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Errno)>) {
     if failed.is_some() {
         w.note_write(Part::Copy(job));
     }

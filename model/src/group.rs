@@ -79,7 +79,7 @@ pub(crate) fn abort(w: &mut World, index: JobIx) -> Option<Frame> {
     w.group_mut(group).aborting = true;
     for member in w.group(group).members.clone() {
         if member != index {
-            job::cancel_async(w, member, true);
+            (w.rules().cancel_async)(w, member, true);
         }
     }
     Some(Frame::AbortGroup { group })
@@ -98,7 +98,7 @@ pub(crate) fn abort_next(w: &mut World, group: GroupIx) -> Flow {
             stage: FinalizeStage::Decide,
         });
     }
-    job::enter(w, member);
+    (w.rules().enter)(w, member);
     Flow::Wait(Wait::JobCompleted(member))
 }
 

@@ -111,6 +111,12 @@ pub enum Stage {
         /// Whether the write reached the image node at all.
         reached: bool,
     },
+    /// It came in a drained section, and waits for its end. QEMU (`blk_wait_while_drained`) does not count it meanwhile,
+    /// so it is as if it had not come, and is [`Stage::Idle`]; this is one that is counted.
+    Held {
+        /// The image node.
+        node: NodeIx,
+    },
 }
 
 /// A guest: a source of requests, one after the other.
@@ -182,17 +188,30 @@ impl World {
 /// May the guest do its next move? One in the main loop waits while the main thread is in a handler.
 pub(crate) fn is_enabled(w: &World, index: GuestIx) -> bool {
     let guest = w.guest(index);
-    let may_run = |node: NodeIx| w.node(node).context.is_some() || !w.main().is_busy();
+    let may_run = |node: NodeIx| (w.rules().may_run)(w, w.node(node).context);
     match guest.stage {
         Stage::Idle => {
-            guest.started
-                && guest.begun < guest.requests.len()
-                && node_of(w, &guest.drive)
-                    .is_some_and(|node| w.node(node).quiesced == 0 && may_run(node))
+            next_on(w, index).is_some_and(|node| (w.rules().may_submit)(w, node) && may_run(node))
         }
         Stage::Saving { .. } => false,
+        Stage::Held { node } => may_submit(w, node) && may_run(node),
         Stage::InFlight { node, .. } | Stage::Landed { node, .. } => may_run(node),
     }
+}
+
+/// The node that the guest's next request is for, if it has one to begin and the node is there.
+pub(crate) fn next_on(w: &World, index: GuestIx) -> Option<NodeIx> {
+    let guest = w.guest(index);
+    if guest.is_idle() && guest.started && guest.begun < guest.requests.len() {
+        node_of(w, &guest.drive)
+    } else {
+        None
+    }
+}
+
+/// May guests begin requests there? Not in a drained section.
+pub(crate) fn may_submit(w: &World, node: NodeIx) -> bool {
+    w.node(node).quiesced == 0
 }
 
 fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
@@ -202,7 +221,14 @@ fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
 /// The guest's next move: a request begins, its I/O is done, or it ends.
 pub(crate) fn step(w: &mut World, index: GuestIx) {
     match w.guest(index).stage {
-        Stage::Idle => begin(w, index),
+        Stage::Idle => (w.rules().begin_request)(w, index),
+        Stage::Held { node } => {
+            w.node_mut(node).requests -= 1;
+            let guest = w.guest_mut(index);
+            guest.begun -= 1;
+            guest.stage = Stage::Idle;
+            begin(w, index);
+        }
         Stage::InFlight { .. } => lands(w, index),
         Stage::Landed { .. } => ends(w, index),
         Stage::Saving { .. } => panic!("internal: a guest that waits for copies has no step"),
@@ -210,7 +236,7 @@ pub(crate) fn step(w: &mut World, index: GuestIx) {
 }
 
 /// A request begins: a write first meets the filters, the topmost first.
-fn begin(w: &mut World, index: GuestIx) {
+pub(crate) fn begin(w: &mut World, index: GuestIx) {
     let guest = w.guest(index);
     let node = node_of(w, &guest.drive).expect("internal: checked by is_enabled");
     let request = guest.requests[guest.begun];

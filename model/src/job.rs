@@ -293,7 +293,7 @@ pub(crate) fn enter(w: &mut World, index: JobIx) {
 }
 
 /// Runs the coroutine: at once in the main loop, by a hop in another one (`aio_co_enter`).
-fn run(w: &mut World, index: JobIx) {
+pub(crate) fn run(w: &mut World, index: JobIx) {
     match w.job(index).context {
         None => backup::run(w, index),
         Some(context) => w.context_mut(context).hops.push(index),
@@ -324,7 +324,7 @@ pub(crate) fn pause(w: &mut World, index: JobIx) {
     let job = w.job_mut(index);
     job.pause_count += 1;
     if !job.paused {
-        enter(w, index);
+        (w.rules().enter)(w, index);
     }
 }
 
@@ -339,7 +339,7 @@ pub(crate) fn resume(w: &mut World, index: JobIx) {
     let job = w.job_mut(index);
     job.pause_count -= 1;
     if job.pause_count == 0 {
-        enter(w, index);
+        (w.rules().enter)(w, index);
     }
 }
 
@@ -391,7 +391,7 @@ pub(crate) fn cancel_async(w: &mut World, index: JobIx, force: bool) {
 
 /// Cancels a job: `job_cancel`. What is left to do in nested event loops is returned.
 pub(crate) fn cancel(w: &mut World, index: JobIx, force: bool) -> Option<Frame> {
-    cancel_async(w, index, force);
+    (w.rules().cancel_async)(w, index, force);
     let job = w.job(index);
     if !job.started {
         return group::job_completed(w, index);
@@ -399,7 +399,7 @@ pub(crate) fn cancel(w: &mut World, index: JobIx, force: bool) -> Option<Frame> 
     if job.deferred {
         return group::abort(w, index);
     }
-    enter(w, index);
+    (w.rules().enter)(w, index);
     None
 }
 
@@ -471,7 +471,7 @@ pub(crate) fn user_pause(w: &mut World, index: JobIx) -> Result<(), QmpError> {
         return Err(QmpError::generic("Job is already paused"));
     }
     w.job_mut(index).user_paused = true;
-    pause(w, index);
+    (w.rules().pause)(w, index);
     Ok(())
 }
 
@@ -485,7 +485,7 @@ pub(crate) fn user_resume(w: &mut World, index: JobIx) -> Result<(), QmpError> {
     let job = w.job_mut(index);
     job.iostatus = IoStatus::Ok;
     job.user_paused = false;
-    resume(w, index);
+    (w.rules().resume)(w, index);
     Ok(())
 }
 
@@ -522,7 +522,7 @@ pub(crate) fn user_set_speed(w: &mut World, index: JobIx, speed: i64) -> Result<
         return Err(negative_speed());
     };
     w.job_mut(index).speed = speed;
-    backup::set_speed(w, index, speed);
+    (w.rules().set_speed)(w, index, speed);
     Ok(())
 }
 

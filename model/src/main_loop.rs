@@ -12,7 +12,7 @@ use crate::node::NodeSet;
 use crate::process::{self, Shutdown};
 use crate::property;
 use crate::transaction::{self, Transaction};
-use crate::world::{GroupIx, GuestIx, JobIx, World};
+use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, World};
 
 /// A bottom half of the main loop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -230,8 +230,16 @@ pub(crate) fn resume(w: &mut World) {
         .stack
         .last_mut()
         .expect("internal: nothing waits");
-    top.1 = None;
+    if let Some(wait) = top.1.take() {
+        property::job::waited(w, wait);
+    }
     go_on(w);
+}
+
+/// May callbacks run in this event loop (`None` is the main one)? Not while the main thread, whose callbacks they
+/// are, is in a handler.
+pub(crate) fn may_run(w: &World, context: Option<ContextIx>) -> bool {
+    context.is_some() || !w.main().is_busy()
 }
 
 /// Is what the innermost nested event loop waits for true?
@@ -289,7 +297,7 @@ fn set_top(w: &mut World, frame: Frame) {
 /// A function waits: unless what it waits for is true already, its nested loop begins a pass.
 fn begin_wait(w: &mut World, wait: Wait) {
     if wait != Wait::Threads && is_over(w, wait) {
-        return;
+        return property::job::waited(w, wait);
     }
     property::job::waits(w, wait);
     let main = w.main_mut();
@@ -309,7 +317,7 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::FinalizeAll { members } => finalize_next(w, members),
         Frame::AbortGroup { group } => group::abort_next(w, group),
         Frame::Finalize { job, stage } => group::finalize_one(w, job, stage),
-        Frame::GraphChange { drain } => graph_change(w, drain),
+        Frame::GraphChange { drain } => (w.rules().graph_change)(w, drain),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),
         Frame::WaitFor(wait) if is_over(w, wait) => Flow::Done,
@@ -331,7 +339,7 @@ fn finalize_next(_w: &mut World, mut members: Vec<JobIx>) -> Flow {
 }
 
 /// Every node is drained, then let go: `bdrv_graph_wrlock`.
-fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
+pub(crate) fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
     match drain {
         None => {
             let nodes = crate::node::ALL_NODES;

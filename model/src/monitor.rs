@@ -16,7 +16,7 @@ use crate::guest::{self, Request};
 use crate::job::{self, Verb};
 use crate::main_loop::{self, Bh, Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, NodeKind, Opener};
+use crate::node::{ALL_NODES, Listed, NodeKind, Opener};
 use crate::process;
 use crate::property::{self, Witness};
 use crate::query::{self, Query};
@@ -400,17 +400,9 @@ fn resize(
         let device = device.as_deref().unwrap_or("(null)");
         return Err(QmpError::generic(format!("Device '{device}' is in use")));
     }
-    let entry = w.node(node);
-    if !entry.filters.is_empty() {
+    if let Err(error) = (w.rules().check_resize_shared)(w, node) {
         w.witness(Witness::ResizeRefused);
-        let entry = w.node(node);
-        let filter = &w.node(w.top_of(node)).name;
-        return Err(QmpError::generic(format!(
-            "Permission conflict on node '{0}': permissions 'resize' are both required by an unnamed \
-             block device (uses node '{0}' as 'root' child) and unshared by node '{filter}' (uses \
-             node '{0}' as 'file' child).",
-            entry.name
-        )));
+        return Err(error);
     }
     let nodes = if w.dialect.graph_change_drains_all {
         ALL_NODES
@@ -420,6 +412,24 @@ fn resize(
     let drain = w.drain_begin(nodes);
     main_loop::push(w, Frame::Resize { node, size, drain });
     Ok(Frame::WaitFor(Wait::Quiet(nodes)))
+}
+
+/// Does everybody above the node let others resize it? A backup's filter does not: `bdrv_refresh_perms`.
+///
+/// # Errors
+/// `Permission conflict on node '…'`
+pub(crate) fn check_resize_shared(w: &World, node: NodeIx) -> Result<(), QmpError> {
+    let entry = w.node(node);
+    if entry.filters.is_empty() {
+        return Ok(());
+    }
+    let filter = &w.node(w.top_of(node)).name;
+    Err(QmpError::generic(format!(
+        "Permission conflict on node '{0}': permissions 'resize' are both required by an unnamed \
+         block device (uses node '{0}' as 'root' child) and unshared by node '{filter}' (uses \
+         node '{0}' as 'file' child).",
+        entry.name
+    )))
 }
 
 /// The node is drained: its image and all its bitmaps get the new length, in one step.
@@ -434,17 +444,22 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
     } else {
         property::bitmap::resizes(w, node);
         w.change_image(&chain, false, |image, below| image.resize(below, size));
-        for listed in &mut w.node_mut(node).listed {
-            if let crate::node::Listed::Bitmap(bitmap) = listed {
-                bitmap.resize(size);
-            }
-        }
+        (w.rules().resize_bitmaps)(w, node, size);
         w.node_mut(node).written = true;
         property::bitmap::resized(w, node);
         Reply::Done
     };
     w.drain_end(drain);
     Flow::Instead(Frame::Command(Box::new(reply)))
+}
+
+/// All bitmaps of a node get a new length: `bdrv_dirty_bitmap_truncate`.
+pub(crate) fn resize_bitmaps(w: &mut World, node: NodeIx, size: u64) {
+    for listed in &mut w.node_mut(node).listed {
+        if let Listed::Bitmap(bitmap) = listed {
+            bitmap.resize(size);
+        }
+    }
 }
 
 /// The main loop notices `quit` once its handler has returned.

@@ -9,7 +9,6 @@ use crate::bitmap::{Bitmap, Hold};
 use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
 use crate::image::{Allocation, Format};
-use crate::job;
 use crate::main_loop::Drain;
 use crate::name::Name;
 use crate::property::bitmap::NodeGhost;
@@ -426,7 +425,7 @@ impl World {
             jobs: jobs.clone(),
         });
         for job in jobs {
-            job::pause(self, job);
+            (self.rules().pause)(self, job);
         }
         id
     }
@@ -446,12 +445,18 @@ impl World {
         }
         for index in self.node_indices().collect::<Vec<_>>() {
             if drain.nodes & (1 << index) != 0 && self.node(index).quiesced > 0 {
-                self.node_mut(index).quiesced -= 1;
+                (self.rules().let_go)(self, index);
             }
         }
         for job in drain.jobs {
-            job::resume(self, job);
+            (self.rules().resume)(self, job);
         }
+    }
+
+    /// A node is held by one drained section less; held by none, guests submit there again.
+    /// QEMU: `bdrv_parent_drained_end_single`.
+    pub(crate) fn let_go(&mut self, node: NodeIx) {
+        self.node_mut(node).quiesced -= 1;
     }
 
     /// The drained sections that a new node or job on `node` falls into.

@@ -137,7 +137,7 @@ impl World {
     }
 
     fn enabled_of_monitor(&self, add: &mut impl FnMut(Step)) {
-        if monitor::may_begin(self) {
+        if (self.rules().may_begin)(self) {
             add(Step::MonitorCommand);
         }
         if monitor::may_reply(self) {
@@ -155,20 +155,20 @@ impl World {
         }
         match main.waiting_for() {
             Some(Wait::Io) => add(Step::MainIo),
-            Some(_) if main_loop::may_resume(self) => add(Step::MainResume),
+            Some(_) if (self.rules().may_resume)(self) => add(Step::MainResume),
             _ => {}
         }
     }
 
     fn enabled_of_context(&self, context: ContextIx, add: &mut impl FnMut(Step)) {
-        if !self.context(context).hops.is_empty() {
+        if !self.context(context).hops.is_empty() && (self.rules().may_run)(self, Some(context)) {
             add(Step::Enter(context));
         }
     }
 
-    /// May the job's coroutine and tasks go on? Not while the main thread, whose callbacks they are, is in a handler.
+    /// May the job's coroutine and tasks go on?
     fn may_run(&self, job: JobIx) -> bool {
-        self.job(job).context.is_some() || !self.main().is_busy()
+        (self.rules().may_run)(self, self.job(job).context)
     }
 
     fn enabled_scan(&self, job: JobIx, add: &mut impl FnMut(Step)) {
@@ -308,6 +308,7 @@ impl World {
         let guest = self.guest(index);
         let word = guest.request().map_or("request", |request| request.word());
         let (move_, number) = match guest.stage {
+            Stage::Held { .. } => ("goes on", guest.begun),
             Stage::Idle => ("begin", guest.begun + 1),
             Stage::Saving { .. } | Stage::InFlight { .. } => ("lands", guest.begun),
             Stage::Landed { .. } => ("ends", guest.begun),

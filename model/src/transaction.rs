@@ -167,6 +167,11 @@ impl Transaction {
         }
     }
 
+    /// An action's prepare failed.
+    pub(crate) fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// The action at a place in commit and clean order.
     fn in_order(&self, w: &World, place: usize) -> usize {
         if w.dialect.transaction_reversed {
@@ -593,9 +598,14 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         drain: Some(drain), ..
     }) = t.prepared.get(index)
     {
-        w.drain_end(*drain);
+        (w.rules().end_source_drain)(w, &t, *drain);
     }
     meanwhile(w, t.at(Stage::Clean(place + 1)))
+}
+
+/// The source of a prepared backup is let go, whether the transaction succeeded or not: `drive_backup_clean`.
+pub(crate) fn end_source_drain(w: &mut World, _: &Transaction, drain: u32) {
+    w.drain_end(drain);
 }
 
 fn end(w: &mut World, t: &Transaction) -> Flow {

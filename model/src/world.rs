@@ -210,7 +210,9 @@ impl<T: Clone> Slots<T> {
     }
 
     fn take(&mut self, index: usize) {
-        self.items[index] = None;
+        if let Some(slot) = self.items.get_mut(index) {
+            *slot = None;
+        }
         while let Some(None) = self.items.last() {
             self.items.pop();
         }

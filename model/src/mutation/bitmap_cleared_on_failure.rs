@@ -11,7 +11,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     reference: "inferred: the class of bugs that the incremental design guards against; QEMU, iotest 124, \
                 test_incremental_failure",
     breaks: "failure-keeps-bits",
-    story: "iotest-124/test_incremental_failure",
+    story: "faults/the-target-fails-once-anywhere",
     dialect: "10.0",
     plant: |rules| rules.settle_bitmap = forget_in_any_case,
 };

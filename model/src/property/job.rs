@@ -2,7 +2,7 @@
 
 use super::{Broken, bitmap, data};
 use crate::backup::At;
-use crate::block_copy::Caller;
+use crate::block_copy::{Call, CallState, Caller};
 use crate::event::{ErrorAction, Event};
 use crate::job::{IoStatus, Job, Status, Verb};
 use crate::main_loop::{Frame, Wait};
@@ -103,8 +103,7 @@ fn created(w: &mut World, index: JobIx, command: u32) {
 }
 
 fn paused(w: &mut World, index: JobIx) {
-    let busy = |task: &crate::block_copy::Task| task.caller == Caller::Job;
-    if w.copy(index).tasks.iter().any(busy) {
+    if has_copies(w, index) {
         let id = w.job(index).id.clone();
         let message = format!("job {id} says it is paused while a copy of its own is in flight");
         w.breaks("pause-is-quiescent", message);
@@ -231,11 +230,10 @@ pub(crate) struct Asked {
 
 /// A verb is about to be tried.
 pub(crate) fn asks(w: &World, index: JobIx, verb: Verb) -> Asked {
-    let in_flight = |task: &crate::block_copy::Task| task.caller == Caller::Job;
     Asked {
         verb,
         job: w.job(index).clone(),
-        copying: w.copy(index).tasks.iter().any(in_flight),
+        copying: has_copies(w, index),
     }
 }
 
@@ -256,6 +254,10 @@ pub(crate) fn asked(w: &mut World, index: JobIx, before: &Asked, done: bool) {
         }
         return;
     }
+    if sleeps_on(w, index, *verb) {
+        let message = format!("job {id} sleeps on for its speed limit after {word}");
+        w.breaks("throttle-only-background", message);
+    }
     match verb {
         Verb::Cancel => {
             w.witness_if(*copying, Witness::CancelWhileCopying);
@@ -270,6 +272,18 @@ pub(crate) fn asked(w: &mut World, index: JobIx, before: &Asked, done: bool) {
         Verb::Dismiss => dismissed(w, index, job),
         Verb::SetSpeed | Verb::Complete => {}
     }
+}
+
+/// Does the job sleep for its speed limit, and has the verb not woken it?
+fn sleeps_on(w: &World, index: JobIx, verb: Verb) -> bool {
+    let wakes = match verb {
+        Verb::SetSpeed => true,
+        // A coroutine in an iothread is on its way there.
+        Verb::Cancel | Verb::Pause => w.try_job(index).is_some_and(|job| !job.busy),
+        Verb::Resume | Verb::Complete | Verb::Finalize | Verb::Dismiss => false,
+    };
+    let asleep = |call: &Call| call.state == (CallState::Sleeping { woken: false });
+    wakes && w.copy(index).call(Caller::Job).is_some_and(asleep)
 }
 
 fn dismissed(w: &mut World, index: JobIx, job: &Job) {
@@ -329,6 +343,39 @@ pub(crate) fn waits(w: &mut World, wait: Wait) {
         .map(|job| w.job(job))
         .any(|job| job.nodes & nodes != 0 && job.busy && matches!(job.backup.at, At::Quiescing(_)));
     w.witness_if(copying, Witness::DrainWaitsForCopy);
+}
+
+/// What a nested event loop waited for has come. Nodes on which nothing runs have no job in the middle of its work.
+pub(crate) fn waited(w: &mut World, wait: Wait) {
+    let Wait::Quiet(nodes) = wait else {
+        return;
+    };
+    let amid = |job: &Job| {
+        let idle = job.busy || job.paused || !job.started || job.status.is_completed();
+        job.nodes & nodes != 0 && !idle
+    };
+    let jobs = w.main().jobs.iter().copied();
+    let amid: Vec<JobIx> = jobs.filter(|&index| amid(w.job(index))).collect();
+    for index in amid {
+        if has_copies(w, index) {
+            let id = w.job(index).id.clone();
+            let message = format!("a copy of job {id} is in flight in a drained section");
+            w.breaks("pause-is-quiescent", message);
+        }
+    }
+}
+
+/// A background call ends that nobody waits for.
+pub(crate) fn left_copying(w: &mut World, index: JobIx) {
+    let (id, status) = (w.job(index).id.clone(), w.job(index).status.name());
+    let message = format!("the last copy of job {id} ends while the job is {status}");
+    w.breaks("pause-is-quiescent", message);
+}
+
+/// Has the job copies of its own in flight?
+fn has_copies(w: &World, index: JobIx) -> bool {
+    let tasks = &w.copy(index).tasks;
+    tasks.iter().any(|task| task.caller == Caller::Job)
 }
 
 /// The process begins to end.

@@ -5,7 +5,7 @@
 use super::{Broken, area};
 use crate::backup::{At, Sync};
 use crate::block_copy::{CallState, Caller};
-use crate::guest::Stage;
+use crate::guest::{self, Stage};
 use crate::job::Status;
 use crate::main_loop::{Frame, Wait};
 use crate::node::NodeSet;
@@ -90,7 +90,8 @@ fn noise(w: &World, nodes: NodeSet) -> String {
         let node = match w.guest(guest).stage {
             Stage::Saving { node, .. }
             | Stage::InFlight { node, .. }
-            | Stage::Landed { node, .. } => node,
+            | Stage::Landed { node, .. }
+            | Stage::Held { node } => node,
             Stage::Idle => return false,
         };
         nodes & (1 << node) != 0
@@ -103,11 +104,11 @@ fn noise(w: &World, nodes: NodeSet) -> String {
         .map(|guest| guest_waits(w, guest))
         .chain(jobs.map(|job| job_waits(w, job)))
         .collect();
-    format!(
-        "silence on {}, where is {}",
-        names(w, nodes),
-        waits.join(" and ")
-    )
+    let nodes = names(w, nodes);
+    if waits.is_empty() {
+        return format!("silence on {nodes}, and nobody says that it has come");
+    }
+    format!("silence on {nodes}, where is {}", waits.join(" and "))
 }
 
 fn names(w: &World, nodes: NodeSet) -> String {
@@ -124,6 +125,7 @@ fn guest_waits(w: &World, guest: GuestIx) -> String {
         Stage::Idle => return format!("{name}, which may not begin its {word}"),
         Stage::InFlight { .. } => return format!("the I/O of a {word} of {name}"),
         Stage::Landed { .. } => return format!("the end of a {word} of {name}"),
+        Stage::Held { .. } => Some("the end of a drained section".to_owned()),
         Stage::Saving { .. } => w.job_indices().find_map(|job| {
             let call = w.copy(job).call(Caller::Guest(guest))?;
             Some(call_waits(w, job, call.state))
@@ -170,10 +172,9 @@ fn call_waits(w: &World, job: JobIx, state: CallState) -> String {
 }
 
 fn unfinished_request(w: &World) -> Option<Broken> {
-    let waiting = w.guest_indices().find(|&guest| {
-        let entry = w.guest(guest);
-        !entry.is_idle()
-    })?;
+    let waiting = w
+        .guest_indices()
+        .find(|&guest| !w.guest(guest).is_idle() || guest::next_on(w, guest).is_some())?;
     let message = format!(
         "nothing can happen any more but {}",
         guest_waits(w, waiting)

@@ -10,6 +10,7 @@ mod report;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -118,7 +119,7 @@ impl Session {
     /// Everything about one bug.
     fn row(&self, args: &BugsArgs, bug: &'static Mutation) -> Result<Row, String> {
         let scene = scene(bug, dialect(bug)?)?;
-        let looked = self.search(&scene, bug.name, true);
+        let looked = saying_where(bug, || self.search(&scene, bug.name, true));
         let mut row = Row {
             bug,
             looked,
@@ -126,7 +127,8 @@ impl Session {
         };
         // A run that does not end shows nothing by itself.
         if !args.no_schedules && row.is_found() && bug.breaks != EVERY_RUN_RESTS {
-            row.schedules = Some(self.schedules(args, &scene, bug.name));
+            let schedules = || self.schedules(args, &scene, bug.name);
+            row.schedules = Some(saying_where(bug, schedules));
         }
         Ok(row)
     }
@@ -206,6 +208,12 @@ fn dialect(bug: &Mutation) -> Result<&'static Dialect, String> {
 /// The story in which a bug shows, on the stage of a dialect.
 fn scene(bug: &Mutation, dialect: &'static Dialect) -> Result<Scene, String> {
     stage::scene(&stage::load(bug.story)?, dialect)
+}
+
+/// Does `work`; a panic in it says with which bug.
+fn saying_where<R>(bug: &Mutation, work: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|payload| panic!("with {}: {}", bug.name, crate::panic_message(&*payload)))
 }
 
 /// What came of all root seeds of one strategy.

@@ -8,7 +8,7 @@ use model::property::PROPERTIES;
 use serde_json::json;
 use sim::search::EVERY_RUN_RESTS;
 
-use super::{Found, Looked, STATES_MAX, Session, asked, dialect, scene};
+use super::{Found, Looked, STATES_MAX, Session, asked, dialect, saying_where, scene};
 use crate::cli::{BugsArgs, Format};
 use crate::exit::Exit;
 
@@ -53,7 +53,8 @@ fn row(session: &Session, id: &'static str, bugs: &[&'static Mutation]) -> Resul
     let mut blind = Vec::new();
     for bug in bugs.iter().filter(|bug| bug.breaks == id) {
         let scene = scene(bug, dialect(bug)?.without(id))?;
-        let looked = session.search(&scene, bug.name, id != EVERY_RUN_RESTS);
+        let search = || session.search(&scene, bug.name, id != EVERY_RUN_RESTS);
+        let looked = saying_where(bug, search);
         let ended = looked.found == Found::Ended;
         blind.push((*bug, looked));
         if ended {

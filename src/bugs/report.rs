@@ -288,3 +288,135 @@ fn schedule(done: &Schedule) -> Value {
         "runs": done.runs,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use model::mutation::MUTATIONS;
+    use sim::trials::Trial;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn row(found: Found, schedules: Option<Schedules>) -> Row {
+        Row {
+            bug: &MUTATIONS[0],
+            looked: Looked {
+                found,
+                states: 7,
+                seconds: 0.5,
+            },
+            schedules,
+        }
+    }
+
+    fn printed(line: &str, rows: Vec<Row>) -> (Exit, String) {
+        let cli = Cli::parse_from(["blockrace", "bugs"].into_iter().chain(line.split(' ')));
+        let Command::Bugs(args) = cli.command else {
+            panic!("it is `bugs`")
+        };
+        let mut table = Table::new(&args, &[&MUTATIONS[0], &MUTATIONS[0]]);
+        let mut out = Vec::new();
+        for row in &rows {
+            table.print_row(&mut out, row).expect("memory");
+        }
+        table.rows = rows;
+        table.print_summary(&mut out).expect("memory");
+        (table.exit(), String::from_utf8(out).expect("text"))
+    }
+
+    /// Says what it must, and ends as it must.
+    fn check(found: Found, schedules: Option<Schedules>, exit: Exit, words: &str) {
+        let (ended, printed) = printed("--no-times", vec![row(found, schedules)]);
+        assert_eq!(ended, exit, "{printed}");
+        assert!(printed.contains(words), "{words}:\n{printed}");
+    }
+
+    #[test]
+    fn what_is_not_as_it_should_be_fails() {
+        let promise = MUTATIONS[0].breaks;
+        let found = || Found::Breach(promise, 9);
+        check(
+            found(),
+            None,
+            Exit::Clean,
+            "1 of 2 bugs found as what they are; 1 not tried",
+        );
+        check(Found::Nothing, None, Exit::Violated, "  NOT FOUND  ");
+        check(
+            Found::TooMany,
+            None,
+            Exit::Violated,
+            "keeps every promise in 1000000 states",
+        );
+        let other = || Found::Breach("expectation", 9);
+        check(
+            other(),
+            None,
+            Exit::Violated,
+            "and breaks expectation first",
+        );
+        check(other(), None, Exit::Violated, "0 of 2 bugs found");
+        check(
+            Found::Ended,
+            None,
+            Exit::Inconclusive,
+            "  ended by --max-time or Ctrl-C",
+        );
+        check(
+            found(),
+            Some(Schedules::Ended),
+            Exit::Inconclusive,
+            "  ended by --max-time",
+        );
+    }
+
+    /// A failure is worse news than an end before everything was done.
+    #[test]
+    fn the_worst_row_decides() {
+        let rows = vec![row(Found::Nothing, None), row(Found::Ended, None)];
+        let (exit, printed) = printed("--no-times", rows);
+        assert_eq!(exit, Exit::Violated);
+        assert!(
+            printed.contains("0 of 2 bugs found as what they are;"),
+            "{printed}"
+        );
+    }
+
+    fn schedule(runs: &[Runs]) -> Schedule {
+        let trial = |runs: &Runs| Trial {
+            runs: *runs,
+            property: matches!(runs, Runs::Exactly(_)).then_some("promise"),
+        };
+        Schedule::of(&runs.iter().map(trial).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn cells_are_as_short_as_they_can_be() {
+        let (one, two, more) = (Runs::Exactly(1), Runs::Exactly(2), Runs::MoreThan(3));
+        let cell = |runs: &[Runs]| words(&schedule(runs).median);
+        assert_eq!(cell(&[one, two, one, two, one]), "1");
+        assert_eq!(cell(&[one, two, two, two, one, two]), "2 (1..2)");
+        assert_eq!(cell(&[one, two, two, more, two, more]), "2 (1..>3)");
+        assert_eq!(cell(&[one, more, more, more, more, more]), ">3 (1..>3)");
+        assert_eq!(cell(&[more; 6]), ">3");
+    }
+
+    #[test]
+    fn the_summary_says_who_never_finds() {
+        let runs = |some: &[Runs]| schedule(some);
+        let (blind, sees) = ([Runs::MoreThan(3); 6], [Runs::Exactly(2); 6]);
+        let done = Schedules::Done(vec![runs(&blind), runs(&sees)]);
+        let found = Found::Breach(MUTATIONS[0].breaks, 9);
+        let line = "--no-times --strategy random,urw --max-schedules 3";
+        let (_, printed) = printed(line, vec![row(found, Some(done))]);
+        assert!(
+            printed.ends_with("; never found by random 1; by urw 0\n"),
+            "{printed}"
+        );
+        assert!(
+            printed.contains(" >3 ") && printed.contains(" 2 (2..2)\n"),
+            "{printed}"
+        );
+    }
+}

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use model::dialect::Dialect;
 use model::mutation::{MUTATIONS, Mutation};
-use scenarios::scene::Scene;
+use scenarios::scene::{Scene, Step};
 use sim::median::Median;
 use sim::search::{self, EVERY_RUN_RESTS, Limit, Options, Verdict, search};
 use sim::trials::{self, Maker, Runs, Trial, Trials, trials};
@@ -97,6 +97,8 @@ enum Found {
     TooMany,
     /// Time, or somebody's patience, was over.
     Ended,
+    /// A mistake of blockrace's own: what the panic said.
+    Panic(String),
 }
 
 /// What came of a search.
@@ -119,7 +121,7 @@ impl Session {
     /// Everything about one bug.
     fn row(&self, args: &BugsArgs, bug: &'static Mutation) -> Result<Row, String> {
         let scene = scene(bug, dialect(bug)?)?;
-        let looked = saying_where(bug, || self.search(&scene, bug.name, true));
+        let looked = self.search(&scene, bug.name, true);
         let mut row = Row {
             bug,
             looked,
@@ -127,8 +129,10 @@ impl Session {
         };
         // A run that does not end shows nothing by itself.
         if !args.no_schedules && row.is_found() && bug.breaks != EVERY_RUN_RESTS {
-            let schedules = || self.schedules(args, &scene, bug.name);
-            row.schedules = Some(saying_where(bug, schedules));
+            match survive(|| self.schedules(args, &scene, bug.name)) {
+                Ok(schedules) => row.schedules = Some(schedules),
+                Err(message) => row.looked.found = Found::Panic(message),
+            }
         }
         Ok(row)
     }
@@ -149,21 +153,19 @@ impl Session {
         };
         let started = Instant::now();
         let until = self.watch.share_of_time(1);
-        let report = self.watch.over(until, &control.interrupt, look, || {
-            search(scene, &options, &control)
+        let report = survive(|| {
+            self.watch.over(until, &control.interrupt, look, || {
+                search(scene, &options, &control)
+            })
         });
         bar.finish_and_clear();
+        let (found, states) = match report {
+            Ok(report) => (found(&report.verdict), report.states),
+            Err(message) => (Found::Panic(message), control.states.load(Relaxed)),
+        };
         Looked {
-            found: match report.verdict {
-                Verdict::Verified => Found::Nothing,
-                Verdict::Broken(found) => {
-                    let steps = found.steps.len() + found.cycle.len();
-                    Found::Breach(found.breach.property, steps)
-                }
-                Verdict::Inconclusive(Limit::Interrupt) => Found::Ended,
-                Verdict::Inconclusive(_) => Found::TooMany,
-            },
-            states: report.states,
+            found,
+            states,
             seconds: started.elapsed().as_secs_f64(),
         }
     }
@@ -200,6 +202,18 @@ impl Session {
     }
 }
 
+fn found(verdict: &Verdict<Step>) -> Found {
+    match verdict {
+        Verdict::Verified => Found::Nothing,
+        Verdict::Broken(found) => {
+            let steps = found.steps.len() + found.cycle.len();
+            Found::Breach(found.breach.property, steps)
+        }
+        Verdict::Inconclusive(Limit::Interrupt) => Found::Ended,
+        Verdict::Inconclusive(_) => Found::TooMany,
+    }
+}
+
 /// The dialect in which a bug shows, with the bug in it.
 fn dialect(bug: &Mutation) -> Result<&'static Dialect, String> {
     Ok(bug.dialect.parse::<&Dialect>()?.with(bug))
@@ -210,10 +224,10 @@ fn scene(bug: &Mutation, dialect: &'static Dialect) -> Result<Scene, String> {
     stage::scene(&stage::load(bug.story)?, dialect)
 }
 
-/// Does `work`; a panic in it says with which bug.
-fn saying_where<R>(bug: &Mutation, work: impl FnOnce() -> R) -> R {
+/// Does `work`, or says what the panic in it said: a mistake of ours with one bug is no reason not to try the others.
+fn survive<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|payload| panic!("with {}: {}", bug.name, crate::panic_message(&*payload)))
+        .map_err(|payload| crate::panic_message(&*payload).to_owned())
 }
 
 /// What came of all root seeds of one strategy.

@@ -16,6 +16,7 @@ use sim::stateless::{Limits, Stateless};
 use self::report::{Broken, Covered, Told};
 use crate::cli::{CheckArgs, Format, KeepArg, OrderArg};
 use crate::counterexample::{self, Found};
+use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, Tried};
 use crate::progress;
@@ -39,6 +40,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     let session = Session::new(args)?;
     let mut worst = Exit::Clean;
     let (mut states, mut words, started) = (0, Vec::new(), Instant::now());
+    let mut shown = Vec::new();
     for (number, staged) in stages.iter().enumerate() {
         let until = session.watch.share_of_time(stages.len() - number);
         let told = session.check(staged, until)?;
@@ -51,12 +53,14 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
         session.show(&mut out, &told, &staged.scene)?;
         worst = worst.worse(told.exit());
         words.push(told.word());
+        shown.extend(told.shown());
         if session.watch.is_interrupted() {
             break;
         }
     }
     if args.format == Format::Human {
         let mut out = anstream::stdout().lock();
+        crate::written(defects::print(&mut out, &shown))?;
         crate::written(report::print_summary(&mut out, &words, args.order))?;
     }
     let seconds = started.elapsed().as_secs_f64();
@@ -189,13 +193,18 @@ impl<'a> Session<'a> {
             dialect,
             known,
             missed: missed(loaded, scene, &covered),
+            unshown: Vec::new(),
             covered,
             broken,
             kept: None,
             seconds: started.elapsed().as_secs_f64(),
             fingerprints: self.args.keep == KeepArg::Fingerprints,
         };
-        if let (Some(folder), Some(broken)) = (self.args.failures(), &told.broken) {
+        let shown = told.defect();
+        if told.covered.is_all() || shown.is_some() {
+            told.unshown = defects::unshown(loaded, dialect, shown);
+        }
+        if let (Some(folder), Some(broken), None) = (self.args.failures(), &told.broken, shown) {
             told.kept = Some(found(&told, broken, scene).keep(folder)?);
         }
         Ok(told)
@@ -270,7 +279,7 @@ impl<'a> Session<'a> {
 
     /// Shortens a counterexample, and shows it to people.
     fn show(&self, out: &mut impl Write, told: &Told<'_>, scene: &Scene) -> Result<(), String> {
-        let Some(broken) = &told.broken else {
+        let (Some(broken), None) = (&told.broken, told.defect()) else {
             return Ok(());
         };
         let found = found(told, broken, scene);

@@ -24,7 +24,7 @@ pub struct Cli {
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what there is: scenarios, strategies, dialects, properties, witnesses, mutations
+    /// Show what there is: scenarios, strategies, dialects, properties, witnesses, mutations, defects
     List(ListArgs),
     /// Play one scenario under one seed and show its trace
     Run(RunArgs),
@@ -58,6 +58,8 @@ pub enum Listing {
     Witnesses,
     /// The bugs that can be planted, and what each breaks
     Mutations,
+    /// What the QEMU releases are known to do wrong
+    Defects,
 }
 
 /// Arguments of `list`.
@@ -88,6 +90,9 @@ pub struct Qemu {
     /// Plant a bug: see `blockrace list mutations`. May be given several times
     #[arg(long, value_name = "NAME", value_parser = mutation)]
     mutation: Vec<&'static Mutation>,
+    /// Play a QEMU without its known defects: see `blockrace list defects`
+    #[arg(long)]
+    fixed: bool,
 }
 
 impl Qemu {
@@ -109,8 +114,14 @@ impl Qemu {
         self.dialect.map(|dialect| self.planted(dialect))
     }
 
-    /// That dialect, with the bugs that are to be planted.
+    /// Whether anything was said about it.
+    pub fn is_given(&self) -> bool {
+        self.dialect.is_some() || self.fixed || !self.mutation.is_empty()
+    }
+
+    /// That dialect, with the bugs that are to be planted, and repaired if that was asked for.
     pub fn planted(&self, dialect: &'static Dialect) -> &'static Dialect {
+        let dialect = if self.fixed { dialect.fixed() } else { dialect };
         let mutations = self.mutation.iter();
         mutations.fold(dialect, |dialect, mutation| dialect.with(mutation))
     }

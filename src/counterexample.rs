@@ -25,6 +25,7 @@ use sim::shrink::{self, Shrunk, Size, shrink};
 use sim::strategy::{Replay, Strategy};
 
 use crate::cli::Format;
+use crate::defects;
 use crate::failures;
 use crate::stage::{Loaded, STEPS_MAX};
 
@@ -233,6 +234,7 @@ impl Counterexample {
             );
             footer.push(("lost", words));
         }
+        footer.extend(defects::footer(found.loaded, &self.breach));
         let again = file.map(|file| format!("blockrace replay {}", file.display()));
         footer.push(("again", again.unwrap_or_else(|| found.again.clone())));
         let Loaded { name, story, .. } = found.loaded;
@@ -346,10 +348,7 @@ mod tests {
 
     #[test]
     fn an_expectation_is_the_same_on_its_line_and_in_its_way() {
-        let breach = |property, message: &str| Breach {
-            property,
-            message: message.to_owned(),
-        };
+        let breach = |property, message: &str| Breach::new(property, message.to_owned());
         let check = |one: Breach, other: Breach, same: bool| {
             assert_eq!(is_same(&one, &other), same, "{one} / {other}");
         };

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use model::defect::Defect;
 use model::dialect::Dialect;
 use scenarios::scene::Scene;
 use sim::Breach;
@@ -18,6 +19,7 @@ use sim::schedule::Schedule;
 use sim::search::goes_round;
 use sim::strategy::Replay;
 
+use crate::defects;
 use crate::stage::{self, Loaded, STEPS_MAX};
 
 /// What schedules of failures end with.
@@ -54,6 +56,8 @@ impl Tried {
 pub enum State {
     /// It fails.
     Fails(Outcome),
+    /// It shows a known defect, and its story says so.
+    Known(&'static Defect),
     /// It can be followed, and breaks nothing.
     Fixed,
     /// It cannot be followed any more: there is no such step now.
@@ -101,7 +105,7 @@ impl Known {
         let tried = |file: &Path, schedule: &Schedule| Tried {
             kept: self.file.clone(),
             followed: file.to_owned(),
-            state: follow(scene, schedule),
+            state: follow(loaded, scene, schedule),
         };
         self.shortened
             .iter()
@@ -134,12 +138,15 @@ fn is_of(schedule: &Schedule, loaded: &Loaded, dialect: &Dialect) -> bool {
         && schedule.header("dialect") == Some(dialect.name)
 }
 
-fn follow(scene: &Scene, schedule: &Schedule) -> State {
+fn follow(loaded: &Loaded, scene: &Scene, schedule: &Schedule) -> State {
     let mut runner = Runner::new(scene);
     runner.steps_max = STEPS_MAX;
     let mut outcome = runner.run(&mut Replay::new(schedule.clone()), 0, &mut ());
     if let (End::Stopped, Some(breach)) = (&outcome.end, goes_round(scene, schedule)) {
         outcome.end = End::Breached(breach);
+    }
+    if let Some(defect) = defects::expected_end(loaded, &outcome.end) {
+        return State::Known(defect);
     }
     match outcome.end {
         End::Breached(_) => State::Fails(outcome),

@@ -18,6 +18,7 @@ use sim::schedule::Schedule;
 use self::report::Told;
 use crate::cli::{Format, FuzzArgs};
 use crate::counterexample::{self, Found};
+use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, State, Tried};
 use crate::progress;
@@ -73,18 +74,16 @@ fn exit_of(told: &Told<'_>) -> Exit {
     let report = &told.report;
     let known = told.known.iter().map(|tried| match &tried.state {
         State::Fails(outcome) => Exit::of_run(&outcome.end),
-        State::Fixed | State::Stale => Exit::Clean,
+        State::Known(_) | State::Fixed | State::Stale => Exit::Clean,
     });
     let known = known.fold(Exit::Clean, Exit::worse);
     let seeds = match &report.first_failure {
         _ if report.nondeterminism.is_some() => Exit::Nondeterministic,
-        Some(failure) => Exit::of_run(&failure.outcome.end),
-        None if known != Exit::Clean => known,
-        None if report.unrested > 0 || report.interrupted && !told.out_of_time => {
-            Exit::Inconclusive
-        }
-        None if report.runs == 0 => Exit::NothingChecked,
-        None => Exit::Clean,
+        Some(failure) if !told.knows_all() => Exit::of_run(&failure.outcome.end),
+        _ if known != Exit::Clean => known,
+        _ if report.unrested > 0 || report.interrupted && !told.out_of_time => Exit::Inconclusive,
+        _ if report.runs == 0 => Exit::NothingChecked,
+        _ => Exit::Clean,
     };
     known.worse(seeds)
 }
@@ -153,7 +152,8 @@ impl<'a> Session<'a> {
             runs: self.seeds.clone(),
             strategy: &strategy,
             steps_max: STEPS_MAX,
-            stop_at_failure: !self.args.keep_going,
+            // What the story says that it shows hides no other failure.
+            stop_at_failure: !self.args.keep_going && staged.loaded.story.defects.is_empty(),
             doublecheck: self.args.doublecheck,
             jobs: self.jobs,
         };
@@ -189,6 +189,10 @@ impl<'a> Session<'a> {
             let End::Breached(breach) = &finding.first.outcome.end else {
                 continue;
             };
+            if defects::expected(staged.loaded, breach).is_some() {
+                kept.push(None);
+                continue;
+            }
             let mut new = New {
                 schedule: self.record(staged, finding),
                 index: finding.first.index,
@@ -202,7 +206,7 @@ impl<'a> Session<'a> {
             if let (Some(folder), false) = (self.args.failures(), is_known) {
                 found.keep(folder)?;
             }
-            kept.extend(file.clone());
+            kept.push(file.clone());
             new.kept = file;
             if !is_known {
                 all.push(new);

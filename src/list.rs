@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use model::defect::{DEFECTS, Defect};
 use model::dialect::DIALECTS;
 use model::mutation::{MUTATIONS, Mutation};
 use model::property::{PROPERTIES, Property, WITNESSES};
@@ -28,6 +29,7 @@ pub fn run(args: &ListArgs) -> Result<Exit, String> {
             .map(|dialect| row_of(dialect.name, "QEMU's rules of that release"))
             .collect(),
         Listing::Properties => PROPERTIES.iter().map(property_row).collect(),
+        Listing::Defects => DEFECTS.map(defect_row).to_vec(),
         Listing::Mutations => MUTATIONS.iter().map(mutation_row).collect(),
         Listing::Witnesses => WITNESSES
             .iter()
@@ -55,6 +57,28 @@ fn property_row(row: &Property) -> (String, String) {
         about = format!("{about}\n{word}: {remark}");
     }
     row_of(row.id, &about)
+}
+
+/// A known defect: where it is, what it breaks and in which story, how it is known, and how a repaired QEMU behaves.
+fn defect_row(defect: &'static Defect) -> (String, String) {
+    let has = |dialect: &&'static model::dialect::Dialect| dialect.has(defect);
+    let lives: Vec<&str> = DIALECTS
+        .into_iter()
+        .filter(has)
+        .map(|dialect| dialect.name)
+        .collect();
+    let about = format!(
+        "{}\n[{}; QEMU {}] {}\nbreaks {} in {}; {}\nfixed: {}",
+        defect.says,
+        defect.id,
+        lives.join(", "),
+        defect.place,
+        defect.breaks[0],
+        defect.story,
+        defect.evidence,
+        defect.repaired
+    );
+    row_of(defect.name, &about)
 }
 
 /// A planted bug, what it breaks and where.

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod conform;
 mod counterexample;
+mod defects;
 mod exit;
 mod failures;
 mod fuzz;

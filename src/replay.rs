@@ -50,12 +50,12 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
 }
 
 /// One line that replays the schedule again.
-fn repeat(args: &ReplayArgs) -> String {
+fn repeat(args: &ReplayArgs, dialect: &Dialect) -> String {
     let mut line = format!("blockrace replay {}", args.schedule.display());
     if let Some(scenario) = &args.scenario {
         line += &format!(" --scenario {scenario}");
     }
-    if let Some(dialect) = args.qemu.chosen() {
+    if args.qemu.is_given() {
         line += &format!(" --dialect {dialect}");
     }
     if args.best_effort {
@@ -132,7 +132,7 @@ impl Played<'_> {
             schedule: &done,
             breach,
             found_by: "replay",
-            again: repeat(self.args),
+            again: repeat(self.args, self.dialect),
         };
         let beside = self.args.schedule.parent().unwrap_or(Path::new("."));
         let (kept, shrink_time) = match self.args.shrink {

@@ -13,6 +13,7 @@ use sim::strategy::{Replay, Strategy};
 use sim::{Footprint, System};
 
 use crate::cli::{Format, RunArgs};
+use crate::defects;
 use crate::exit::Exit;
 use crate::stage::{self, Loaded, STEPS_MAX};
 use crate::trace;
@@ -75,7 +76,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
         Format::Human => print_human(&mut out, args, &loaded, &seen, &outcome),
     };
     crate::written(printed)?;
-    Ok(Exit::of_run(&outcome.end))
+    Ok(defects::exit_of(&loaded, &outcome.end))
 }
 
 fn save_schedule(file: &Path, schedule: &mut Schedule, args: &RunArgs) -> Result<(), String> {
@@ -125,6 +126,11 @@ fn print_human(
         writeln!(out, "{}", trace::LEGEND)?;
     }
     writeln!(out, "{}", verdict(outcome, lines.len()))?;
+    if let End::Breached(breach) = &outcome.end {
+        for (word, line) in defects::footer(loaded, breach) {
+            writeln!(out, "{word:<8} {line}")?;
+        }
+    }
     writeln!(out, "again    {}", repeat(args))
 }
 

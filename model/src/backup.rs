@@ -314,7 +314,7 @@ pub(crate) fn create(
                 .expect("internal: checked before");
             bitmap.check(Use::Default)?;
         }
-        w.freeze_bitmap(source, name)?;
+        (w.rules().freeze_bitmap)(w, source, name)?;
     }
     match create_frozen(
         w,
@@ -328,11 +328,30 @@ pub(crate) fn create(
     ) {
         Ok(job) => Ok(job),
         Err(error) => {
-            if let Some((name, _)) = &bitmap {
-                w.reclaim_bitmap(source, name);
-            }
+            (w.rules().give_bitmap_back)(w, source, request);
             Err(error)
         }
+    }
+}
+
+/// A backup that could not be created gives its bitmap back: the error path of `backup_job_create`.
+pub(crate) fn give_bitmap_back(w: &mut World, source: NodeIx, request: &BackupRequest) {
+    if let Some(name) = &request.bitmap {
+        w.reclaim_bitmap(source, name);
+    }
+}
+
+/// What there is to copy: the copy bitmap of a job that is being created. QEMU: `backup_init_bcs_bitmap`.
+pub(crate) fn fill_copy_bitmap(w: &World, copy: &mut BlockCopy, sync: Sync, bitmap: Option<&Name>) {
+    match bitmap {
+        Some(name) if matches!(sync, Sync::Bitmap | Sync::Incremental) => {
+            let source = w.node(copy.source);
+            let sync_bitmap = source.bitmap(name).expect("internal: just frozen");
+            copy.dirty
+                .merge(sync_bitmap)
+                .expect("internal: bitmaps follow their node's length");
+        }
+        _ => copy.dirty.set(0..copy.len),
     }
 }
 
@@ -354,9 +373,7 @@ fn create_frozen(
             "Source and target image have different sizes",
         ));
     }
-    let cluster = CLUSTER_MIN
-        .max(target_cluster.unwrap_or(0))
-        .max(request.cluster_min);
+    let cluster = (w.rules().copy_cluster)(request, target_cluster);
     if let Some(name) = &request.filter_node_name
         && w.find_node(name).is_some()
     {
@@ -393,15 +410,8 @@ fn create_frozen(
         copy.chunk_max = copy.chunk_max.min(chunk_max / cluster * cluster);
     }
     copy.skip_unallocated = request.sync == Sync::Top;
-    match bitmap {
-        Some((name, _)) if matches!(request.sync, Sync::Bitmap | Sync::Incremental) => {
-            let sync_bitmap = w.node(source).bitmap(name).expect("internal: just frozen");
-            copy.dirty
-                .merge(sync_bitmap)
-                .expect("internal: bitmaps follow their node's length");
-        }
-        _ => copy.dirty.set(0..len),
-    }
+    let name = bitmap.as_ref().map(|(name, _)| name);
+    (w.rules().fill_copy_bitmap)(w, &mut copy, request.sync, name);
 
     let group = group.unwrap_or_else(|| w.add_group(Default::default()));
     let filter_name = match &request.filter_node_name {
@@ -459,6 +469,14 @@ fn create_frozen(
     w.copy_mut(index).speed = speed;
     attach(w, index, filter_name, cluster);
     Ok(index)
+}
+
+/// The cluster of a copy in bytes: never less than the target's, or copying a part of that would hide what is below
+/// the rest of it. QEMU: `block_copy_calculate_cluster_size`.
+pub(crate) fn copy_cluster(request: &BackupRequest, of_target: Option<u64>) -> u64 {
+    CLUSTER_MIN
+        .max(of_target.unwrap_or(0))
+        .max(request.cluster_min)
 }
 
 /// A node that is being backed up lets nobody but its filter write it: `bdrv_refresh_perms`.
@@ -547,14 +565,13 @@ fn step(w: &mut World, index: JobIx) -> bool {
         At::Then(Then::Begin) if (w.rules().may_pause)(w.job(index)) => {
             pause_point(w, index, Then::Begin)
         }
-        At::Then(Then::Begin) => begin(w, index),
+        At::Then(Then::Begin) => (w.rules().begin_run)(w, index),
         At::Then(Then::Scan(at)) => scan(w, index, at),
         At::Then(Then::Look) => look(w, index),
         At::Then(Then::Copy) => {
             go_to(w, index, At::AwaitCall);
-            let copy = w.copy(index);
-            let end = copy.len.div_ceil(copy.cluster) * copy.cluster;
-            block_copy::begin_call(w, index, Caller::Job, (0, end));
+            let range = (w.rules().job_range)(w.copy(index));
+            block_copy::begin_call(w, index, Caller::Job, range);
             w.job(index).backup.at == At::AwaitCall && look(w, index)
         }
         At::Then(Then::Idle) => idle(w, index),
@@ -570,6 +587,11 @@ fn step(w: &mut World, index: JobIx) -> bool {
         // Nobody may enter it then: the promise `no-run-after-return`.
         At::Scanning(_) | At::Returned => false,
     }
+}
+
+/// What the background call is to copy: all of the source, up to the end of its last cluster.
+pub(crate) fn job_range(copy: &BlockCopy) -> (u64, u64) {
+    copy.clusters(&(0..copy.len))
 }
 
 fn go_to(w: &mut World, index: JobIx, at: At) -> bool {
@@ -637,7 +659,7 @@ fn call_in_progress(w: &World, index: JobIx) -> bool {
 }
 
 /// The run function begins: `backup_run`.
-fn begin(w: &mut World, index: JobIx) -> bool {
+pub(crate) fn begin(w: &mut World, index: JobIx) -> bool {
     w.copy_mut(index).begun = true;
     let first = match w.job(index).backup.sync {
         Sync::None => Then::Idle,
@@ -795,6 +817,7 @@ pub(crate) fn detach(w: &mut World, index: JobIx) -> bool {
         .listed
         .retain(|listed| *listed != Listed::Copy(index));
     w.node_mut(source).filters.retain(|&other| other != filter);
+    property::bitmap::go_with(w, filter);
     w.remove_node(filter);
     w.node_mut(target).target_of = None;
     let target = w.node(target);

@@ -19,8 +19,10 @@ pub struct Bitmap {
     pub name: Option<Name>,
     /// Bytes per bit, a power of two.
     pub granularity: u64,
-    /// Bytes of the node that the bitmap covers; searching ends here.
+    /// Bytes of the node that the bitmap covers.
     size: u64,
+    /// Where a search for dirty bytes ends: the same. QEMU: `HBitmap.orig_size`.
+    pub(crate) searched: u64,
     /// Numbers of the dirty granules, all below `size / granularity` rounded up.
     dirty: Bits,
     /// Whether guest writes are not recorded.
@@ -130,6 +132,7 @@ impl Bitmap {
             name,
             granularity,
             size,
+            searched: size,
             dirty: Bits::new(),
             disabled: false,
             hold: Hold::Idle,
@@ -174,7 +177,7 @@ impl Bitmap {
             longest > 0,
             "internal bug: an area of no bytes was asked for"
         );
-        let limit = limit.min(self.size);
+        let limit = limit.min(self.searched);
         if from >= limit {
             return None;
         }
@@ -286,7 +289,7 @@ impl Bitmap {
     /// QEMU: `bdrv_dirty_bitmap_truncate`, `hbitmap_truncate`. It asserts that the bitmap is not busy; here that is
     /// the promise `no-resize-while-busy`.
     pub fn resize(&mut self, size: u64) {
-        self.size = size;
+        (self.size, self.searched) = (size, size);
         self.dirty.truncate(self.granules());
         if let Hold::Frozen { successor } = &mut self.hold {
             successor.resize(size);

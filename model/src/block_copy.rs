@@ -14,7 +14,6 @@ use crate::bitmap::Bitmap;
 use crate::error::Errno;
 use crate::event::Operation;
 use crate::fault::{Blkdebug, Fault};
-use crate::guest;
 use crate::image::{self, Allocation, Fill, Image, Kind};
 use crate::property::data::{self as property, CopyGhost};
 use crate::runs::Runs;
@@ -146,7 +145,7 @@ pub struct BlockCopy {
     /// Calls in progress, the job's first.
     pub calls: Vec<Call>,
     /// Bytes copied.
-    copied: u64,
+    pub(crate) copied: u64,
     /// The job's run function has begun: progress counts from here.
     pub begun: bool,
     /// Bytes per second for the background call; 0 is no limit.
@@ -213,12 +212,12 @@ impl BlockCopy {
         self.calls.iter().find(|call| call.caller == caller)
     }
 
-    fn call_mut(&mut self, caller: Caller) -> &mut Call {
+    pub(crate) fn call_mut(&mut self, caller: Caller) -> &mut Call {
         let found = self.calls.iter_mut().find(|call| call.caller == caller);
         found.expect("internal: the call is in progress")
     }
 
-    fn task_at(&self, start: u64) -> usize {
+    pub(crate) fn task_at(&self, start: u64) -> usize {
         self.tasks
             .binary_search_by_key(&start, |task| task.start)
             .expect("internal: no such copy task")
@@ -228,36 +227,6 @@ impl BlockCopy {
     pub fn overlapping(&self, range: (u64, u64)) -> Option<&Task> {
         let at = self.tasks.partition_point(|task| task.end <= range.0);
         self.tasks.get(at).filter(|task| task.start < range.1)
-    }
-
-    /// Takes a task off the list; a failed one gives its clusters back and leaves its error with its call.
-    /// Says whose task it was, and where that call is now with how many tasks left.
-    fn remove_task(
-        &mut self,
-        start: u64,
-        failed: Option<(Operation, Errno)>,
-    ) -> (Caller, CallState, u64) {
-        let task = self.tasks.remove(self.task_at(start));
-        match failed {
-            None => self.copied += task.end - task.start,
-            Some(error) => {
-                self.dirty.set(task.start..task.end.min(self.len));
-                self.call_mut(task.caller).failed.get_or_insert(error);
-            }
-        }
-        let call = self.call_mut(task.caller);
-        call.running -= 1;
-        (task.caller, call.state, call.running)
-    }
-
-    /// The calls that wait for the end of the task that starts there.
-    fn waiters(&self, start: u64) -> Vec<Caller> {
-        let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
-        self.calls
-            .iter()
-            .filter(waits)
-            .map(|call| call.caller)
-            .collect()
     }
 
     /// The start of an area in the range that is claimed: a task's, or one that waits for a worker.
@@ -274,13 +243,22 @@ impl BlockCopy {
             .min()
     }
 
+    /// The most that one task of a call may copy, in bytes.
+    fn longest(&self, caller: Caller) -> u64 {
+        match caller {
+            Caller::Job => self.chunk_max,
+            Caller::Guest(_) => CHUNK_MAX.max(self.cluster),
+        }
+    }
+
     /// The range, rounded outwards to clusters.
     pub fn clusters(&self, range: &Range<u64>) -> (u64, u64) {
         let down = range.start / self.cluster * self.cluster;
         (down, range.end.div_ceil(self.cluster) * self.cluster)
     }
 
-    fn limited(&self) -> bool {
+    /// The limiter's slice is used up.
+    pub(crate) fn slice_is_spent(&self) -> bool {
         self.speed > 0 && self.charged >= (self.speed / SLICES_PER_SECOND).max(1)
     }
 }
@@ -403,14 +381,21 @@ fn advance(w: &mut World, job: JobIx, caller: Caller) {
         .call(caller)
         .expect("internal: the call is in progress");
     if call.state == CallState::Finished {
-        let (cancelled, failed) = (call.cancelled, call.failed);
-        match caller {
-            Caller::Job => backup::call_finished(w, job),
-            Caller::Guest(guest) => {
-                assert!(!cancelled, "internal: only a background call is cancelled");
-                w.copy_mut(job).calls.retain(|call| call.caller != caller);
-                guest::copied(w, guest, job, failed.map(|(_, errno)| errno));
-            }
+        finish_call(w, job, caller);
+    }
+}
+
+/// A call is over: whoever made it goes on.
+pub(crate) fn finish_call(w: &mut World, job: JobIx, caller: Caller) {
+    let call = w.copy_mut(job).call_mut(caller);
+    call.state = CallState::Finished;
+    let (cancelled, failed) = (call.cancelled, call.failed);
+    match caller {
+        Caller::Job => backup::call_finished(w, job),
+        Caller::Guest(guest) => {
+            assert!(!cancelled, "internal: only a background call is cancelled");
+            w.copy_mut(job).calls.retain(|call| call.caller != caller);
+            (w.rules().guest_copied)(w, guest, job, failed.map(|(_, errno)| errno));
         }
     }
 }
@@ -423,14 +408,10 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
         .call(caller)
         .expect("internal: the call is in progress");
     if call.cancelled || call.failed.is_some() {
-        return end_pass(w, job, caller);
+        return (w.rules().end_pass)(w, job, caller);
     }
-    let longest = match caller {
-        Caller::Job => copy.chunk_max,
-        Caller::Guest(_) => CHUNK_MAX.max(copy.cluster),
-    };
-    let Some(area) = copy.dirty.next_dirty(call.cursor, call.range.1, longest) else {
-        return end_pass(w, job, caller);
+    let Some(area) = (w.rules().next_area)(copy, call) else {
+        return (w.rules().end_pass)(w, job, caller);
     };
     let (source, cluster, len) = (copy.source, copy.cluster, copy.len);
     let limited = (w.rules().is_limited)(w, job, caller);
@@ -453,8 +434,9 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
         w.copy_mut(job).call_mut(caller).state = CallState::Sleeping { woken: false };
         return false;
     }
+    let take = w.rules().take;
     let copy = w.copy_mut(job);
-    copy.dirty.reset(area.start..end.min(len));
+    take(copy, area.start..end.min(len));
     copy.charged += if copy.speed > 0 { end - area.start } else { 0 };
     let call = copy.call_mut(caller);
     call.cursor = end;
@@ -471,9 +453,22 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     true
 }
 
+/// The next area that a call may claim: the first that is left to copy in what its pass has not been over.
+/// QEMU: `block_copy_task_create`.
+pub(crate) fn next_area(copy: &BlockCopy, call: &Call) -> Option<Range<u64>> {
+    copy.dirty
+        .next_dirty(call.cursor, call.range.1, copy.longest(call.caller))
+}
+
+/// An area is claimed: it is not left to copy from then on, so nobody else claims it. QEMU: `bdrv_reset_dirty_bitmap`
+/// in `block_copy_task_create`.
+pub(crate) fn take(copy: &mut BlockCopy, area: Range<u64>) {
+    copy.dirty.reset(area);
+}
+
 /// Has the call used up what the rate limiter gives it in this slice? Guests' calls do not ask it.
 pub(crate) fn is_limited(w: &World, job: JobIx, caller: Caller) -> bool {
-    caller == Caller::Job && w.copy(job).limited()
+    caller == Caller::Job && w.copy(job).slice_is_spent()
 }
 
 /// Has the call no free worker? QEMU: `aio_task_pool_wait_slot`.
@@ -538,7 +533,7 @@ fn source_status(
 }
 
 /// A pass of a call is over. QEMU: the loop of `block_copy_common`.
-fn end_pass(w: &mut World, job: JobIx, caller: Caller) -> bool {
+pub(crate) fn end_pass(w: &mut World, job: JobIx, caller: Caller) -> bool {
     let copy = w.copy_mut(job);
     let call = copy.call_mut(caller);
     if call.running > 0 {
@@ -599,7 +594,11 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
     copy.tasks.insert(at, task);
     copy.call_mut(caller).running += 1;
     if at_once {
-        copy.remove_task(start, errno.map(|errno| (operation, errno)));
+        (w.rules().remove_task)(
+            w.copy_mut(job),
+            start,
+            errno.map(|errno| (operation, errno)),
+        );
     }
 }
 
@@ -647,7 +646,7 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
         }
         Phase::Writing(contents) => {
             property::target_written(w, job);
-            change_target(w, target, |image, below| image.write(below, &contents));
+            (w.rules().write_target)(w, job, &contents);
             (w.rules().end_task)(w, job, start, None);
         }
         Phase::Zeroing => {
@@ -680,6 +679,12 @@ fn note_successors(w: &mut World, job: JobIx, caller: Caller, reading: bool) {
     }
 }
 
+/// A task writes what it has read to the target.
+pub(crate) fn write_target(w: &mut World, job: JobIx, contents: &Runs<Fill>) {
+    let target = w.copy_add(job).target;
+    change_target(w, target, |image, below| image.write(below, contents));
+}
+
 /// The target changes. Tasks in flight never overlap, so their writes commute.
 fn change_target(w: &mut World, target: NodeIx, change: impl FnOnce(&mut Image, &[&Image])) {
     w.mark_written(target);
@@ -699,25 +704,73 @@ pub(crate) fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Op
     }
     let copy = w.copy_add(job);
     let range = start..copy.tasks[copy.task_at(start)].end.min(copy.len);
-    let (caller, state, running) = copy.remove_task(start, failed);
-    let waiters = copy.waiters(start);
+    let removed = (w.rules().remove_task)(w.copy_add(job), start, failed);
+    let waiters = (w.rules().waiters)(w.copy_add(job), start);
     property::task_ended(w, job, range, failed.map(|(operation, _)| operation));
+    let Removed {
+        caller,
+        state,
+        running,
+    } = removed;
     match state {
         CallState::PoolFull { start, end, zero } => pool_has_room(w, job, caller, start, end, zero),
-        CallState::Draining if running == 0 => go_on(w, job, caller),
+        CallState::Draining if running == 0 => (w.rules().go_on)(w, job, caller),
         _ => {}
     }
     for waiter in waiters {
-        go_on(w, job, waiter);
+        (w.rules().go_on)(w, job, waiter);
     }
+}
+
+/// What a call has left when one of its tasks has ended.
+pub(crate) struct Removed {
+    /// Whose call it is.
+    caller: Caller,
+    /// Where its coroutine is.
+    state: CallState,
+    /// Its tasks in flight.
+    running: u64,
+}
+
+/// Takes a task off the list; a failed one gives its clusters back and leaves its error with its call.
+/// QEMU: `block_copy_task_end`.
+pub(crate) fn remove_task(
+    copy: &mut BlockCopy,
+    start: u64,
+    failed: Option<(Operation, Errno)>,
+) -> Removed {
+    let task = copy.tasks.remove(copy.task_at(start));
+    match failed {
+        None => copy.copied += task.end - task.start,
+        Some(error) => {
+            copy.dirty.set(task.start..task.end.min(copy.len));
+            copy.call_mut(task.caller).failed.get_or_insert(error);
+        }
+    }
+    let call = copy.call_mut(task.caller);
+    call.running -= 1;
+    Removed {
+        caller: task.caller,
+        state: call.state,
+        running: call.running,
+    }
+}
+
+/// The calls that wait for the end of the task that starts there.
+pub(crate) fn waiters(copy: &BlockCopy, start: u64) -> Vec<Caller> {
+    let waits = |call: &&Call| call.state == CallState::AwaitTask(start);
+    copy.calls
+        .iter()
+        .filter(waits)
+        .map(|call| call.caller)
+        .collect()
 }
 
 /// A call that waited for a worker has one; if the pool has failed meanwhile, the area is given back. Whoever
 /// waits for the area goes on if it has no task now.
 fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, zero: bool) {
     let copy = w.copy_mut(job);
-    let len = copy.len;
-    let waiters = copy.waiters(start);
+    let (len, waiters) = (copy.len, waiters(copy, start));
     let call = copy.call_mut(caller);
     call.state = CallState::Claiming;
     call.chained = true;
@@ -729,12 +782,12 @@ fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64
     let begun = w.copy(job).tasks.iter().any(|task| task.start == start);
     advance(w, job, caller);
     for waiter in waiters.into_iter().filter(|_| !begun) {
-        go_on(w, job, waiter);
+        (w.rules().go_on)(w, job, waiter);
     }
 }
 
 /// A call that waited goes on: after its tasks, by deciding what comes next; after somebody else's, from its start.
-fn go_on(w: &mut World, job: JobIx, caller: Caller) {
+pub(crate) fn go_on(w: &mut World, job: JobIx, caller: Caller) {
     let call = w.copy_mut(job).call_mut(caller);
     if call.state == CallState::Draining {
         call.cursor = call.range.1;

@@ -6,14 +6,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::defect::{DEFECTS, Defect};
 use crate::mutation::Mutation;
 use crate::rules::Rules;
 
 /// One QEMU release line, as far as a QMP client can tell it from another.
 #[derive(Clone, Debug)]
 pub struct Dialect {
-    /// The name on the command line: `7.2` or `10.0`, or `10.0+NAME` with the [`Mutation`] of that name planted.
+    /// The name on the command line: `7.2` or `10.0`, or `10.0+NAME` with the [`Mutation`] of that name planted, or
+    /// `10.0+fixed` with the defects repaired.
     pub name: &'static str,
+    /// What it is known to do wrong; nothing if it is repaired.
+    pub defects: &'static [&'static Defect],
     /// The rules that planted bugs replace.
     pub rules: Rules,
     /// The promise that nobody looks at, to see what it is good for.
@@ -39,6 +43,7 @@ pub struct Dialect {
 /// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
 pub static QEMU_7_2: Dialect = Dialect {
     name: "7.2",
+    defects: &DEFECTS,
     rules: Rules::QEMU,
     unwatched: None,
     transaction_reversed: false,
@@ -52,6 +57,7 @@ pub static QEMU_7_2: Dialect = Dialect {
 /// QEMU 10.0 (recorded with 10.0.2).
 pub static QEMU_10_0: Dialect = Dialect {
     name: "10.0",
+    defects: &DEFECTS,
     rules: Rules::QEMU,
     unwatched: None,
     transaction_reversed: true,
@@ -65,6 +71,9 @@ pub static QEMU_10_0: Dialect = Dialect {
 /// Every dialect, oldest first.
 pub static DIALECTS: [&Dialect; 2] = [&QEMU_7_2, &QEMU_10_0];
 
+/// What stands behind a release's name if its defects are repaired: no mutation is called so.
+const FIXED: &str = "fixed";
+
 /// Two dialects of one name are one.
 impl PartialEq for Dialect {
     fn eq(&self, other: &Dialect) -> bool {
@@ -75,8 +84,27 @@ impl PartialEq for Dialect {
 impl Eq for Dialect {}
 
 impl Dialect {
+    /// Does this QEMU have that defect?
+    pub fn has(&self, defect: &Defect) -> bool {
+        self.defects.iter().any(|known| known.id == defect.id)
+    }
+
+    /// The dialect with its known defects repaired. It is kept for as long as the process lives.
+    #[must_use]
+    pub fn fixed(&self) -> &'static Dialect {
+        let name = match self.defects {
+            [] => self.name,
+            _ => format!("{}+{FIXED}", self.name).leak(),
+        };
+        Box::leak(Box::new(Dialect {
+            name,
+            defects: &[],
+            ..self.clone()
+        }))
+    }
+
     /// The dialect of a full version such as `7.2.22`, or of a bare name such as `10.0`; `10.0+NAME` has the
-    /// [`Mutation`] of that name planted.
+    /// [`Mutation`] of that name planted, `10.0+fixed` its known defects repaired.
     ///
     /// # Errors
     /// What there is instead.
@@ -97,6 +125,9 @@ impl Dialect {
             ));
         };
         words.try_fold(dialect, |dialect, name| {
+            if name == FIXED {
+                return Ok(dialect.fixed());
+            }
             let planted = Mutation::called(name).ok_or_else(|| format!("no mutation '{name}'"))?;
             Ok(dialect.with(planted))
         })

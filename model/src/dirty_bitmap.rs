@@ -19,7 +19,7 @@ const NAME_MAX: usize = 1023;
 /// # Errors
 /// `Node '…' not found`, `Dirty bitmap '…' not found`.
 pub(crate) fn find(w: &World, bitmap: &BitmapName) -> Result<NodeIx, QmpError> {
-    let Some(node) = w.find_node(&bitmap.node) else {
+    let Some(node) = w.find_bitmaps(&bitmap.node) else {
         return Err(QmpError::generic(format!(
             "Node '{}' not found",
             bitmap.node
@@ -39,7 +39,8 @@ fn find_on(w: &World, node: NodeIx, name: &str) -> Result<(), QmpError> {
 }
 
 /// Is a bitmap that an action has prepared no longer there? One on a filter goes with it when the job ends in a
-/// nested event loop of a later action; QEMU's pointer to it dangles then.
+/// nested event loop of a later action; QEMU's pointer to it dangles then
+/// ([`crate::defect::BITMAP_ON_FILTER_VANISHES`]).
 pub(crate) fn is_gone(w: &World, node: NodeIx, name: &str) -> bool {
     !w.node_indices().any(|index| index == node) || w.node(node).bitmap(name).is_none()
 }
@@ -63,8 +64,7 @@ pub(crate) fn by_name<'w>(w: &'w mut World, node: NodeIx, name: &str) -> &'w mut
         .expect("internal: found before")
 }
 
-/// `block-dirty-bitmap-add`. Through a drive's name a bitmap lands on the drive's top node: during a backup that
-/// is the filter, and the bitmap is gone with it (bug-A6).
+/// `block-dirty-bitmap-add`. Which node that is by a drive's name during a backup, see [`World::find_bitmaps`].
 pub(crate) fn add(
     w: &mut World,
     bitmap: &BitmapName,
@@ -76,7 +76,8 @@ pub(crate) fn add(
     if name.is_empty() {
         return Err(QmpError::generic("Bitmap name cannot be empty"));
     }
-    let node = w.lookup(&bitmap.node)?;
+    let named = w.lookup(&bitmap.node)?;
+    let node = w.find_bitmaps(&bitmap.node).unwrap_or(named);
     let granularity = match granularity {
         Some(granularity) => {
             bitmap::check_granularity(granularity)?;
@@ -192,12 +193,18 @@ fn merge_one(
     };
     named(w, node, target).check(Use::Default)?;
     let source = named(w, from, source).clone();
-    source.check(Use::AllowReadonly)?;
+    (w.rules().check_merge_source)(&source)?;
+    let merge_bits = w.rules().merge_bits;
     let into = named_mut(w, node, target);
     let before = into.undo();
-    into.merge(&source)?;
+    merge_bits(into, &source)?;
     undo.get_or_insert(before);
     Ok(())
+}
+
+/// The checks of a source of `block-dirty-bitmap-merge`: it is read only.
+pub(crate) fn check_merge_source(bitmap: &Bitmap) -> Result<(), QmpError> {
+    bitmap.check(Use::AllowReadonly)
 }
 
 /// The checks of `block-dirty-bitmap-remove`: an inconsistent bitmap can be removed.

@@ -5,6 +5,7 @@
 //! whichever of them triggered the walk.
 
 use crate::backup;
+use crate::defect;
 use crate::error::text;
 use crate::event::{Event, JobEnd};
 use crate::job::{self, Status};
@@ -85,14 +86,14 @@ pub(crate) fn abort(w: &mut World, index: JobIx) -> Option<Frame> {
     Some(Frame::AbortGroup { group })
 }
 
-/// The walk of an aborting group: each member is waited for if need be, then finalized.
-/// A member that was never started can never be waited for: that command hangs, as QEMU's does (bug-A1).
+/// The walk of an aborting group: each member is waited for if need be, then finalized. One that was never started
+/// has nothing to be waited for.
 pub(crate) fn abort_next(w: &mut World, group: GroupIx) -> Flow {
     let Some(&member) = w.group(group).members.first() else {
         release(w, group);
         return Flow::Done;
     };
-    if w.job(member).status.is_completed() {
+    if w.job(member).status.is_completed() || !is_awaited(w, member) {
         return Flow::Call(Frame::Finalize {
             job: member,
             stage: FinalizeStage::Decide,
@@ -100,6 +101,17 @@ pub(crate) fn abort_next(w: &mut World, group: GroupIx) -> Flow {
     }
     (w.rules().enter)(w, member);
     Flow::Wait(Wait::JobCompleted(member))
+}
+
+/// Is this member, which is not completed, to be waited for? QEMU also waits for one that was never started, and so
+/// for ever.
+fn is_awaited(w: &mut World, member: JobIx) -> bool {
+    let started = w.job(member).started;
+    let hangs = !started && w.dialect.has(&defect::GROUPED_ABORT_HANGS);
+    if hangs {
+        w.meets(&defect::GROUPED_ABORT_HANGS);
+    }
+    started || hangs
 }
 
 /// Where the end of one job has got to.

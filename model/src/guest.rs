@@ -16,7 +16,7 @@ use crate::image::Fill;
 use crate::main_loop::{Flow, Frame};
 use crate::name::Name;
 use crate::node::{Listed, NodeKind};
-use crate::property;
+use crate::property::{self, Witness};
 use crate::world::{GuestIx, JobIx, NodeIx, World};
 
 /// One request.
@@ -68,7 +68,8 @@ impl Request {
         }
     }
 
-    fn range(&self) -> Range<u64> {
+    /// The bytes that it is about.
+    pub fn range(&self) -> Range<u64> {
         match *self {
             Request::Write { offset, len, .. }
             | Request::WriteZeroes { offset, len }
@@ -78,7 +79,8 @@ impl Request {
         }
     }
 
-    fn changes_data(&self) -> bool {
+    /// Does it change what the drive holds?
+    pub fn changes_data(&self) -> bool {
         matches!(self, Request::Write { .. } | Request::WriteZeroes { .. })
     }
 }
@@ -229,7 +231,7 @@ pub(crate) fn step(w: &mut World, index: GuestIx) {
             guest.stage = Stage::Idle;
             begin(w, index);
         }
-        Stage::InFlight { .. } => lands(w, index),
+        Stage::InFlight { .. } => (w.rules().write_lands)(w, index),
         Stage::Landed { .. } => ends(w, index),
         Stage::Saving { .. } => panic!("internal: a guest that waits for copies has no step"),
     }
@@ -262,17 +264,17 @@ pub(crate) fn begin(w: &mut World, index: GuestIx) {
         Vec::new()
     };
     w.guest_mut(index).stage = Stage::Saving { node, below };
-    save_next(w, index);
+    (w.rules().save_old_data)(w, index);
 }
 
 /// The next filter's copy-before-write call; after the last, the I/O itself.
-fn save_next(w: &mut World, index: GuestIx) {
+pub(crate) fn save_next(w: &mut World, index: GuestIx) {
     let Stage::Saving { node, below } = &mut w.guest_mut(index).stage else {
         panic!("internal: the guest is not saving old data");
     };
     let node = *node;
     let Some(filter) = below.pop() else {
-        return begin_io(w, index, node);
+        return (w.rules().begin_io)(w, index, node);
     };
     let NodeKind::Filter { job, .. } = w.node(filter).kind else {
         panic!("internal: only filters are inserted above a source");
@@ -299,11 +301,12 @@ pub(crate) fn copied(w: &mut World, index: GuestIx, job: JobIx, failed: Option<E
                 result,
                 reached: false,
             };
-            property::bitmap::saving_failed(w, index);
+            w.witness(Witness::CbwFailed);
         }
         None => {
+            property::data::write_goes_on(w, index, job);
             note_done(w, index, job);
-            save_next(w, index);
+            (w.rules().save_old_data)(w, index);
         }
     }
 }
@@ -324,7 +327,7 @@ fn note_done(w: &mut World, index: GuestIx, job: JobIx) {
 }
 
 /// The request's own I/O starts.
-fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
+pub(crate) fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
     let request = w
         .guest(index)
         .request()
@@ -343,7 +346,7 @@ fn begin_io(w: &mut World, index: GuestIx, node: NodeIx) {
 }
 
 /// The I/O is done on the host: the data has changed, the request has not ended.
-fn lands(w: &mut World, index: GuestIx) {
+pub(crate) fn lands(w: &mut World, index: GuestIx) {
     let Stage::InFlight { node, fault } = w.guest(index).stage else {
         panic!("internal: no I/O in flight");
     };
@@ -379,7 +382,23 @@ fn lands(w: &mut World, index: GuestIx) {
     };
 }
 
-/// The request ends: the bitmaps record a write, whether it succeeded or failed.
+/// A request's I/O is over: if it is a write, the bitmaps record it, whether it succeeded or failed.
+/// QEMU: `bdrv_co_write_req_finish`.
+pub(crate) fn record_write(w: &mut World, index: GuestIx, node: NodeIx) {
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
+    if !request.changes_data() {
+        return;
+    }
+    w.mark_dirty(node, request.range());
+    for filter in w.node(node).filters.clone() {
+        mark_users(w, filter, request.range());
+    }
+}
+
+/// The request ends.
 fn ends(w: &mut World, index: GuestIx) {
     let Stage::Landed {
         node,
@@ -393,11 +412,8 @@ fn ends(w: &mut World, index: GuestIx) {
         .guest(index)
         .request()
         .expect("internal: a request is in flight");
-    if reached && request.changes_data() {
-        w.mark_dirty(node, request.range());
-        for filter in w.node(node).filters.clone() {
-            mark_users(w, filter, request.range());
-        }
+    if reached {
+        (w.rules().record_write)(w, index, node);
     }
     w.node_mut(node).requests -= 1;
     if request.changes_data() {

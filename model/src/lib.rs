@@ -24,12 +24,14 @@
 //! | what is promised, and which cases are interesting | [`property`] |
 //! | the world as a row of columns, for searches | [`mod@column`] |
 //! | what differs between releases | [`dialect`] |
+//! | what they are known to do wrong | [`defect`] |
 //! | planted bugs | [`mutation`], and the rules they replace in [`rules`] |
 
 pub mod backup;
 pub mod bitmap;
 pub mod block_copy;
 pub mod column;
+pub mod defect;
 pub mod dialect;
 pub mod dirty_bitmap;
 pub mod error;

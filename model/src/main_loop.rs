@@ -316,7 +316,7 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::Transaction(transaction) => transaction::advance(w, transaction),
         Frame::FinalizeAll { members } => finalize_next(w, members),
         Frame::AbortGroup { group } => group::abort_next(w, group),
-        Frame::Finalize { job, stage } => group::finalize_one(w, job, stage),
+        Frame::Finalize { job, stage } => (w.rules().finalize_one)(w, job, stage),
         Frame::GraphChange { drain } => (w.rules().graph_change)(w, drain),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),

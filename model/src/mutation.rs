@@ -68,7 +68,43 @@ catalogue! {
     limit_below_a_chunk
     one_worker_too_many
     // Bitmaps.
+    bits_past_the_old_end
     bitmap_cleared_on_failure
+    successor_lost_on_failure
+    early_error_keeps_bitmap_busy
+    negative_speed_keeps_bitmap_busy
+    cancel_keeps_bitmap_busy
+    merge_from_busy_bitmap
+    merge_into_empty_bitmap
+    merge_undone_by_half
+    persistence_lost
+    recording_switched_on
+    mark_at_submit
+    failed_write_not_marked
+    bitmap_added_in_flight
+    parent_goes_on_recording
+    bits_past_the_new_end
+    // Copying.
+    copy_between_dirty_areas
+    small_cluster_target
+    unaligned_tail
+    last_cluster_cut_short
+    progress_on_failure
+    last_result_wins
+    no_look_after_the_wait
+    no_wait_for_an_overlap
+    clear_after_copy
+    lost_wakeup
+    copy_after_write
+    filter_removed_before_copy_ends
+    top_copies_new_clusters
+    two_points_in_time
+    always_mode_forgets
+    throttled_guest
+    failure_gives_back_too_much
+    ignored_save_failure
+    failed_copy_forgotten
+    no_drain_at_start
     // Contexts, the graph and drained sections.
     clean_holds_the_context
     drain_outlives_a_failure
@@ -78,6 +114,9 @@ catalogue! {
     resize_holds_the_context
     resize_under_a_backup
     disabled_bitmap_not_resized
+    // What users have met.
+    copy_bitmap_filled_twice
+    copy_bitmap_filled_late
 }
 
 #[cfg(test)]

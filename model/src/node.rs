@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::bitmap::{Bitmap, Hold};
+use crate::defect;
 use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
 use crate::image::{Allocation, Format};
@@ -114,6 +115,14 @@ impl Node {
         })
     }
 
+    /// As [`Node::bitmaps`], to change them.
+    pub(crate) fn bitmaps_mut(&mut self) -> impl Iterator<Item = &mut Bitmap> {
+        self.listed.iter_mut().filter_map(|listed| match listed {
+            Listed::Bitmap(bitmap) => Some(bitmap),
+            _ => None,
+        })
+    }
+
     /// The chain of files, top first.
     ///
     /// # Panics
@@ -154,6 +163,17 @@ impl World {
                         .is_some_and(|(node, _)| &**node == name)
                 })
             })
+    }
+
+    /// The node whose bitmaps a command means by that name. In QEMU a drive's name means its top node here too: the
+    /// filter, during a backup. A repaired one means the image under it.
+    pub(crate) fn find_bitmaps(&self, name: &str) -> Option<NodeIx> {
+        let node = self.find_node(name)?;
+        if self.dialect.has(&defect::BITMAP_ON_FILTER_VANISHES) {
+            Some(node)
+        } else {
+            Some(self.image_under(node))
+        }
     }
 
     /// The image node a drive is attached to, below any filter.

@@ -124,18 +124,19 @@ fn exits(w: &mut World, code: i32) -> Flow {
     Flow::Done
 }
 
-/// QEMU would crash here.
-pub(crate) fn dies(w: &mut World) -> Flow {
-    is_killed(w, KILLED_BY_SEGV)
+/// QEMU would crash here: why.
+pub(crate) fn dies(w: &mut World, why: &str) -> Flow {
+    is_killed(w, KILLED_BY_SEGV, why)
 }
 
-/// QEMU would fail an assertion here, or meet an error that it says cannot happen (`&error_abort`).
-pub(crate) fn aborts(w: &mut World) -> Flow {
-    is_killed(w, KILLED_BY_ABORT)
+/// QEMU would fail an assertion here, or meet an error that it says cannot happen (`&error_abort`): why.
+pub(crate) fn aborts(w: &mut World, why: &str) -> Flow {
+    is_killed(w, KILLED_BY_ABORT, why)
 }
 
 /// Whoever waits for a reply gets none, and guests' requests in flight are lost with the process.
-fn is_killed(w: &mut World, code: i32) -> Flow {
+fn is_killed(w: &mut World, code: i32, why: &str) -> Flow {
+    w.breaks("no-crash", format!("QEMU would die here: {why}"));
     w.say(Output::Exit(code));
     for guest in w.guest_indices().collect::<Vec<_>>() {
         let guest = w.guest_mut(guest);

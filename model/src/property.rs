@@ -50,15 +50,13 @@ pub struct Property {
 pub enum Kind {
     /// Beside the rules, on the step that would break it.
     Step,
-    /// On the step that would break it, except where QEMU itself is known to break it: where, and the bug's name.
+    /// On the step that would break it, except where that is how it is meant: where.
     StepExcept(&'static str),
     /// In a world at rest; that every run comes to rest is for a search's check of cycles.
     Rest,
-    /// In a world at rest, except where QEMU itself is known to break it: where, and the bug's name.
-    RestExcept(&'static str),
     /// Nothing that the rules can say breaks it: why.
     Structural(&'static str),
-    /// It speaks of what the model does not have, or of what QEMU is known to break wherever it can: why.
+    /// It speaks of what the model does not have: why.
     NotModelled(&'static str),
 }
 
@@ -67,7 +65,7 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Kind::Step | Kind::StepExcept(_) => "step",
-            Kind::Rest | Kind::RestExcept(_) => "rest",
+            Kind::Rest => "rest",
             Kind::Structural(_) => "structural",
             Kind::NotModelled(_) => "not modelled",
         }
@@ -77,19 +75,13 @@ impl Kind {
     pub fn remark(self) -> Option<&'static str> {
         match self {
             Kind::Step | Kind::Rest => None,
-            Kind::StepExcept(why)
-            | Kind::RestExcept(why)
-            | Kind::Structural(why)
-            | Kind::NotModelled(why) => Some(why),
+            Kind::StepExcept(why) | Kind::Structural(why) | Kind::NotModelled(why) => Some(why),
         }
     }
 
     /// Can a run break it?
     pub fn is_checked(self) -> bool {
-        matches!(
-            self,
-            Kind::Step | Kind::StepExcept(_) | Kind::Rest | Kind::RestExcept(_)
-        )
+        matches!(self, Kind::Step | Kind::StepExcept(_) | Kind::Rest)
     }
 }
 

@@ -4,15 +4,24 @@
 //! (`(w.rules().settle_bitmap)(w, job)`), and so does not know of it. The table of a QEMU without planted bugs is
 //! [`Rules::QEMU`]: each row names the function that a reader looks for.
 
-use crate::backup::{self, BackupRequest};
-use crate::block_copy::{self, Caller};
+use std::ops::Range;
+
+use crate::backup::{self, BackupRequest, Sync};
+use crate::bitmap::{Bitmap, Undo};
+use crate::block_copy::{self, BlockCopy, Call, Caller, Removed};
+use crate::dirty_bitmap;
 use crate::error::{Errno, QmpError};
 use crate::event::{ErrorAction, Operation};
+use crate::group::{self, FinalizeStage};
 use crate::guest;
+use crate::image::Fill;
 use crate::job::{self, Job};
 use crate::main_loop::{self, Flow};
 use crate::monitor;
-use crate::transaction::{self, Transaction};
+use crate::name::Name;
+use crate::node::NodeSet;
+use crate::runs::Runs;
+use crate::transaction::{self, BitmapName, Transaction};
 use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 
 /// One function for each rule that can be replaced.
@@ -42,6 +51,32 @@ pub struct Rules {
     pub set_speed: fn(&mut World, JobIx, u64),
 
     // The copies of a call.
+    /// The unit of copying, in bytes, by the request and the target's cluster.
+    pub(crate) copy_cluster: fn(&BackupRequest, Option<u64>) -> u64,
+    /// The bytes that a job's background call goes over.
+    pub(crate) job_range: fn(&BlockCopy) -> (u64, u64),
+    /// What a call claims next.
+    pub(crate) next_area: fn(&BlockCopy, &Call) -> Option<Range<u64>>,
+    /// What was claimed is not left to copy.
+    pub(crate) take: fn(&mut BlockCopy, Range<u64>),
+    /// The rate limiter's sleep of a job is over.
+    pub(crate) sleep_over: fn(&mut World, JobIx),
+    /// A pass of a call is over: whether it goes on at once.
+    pub(crate) end_pass: fn(&mut World, JobIx, Caller) -> bool,
+    /// A call that waited goes on.
+    pub(crate) go_on: fn(&mut World, JobIx, Caller),
+    /// Who waits for the task that begins at that byte.
+    pub(crate) waiters: fn(&BlockCopy, u64) -> Vec<Caller>,
+    /// A task has ended, well or not.
+    pub(crate) remove_task: fn(&mut BlockCopy, u64, Option<(Operation, Errno)>) -> Removed,
+    /// A task writes to the target.
+    pub(crate) write_target: fn(&mut World, JobIx, &Runs<Fill>),
+    /// A guest's write has old data saved before it changes anything.
+    pub(crate) save_old_data: fn(&mut World, GuestIx),
+    /// A job's filter has saved the old data under a guest's write, or could not.
+    pub(crate) guest_copied: fn(&mut World, GuestIx, JobIx, Option<Errno>),
+    /// One job of a group is ended.
+    pub(crate) finalize_one: fn(&mut World, JobIx, FinalizeStage) -> Flow,
     /// Must a call wait for its rate limiter?
     pub is_limited: fn(&World, JobIx, Caller) -> bool,
     /// Must a call wait for a free worker?
@@ -72,11 +107,42 @@ pub struct Rules {
     pub check_resize_shared: fn(&World, NodeIx) -> Result<(), QmpError>,
     /// The bitmaps of a node get a new length, bytes.
     pub resize_bitmaps: fn(&mut World, NodeIx, u64),
+
+    // Bitmaps, and the start of a backup.
+    /// A backup's prepare drains its source; the drained section.
+    pub drain_source: fn(&mut World, NodeSet) -> Option<u32>,
+    /// A backup's bitmap gets a successor.
+    pub freeze_bitmap: fn(&mut World, NodeIx, &Name) -> Result<(), QmpError>,
+    /// A backup that could not be created gives its bitmap back to the source.
+    pub give_bitmap_back: fn(&mut World, NodeIx, &BackupRequest),
+    /// What there is to copy.
+    pub fill_copy_bitmap: FillCopyBitmap,
+    /// A job's run function begins; whether its coroutine goes on.
+    pub begin_run: fn(&mut World, JobIx) -> bool,
+    /// May a bitmap be the source of a merge?
+    pub check_merge_source: fn(&Bitmap) -> Result<(), QmpError>,
+    /// One bitmap is merged into another.
+    pub merge_bits: fn(&mut Bitmap, &Bitmap) -> Result<(), QmpError>,
+    /// A merge of all its sources.
+    pub merge_sources: MergeSources,
+    /// A guest's own I/O on an image begins.
+    pub begin_io: fn(&mut World, GuestIx, NodeIx),
+    /// A guest's I/O is done on the host.
+    pub write_lands: fn(&mut World, GuestIx),
+    /// The bitmaps record a guest's write that ends.
+    pub record_write: fn(&mut World, GuestIx, NodeIx),
 }
 
 /// See [`Rules::create_backup`]: the request, its source and target, and the group to join.
 pub type CreateBackup =
     fn(&mut World, &BackupRequest, NodeIx, NodeIx, Option<GroupIx>) -> Result<JobIx, QmpError>;
+
+/// See [`Rules::fill_copy_bitmap`]: the state to fill, what is copied, and the sync bitmap.
+pub type FillCopyBitmap = fn(&World, &mut BlockCopy, Sync, Option<&Name>);
+
+/// See [`Rules::merge_sources`]: the target, its sources; the target's node and its bits before.
+pub type MergeSources =
+    fn(&mut World, &BitmapName, &[BitmapName]) -> Result<(NodeIx, Option<Undo>), QmpError>;
 
 impl Rules {
     /// QEMU's.
@@ -104,6 +170,30 @@ impl Rules {
         begin_request: guest::begin,
         check_resize_shared: monitor::check_resize_shared,
         resize_bitmaps: monitor::resize_bitmaps,
+        drain_source: transaction::drain_source,
+        freeze_bitmap: World::freeze_bitmap,
+        give_bitmap_back: backup::give_bitmap_back,
+        fill_copy_bitmap: backup::fill_copy_bitmap,
+        begin_run: backup::begin,
+        check_merge_source: dirty_bitmap::check_merge_source,
+        merge_bits: Bitmap::merge,
+        merge_sources: dirty_bitmap::merge,
+        begin_io: guest::begin_io,
+        write_lands: guest::lands,
+        record_write: guest::record_write,
+        copy_cluster: backup::copy_cluster,
+        job_range: backup::job_range,
+        next_area: block_copy::next_area,
+        take: block_copy::take,
+        sleep_over: block_copy::sleep_over,
+        end_pass: block_copy::end_pass,
+        go_on: block_copy::go_on,
+        waiters: block_copy::waiters,
+        remove_task: block_copy::remove_task,
+        write_target: block_copy::write_target,
+        save_old_data: guest::save_next,
+        guest_copied: guest::copied,
+        finalize_one: group::finalize_one,
     };
 }
 

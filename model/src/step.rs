@@ -232,7 +232,7 @@ impl World {
                 backup::run(self, job);
             }
             Step::Scan(job) => backup::scanned(self, job),
-            Step::Timer(job) => block_copy::sleep_over(self, job),
+            Step::Timer(job) => (self.rules().sleep_over)(self, job),
             Step::Task(job, start) => block_copy::io_done(self, job, start),
             Step::Guest(guest) => guest::step(self, guest),
         }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use crate::backup::{self, BackupRequest, Sync};
 use crate::bitmap::{Hold, Undo, Use};
+use crate::defect;
 use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::job;
 use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, NodeKind, Opener};
+use crate::node::{ALL_NODES, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
@@ -98,7 +99,7 @@ pub enum Prepared {
     Added,
     /// Bits were cleared.
     Cleared(NodeIx, Name, Box<Undo>),
-    /// Recording was switched. The rollback of an enable writes this back even if nothing was prepared (bug-A3).
+    /// Recording was switched, from this.
     Switched(NodeIx, Name, bool),
     /// Bits were merged in; the bits before.
     Merged(NodeIx, Name, Box<Undo>),
@@ -276,8 +277,7 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
         t.prepared.push(Prepared::Nothing);
         if t.grouped && !suits_group(action, false) {
             if matches!(action, Action::BitmapEnable(_)) {
-                // Its rollback is not guarded, and there is no bitmap yet (bug-A2).
-                t.prepared[index] = Prepared::Dies;
+                t.prepared[index] = enable_before_its_bitmap(w);
             }
             let error = refuses_group(w, action);
             return t.fails(w, error);
@@ -286,9 +286,9 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
     if let Action::Backup(request) = action {
         return prepare_backup(w, t, index, stage, request);
     }
-    let busy = property::bitmap::busy_in(w, action);
+    let asked = property::bitmap::asks(w, action);
     let done = prepare_simple(w, action, &mut t.prepared[index]);
-    property::bitmap::prepared(w, action, &t.prepared[index], done.is_ok(), busy);
+    property::bitmap::prepared(w, action, &t.prepared[index], done.is_ok(), asked);
     match done {
         Ok(()) => {
             // Nothing holds the nodes of bitmap actions: guests in iothreads may write between two of them.
@@ -323,10 +323,9 @@ fn prepare_simple(w: &mut World, action: &Action, prepared: &mut Prepared) -> Re
             *prepared = Prepared::Cleared(node, bitmap.name.clone(), Box::new(undo));
         }
         Action::BitmapEnable(bitmap) => {
-            // The rollback of an enable is not guarded: it writes back a remembered flag that was never set.
-            *prepared = Prepared::Dies;
+            *prepared = enable_before_its_bitmap(w);
             let node = dirty_bitmap::find(w, bitmap)?;
-            *prepared = Prepared::Switched(node, bitmap.name.clone(), true);
+            *prepared = enable_before_its_check(w, node, bitmap);
             let entry = dirty_bitmap::named(w, node, bitmap);
             entry.check(Use::AllowReadonly)?;
             *prepared = Prepared::Switched(node, bitmap.name.clone(), entry.disabled);
@@ -340,11 +339,10 @@ fn prepare_simple(w: &mut World, action: &Action, prepared: &mut Prepared) -> Re
             dirty_bitmap::named_mut(w, node, bitmap).disabled = true;
         }
         Action::BitmapMerge { target, sources } => {
-            let (node, undo) = dirty_bitmap::merge(w, target, sources)?;
+            let (node, undo) = (w.rules().merge_sources)(w, target, sources)?;
             *prepared = match undo {
                 Some(undo) => Prepared::Merged(node, target.name.clone(), Box::new(undo)),
-                // No source: QEMU frees a copy that was never made.
-                None => Prepared::Dies,
+                None => merge_of_nothing(w),
             };
         }
         Action::BitmapRemove(bitmap) => {
@@ -358,6 +356,34 @@ fn prepare_simple(w: &mut World, action: &Action, prepared: &mut Prepared) -> Re
         }
     }
     Ok(())
+}
+
+/// What is taken back of an enable that has found no bitmap. QEMU's rollback does not ask whether there is one.
+fn enable_before_its_bitmap(w: &World) -> Prepared {
+    if w.dialect.has(&defect::ENABLE_ROLLBACK_CRASHES) {
+        Prepared::Dies
+    } else {
+        Prepared::Nothing
+    }
+}
+
+/// What is taken back of an enable that has found its bitmap and may not have it. QEMU's rollback writes back a flag
+/// that was to be remembered later.
+fn enable_before_its_check(w: &World, node: NodeIx, bitmap: &BitmapName) -> Prepared {
+    if w.dialect.has(&defect::ENABLE_ROLLBACK_DISABLES) {
+        Prepared::Switched(node, bitmap.name.clone(), true)
+    } else {
+        Prepared::Nothing
+    }
+}
+
+/// A merge without sources. QEMU's commit frees the copy of the old bits, which is made at the first source.
+fn merge_of_nothing(w: &World) -> Prepared {
+    if w.dialect.has(&defect::MERGE_OF_NOTHING_CRASHES) {
+        Prepared::Dies
+    } else {
+        Prepared::Nothing
+    }
 }
 
 /// A backup is prepared: its source is drained, its target opened, its job created.
@@ -381,14 +407,14 @@ fn prepare_backup(
                 return t.fails(w, error);
             }
             let nodes = 1 << w.image_under(source);
-            let drain = w.drain_begin(nodes);
+            let drain = (w.rules().drain_source)(w, nodes);
+            let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
-                drain: Some(drain),
+                drain,
                 target: None,
                 job: None,
             };
-            let next = t.at(Stage::Prepare(index, BackupStage::Drained));
-            Flow::Become(next, Wait::Quiet(nodes))
+            Flow::Become(t.at(Stage::Prepare(index, BackupStage::Drained)), wait)
         }
         BackupStage::Drained if request.drive => {
             if let Err(error) = create_target(w, source, request) {
@@ -417,6 +443,11 @@ fn prepare_backup(
         }
         BackupStage::Create => create_job(w, t, index, source, request),
     }
+}
+
+/// A backup's source is drained until the transaction is over.
+pub(crate) fn drain_source(w: &mut World, nodes: NodeSet) -> Option<u32> {
+    Some(w.drain_begin(nodes))
 }
 
 fn create_job(
@@ -512,7 +543,7 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
             job: Some(index), ..
         } => (w.rules().start_job)(w, *index),
         Prepared::Removing(node, name) if dirty_bitmap::is_gone(w, *node, name) => {
-            return crate::process::dies(w);
+            return dangles(w);
         }
         Prepared::Removing(node, name) => {
             dirty_bitmap::remove_now(w, *node, name);
@@ -520,7 +551,11 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         }
         Prepared::Dies => {
             if matches!(t.actions[index], Action::BitmapMerge { .. }) {
-                return crate::process::dies(w);
+                w.meets(&defect::MERGE_OF_NOTHING_CRASHES);
+                return crate::process::dies(
+                    w,
+                    "a merge of nothing frees bits that it never copied",
+                );
             }
         }
         _ => {}
@@ -528,18 +563,28 @@ fn commit(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     meanwhile(w, t.at(Stage::Commit(place + 1)))
 }
 
+/// A bitmap that was prepared went with the filter on which it was, and QEMU's pointer to it dangles.
+fn dangles(w: &mut World) -> Flow {
+    w.meets(&defect::BITMAP_ON_FILTER_VANISHES);
+    crate::process::dies(w, "a bitmap of the transaction is gone with its filter")
+}
+
 fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
     let Some(index) = left.checked_sub(1) else {
         return then(t.at(Stage::Clean(0)));
     };
     let prepared = t.prepared[index].clone();
+    // The last was not prepared as a whole, or it would not be last.
+    let failed = index + 1 == t.prepared.len();
+    let before = failed.then(|| property::transaction::before_undoing(w, &prepared));
     match &prepared {
         Prepared::Nothing => {}
         Prepared::Backup { target, job, .. } => {
             if let Some(target) = *target {
                 w.close_node(target);
             }
-            if let Some(job) = *job {
+            // Its group may have ended it together with another.
+            if let Some(job) = job.filter(|&job| w.try_job(job).is_some()) {
                 if let Prepared::Backup { job, target, .. } = &mut t.prepared[index] {
                     (*job, *target) = (None, None);
                 }
@@ -563,7 +608,16 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
                 {
                     dirty_bitmap::remove_now(w, node, &bitmap.name);
                 }
-                _ => return crate::process::aborts(w),
+                Ok(_) => {
+                    return crate::process::aborts(w, "a bitmap that was added may not be removed");
+                }
+                Err(_) => {
+                    w.meets(&defect::BITMAP_ON_FILTER_VANISHES);
+                    return crate::process::aborts(
+                        w,
+                        "a bitmap that was added is gone with its filter",
+                    );
+                }
             }
         }
         Prepared::Cleared(node, name, _)
@@ -572,20 +626,31 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
         | Prepared::Removing(node, name)
             if dirty_bitmap::is_gone(w, *node, name) =>
         {
-            return crate::process::dies(w);
+            return dangles(w);
         }
         Prepared::Cleared(node, name, undo) | Prepared::Merged(node, name, undo) => {
             dirty_bitmap::by_name(w, *node, name).restore((**undo).clone());
         }
         Prepared::Switched(node, name, disabled) => {
-            dirty_bitmap::by_name(w, *node, name).disabled = *disabled;
+            let bitmap = dirty_bitmap::by_name(w, *node, name);
+            let switched = std::mem::replace(&mut bitmap.disabled, *disabled) != *disabled;
+            if failed && switched {
+                w.meets(&defect::ENABLE_ROLLBACK_DISABLES);
+            }
         }
         Prepared::Removing(node, name) => w.set_hold(*node, name, Hold::Idle),
         // The merge of nothing is only fatal when it is committed.
         Prepared::Dies if matches!(t.actions[index], Action::BitmapMerge { .. }) => {}
-        Prepared::Dies => return crate::process::dies(w),
+        Prepared::Dies => {
+            w.meets(&defect::ENABLE_ROLLBACK_CRASHES);
+            return crate::process::dies(
+                w,
+                "the rollback of an enable switches a bitmap that is not there",
+            );
+        }
     }
     property::bitmap::rolled_back(w, &t.actions[index], &prepared);
+    property::transaction::undone(w, &t.actions[index], before.flatten().as_deref());
     then(t.at(Stage::Abort(index)))
 }
 
@@ -610,7 +675,7 @@ pub(crate) fn end_source_drain(w: &mut World, _: &Transaction, drain: u32) {
 
 fn end(w: &mut World, t: &Transaction) -> Flow {
     let (before, failed) = (t.before.as_deref(), t.error.is_some());
-    property::transaction::over(w, &t.actions, &t.prepared, before, failed);
+    property::transaction::over(w, &t.prepared, before, failed);
     if let Some(group) = t.group {
         w.group_mut(group).held = false;
         crate::group::release(w, group);

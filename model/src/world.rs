@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::block_copy::BlockCopy;
+use crate::defect::Defect;
 use crate::dialect::Dialect;
 use crate::event::{Event, Output, Reply};
 use crate::file::{Directory, File};
@@ -272,6 +273,8 @@ pub struct World {
     touched: Touched,
     /// The first promise that was broken.
     pub(crate) broken: Option<Arc<Broken>>,
+    /// The first known defect of the dialect that happened.
+    pub(crate) defect: Option<&'static Defect>,
     /// The interesting cases that the step done last has been; no part of the state.
     pub(crate) witnessed: u64,
 }
@@ -279,7 +282,8 @@ pub struct World {
 /// The state is the parts; what was said since the last step and the footprint being noted are not.
 impl PartialEq for World {
     fn eq(&self, other: &World) -> bool {
-        self.parts() == other.parts() && self.broken == other.broken
+        self.parts() == other.parts()
+            && (&self.broken, self.defect) == (&other.broken, other.defect)
     }
 }
 
@@ -289,6 +293,7 @@ impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.parts().hash(state);
         self.broken.hash(state);
+        self.defect.hash(state);
     }
 }
 
@@ -343,6 +348,7 @@ impl World {
             out: Vec::new(),
             touched: Touched::default(),
             broken: None,
+            defect: None,
             witnessed: 0,
         };
         world.add_guest(Guest::qemu_io());

@@ -44,6 +44,8 @@ pub struct Story {
     pub guests: BTreeMap<String, Guest>,
     /// The interesting cases that some interleaving must reach, by the ids of the model's witnesses.
     pub witnesses: Vec<String>,
+    /// The known defects of QEMU that some interleaving must show, by the model's names for them.
+    pub defects: Vec<String>,
     /// What is done, in order. Never empty.
     pub script: Vec<Item>,
 }

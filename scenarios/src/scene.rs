@@ -17,6 +17,8 @@ use crate::script::Script;
 pub struct Scene {
     /// What the client does.
     pub script: Script,
+    /// Does a run go on when a known defect has broken a promise?
+    forgives: bool,
 }
 
 /// A moment of a play: QEMU's world, and its client.
@@ -95,23 +97,32 @@ fn folded(first: usize, share: usize, slots: usize) -> impl Iterator<Item = usiz
     (first..slots.max(first + 1)).step_by(share)
 }
 
-/// The first promise of the model's that does not hold.
-fn broken_promise(world: &World, resting: bool) -> Option<Breach> {
-    let broken = if resting {
-        world.broken_at_rest()
-    } else {
-        world.broken().cloned()
-    };
-    broken.map(|broken| Breach {
-        property: broken.property,
-        message: broken.message,
-    })
-}
-
 impl Scene {
     /// A scene of a script.
     pub fn new(script: Script) -> Scene {
-        Scene { script }
+        let forgives = false;
+        Scene { script, forgives }
+    }
+
+    /// A scene in which a run goes on when a known defect of the dialect has broken a promise: what does QEMU do then?
+    pub fn forgiving(script: Script) -> Scene {
+        let forgives = true;
+        Scene { script, forgives }
+    }
+
+    /// The first promise of the model's that does not hold.
+    fn broken_promise(&self, world: &World, resting: bool) -> Option<Breach> {
+        let broken = if resting {
+            world.broken_at_rest()
+        } else {
+            world.broken().cloned()
+        }?;
+        let known = world.explains(&broken).map(|defect| defect.name);
+        let breach = Breach {
+            known,
+            ..Breach::new(broken.property, broken.message)
+        };
+        (known.is_none() || !self.forgives).then_some(breach)
     }
 
     /// What the story has to say about the state of things: a failed expectation, or an end before its end.
@@ -125,10 +136,7 @@ impl Scene {
             None => Ok(()),
             Some((line, what)) => {
                 let message = format!("{}:{line}: {what}", self.script.file);
-                Err(Breach {
-                    property: "expectation",
-                    message,
-                })
+                Err(Breach::new("expectation", message))
             }
         }
     }
@@ -195,7 +203,7 @@ impl System for Scene {
     }
 
     fn judge(&self, moment: &Moment, resting: bool) -> Result<(), Breach> {
-        if let Some(breach) = broken_promise(&moment.world, resting) {
+        if let Some(breach) = self.broken_promise(&moment.world, resting) {
             return Err(breach);
         }
         if moment.client.failure().is_none() && (!resting || moment.client.is_done(&self.script)) {

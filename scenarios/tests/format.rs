@@ -518,6 +518,8 @@ fn messages_about_yaml() {
         "title: A test\nwitnesses: [cancel-while-copying, Job_Dies]\nscript: [launch: {}]\n",
         "title: A test\nwitnesses: [cancel-while-copying, cancel-while-copying]\nscript: [launch: {}]\n",
         "title: A test\nwitness: [cancel-while-copying]\nscript: [launch: {}]\n",
+        "title: A test\ndefects: [bug-A1]\nscript: [launch: {}]\n",
+        "title: A test\ndefects: [it-hangs, it-hangs]\nscript: [launch: {}]\n",
     ]), @r#"
         broken.yaml:1:1: the file is empty
          1 |
@@ -581,7 +583,7 @@ fn messages_about_yaml() {
         broken.yaml:2:1: there is no key `colour` here
          2 | colour: red
            | ^
-        help: possible are `title`, `source`, `about`, `faults`, `guests`, `witnesses`, `script`
+        help: possible are `title`, `source`, `about`, `faults`, `guests`, `witnesses`, `defects`, `script`
 
         broken.yaml:3:1: `title` is there twice
          3 | title: Another
@@ -636,6 +638,16 @@ fn messages_about_yaml() {
          2 | witness: [cancel-while-copying]
            | ^
         help: did you mean `witnesses`?
+
+        broken.yaml:2:11: `bug-A1` is not the id of a defect
+         2 | defects: [bug-A1]
+           |           ^
+        help: an id is like `grouped-abort-hangs`: small letters and hyphens
+
+        broken.yaml:2:21: the defect `it-hangs` is named twice
+         2 | defects: [it-hangs, it-hangs]
+           |                     ^
+        help: once is enough
         "#);
 }
 
@@ -1331,6 +1343,7 @@ script:
   - sleep: {ms: 100}
   - guests: {join: [guest0]}
   - shutdown: {}
+defects: [grouped-abort-hangs]
 "#;
 
 #[test]
@@ -1345,13 +1358,14 @@ fn everything_a_story_can_say_is_understood() {
         faults,
         guests,
         witnesses,
+        defects,
         script,
     } = story;
     let mut parts = vec![
         format!("{name:?} {title:?} {source:?} {about:?}"),
         format!("{faults:?}"),
         format!("{guests:?}"),
-        format!("{witnesses:?}"),
+        format!("{witnesses:?} {defects:?}"),
     ];
     parts.extend(
         script
@@ -1362,7 +1376,7 @@ fn everything_a_story_can_say_is_understood() {
         "everything" "Everything at once" "this test" "Nothing in particular.\n"
         {"drive0": Faults { set_state: [SetState { event: FaultEvent("flush_to_disk"), state: 1, new_state: 2 }], inject_error: [InjectError { event: FaultEvent("read_aio"), state: 2, errno: 28, sector: Some(8), once: true, immediately: true, iotype: Some(WriteZeroes) }, InjectError { event: FaultEvent("none"), state: 0, errno: 5, sector: None, once: false, immediately: false, iotype: None }] }}
         {"guest0": Guest { drive: "drive0", requests: [Write { offset: Size(0), len: Size(65536), fill: Pattern(Pattern(17)) }, AioWrite { offset: Size(1048576), len: Size(65536), fill: Zeroes }, Flush, Read { offset: Size(0), len: Size(4096), pattern: None }, Discard { offset: Size(0), len: Size(65536) }] }}
-        ["cancel-while-copying", "error-stop"]
+        ["cancel-while-copying", "error-stop"] ["grouped-abort-hangs"]
         16 img: Img(Create { img: ImagePath("$DIR/a.qcow2"), size: Size(67108864), backing: Some(ImagePath("$DIR/b.qcow2")), opts: {"cluster_size": Text("128k"), "lazy_refcounts": Switch(true), "refcount_bits": Number(1)} })
         18 img: Img(Write { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
         19 img: Img(Read { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
@@ -1627,6 +1641,7 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
         "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
         "witnesses: error-stop\n",
+        "defects: grouped-abort-hangs\n",
         "colour: red\n",
     ] {
         let text = launched(script);

@@ -183,10 +183,7 @@ fn audit_siblings<S: System>(
             "`{}` is not the last of its crew, as `{}` is left, but {what}",
             one.name, sibling.name
         );
-        Err(Breach {
-            property: "crew",
-            message,
-        })
+        Err(Breach::new("crew", message))
     };
     if let Some(shown) = one.seen.first() {
         return broken(format!("it shows {shown:?}"));
@@ -238,7 +235,7 @@ fn audit_order<S: System>(
             "`{}` and `{}` are said to commute, but {what}",
             one.name, other.name
         );
-        Err(Breach { property, message })
+        Err(Breach::new(property, message))
     };
     if !one.enabled.contains(&other.step) || !other.enabled.contains(&one.step) {
         return broken("one disables the other");

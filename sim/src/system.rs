@@ -185,11 +185,29 @@ pub struct Breach {
     pub property: &'static str,
     /// How it was broken: one sentence in the reader's terms.
     pub message: String,
+    /// The name of the known defect that explains it, if the system knows of one.
+    pub known: Option<&'static str>,
+}
+
+impl Breach {
+    /// A breach that no known defect explains.
+    #[must_use]
+    pub fn new(property: &'static str, message: String) -> Breach {
+        Breach {
+            property,
+            message,
+            known: None,
+        }
+    }
 }
 
 impl Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.property, self.message)
+        write!(f, "{}: {}", self.property, self.message)?;
+        match self.known {
+            Some(known) => write!(f, " (the known defect {known})"),
+            None => Ok(()),
+        }
     }
 }
 

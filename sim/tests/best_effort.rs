@@ -47,7 +47,7 @@ fn a_schedule_that_fits_is_followed_without_a_word() {
     let (.., end) = follow(&LOST.join("\n"));
     let message = "2 threads have incremented the counter to 1".to_owned();
     let property = "no-lost-update";
-    assert_eq!(end, End::Breached(Breach { property, message }));
+    assert_eq!(end, End::Breached(Breach::new(property, message)));
 }
 
 #[test]

@@ -491,13 +491,7 @@ fn a_promise_is_asked_for_after_every_step_and_before_the_first() {
             .unwrap()
             .outcome;
         let message = format!("it broke at ({digits}, {value})");
-        assert_eq!(
-            end,
-            End::Breached(Breach {
-                property: "stays-whole",
-                message
-            })
-        );
+        assert_eq!(end, End::Breached(Breach::new("stays-whole", message)));
         steps
     };
     assert_eq!(steps_of(0, 0), 0);

@@ -195,7 +195,7 @@ impl System for Maze {
             _ => return Ok(()),
         };
         let message = "a wrong turn".to_owned();
-        Err(Breach { property, message })
+        Err(Breach::new(property, message))
     }
 
     fn fingerprint(&self, place: &usize) -> u128 {

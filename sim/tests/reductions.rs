@@ -136,10 +136,7 @@ impl System for Program {
             None if resting && waits && self.waits_forbidden => "nobody-waits",
             None => return Ok(()),
         };
-        Err(Breach {
-            property,
-            message: String::new(),
-        })
+        Err(Breach::new(property, String::new()))
     }
 
     fn fingerprint(&self, memory: &Memory) -> u128 {

@@ -35,10 +35,7 @@ fn a_schedule_is_followed_whatever_stands_around_the_steps() {
     let message = "2 threads have incremented the counter to 1".to_owned();
     assert_eq!(
         replay(lost),
-        End::Breached(Breach {
-            property: "no-lost-update",
-            message
-        })
+        End::Breached(Breach::new("no-lost-update", message))
     );
     assert_eq!(
         replay("thread1 load\nthread1 store\nthread0 load\nthread0 store\n"),

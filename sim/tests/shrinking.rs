@@ -418,10 +418,7 @@ impl System for EveryWayFails {
     fn judge(&self, _: &bool, resting: bool) -> Result<(), Breach> {
         let message = "it came to an end".to_owned();
         if resting {
-            return Err(Breach {
-                property: "endless",
-                message,
-            });
+            return Err(Breach::new("endless", message));
         }
         Ok(())
     }

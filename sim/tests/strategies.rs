@@ -50,10 +50,7 @@ impl System for Lanes {
     fn judge(&self, state: &Vec<u8>, resting: bool) -> Result<(), Breach> {
         if resting && (self.breaks)(state) {
             let message = format!("{state:?}");
-            return Err(Breach {
-                property: "order",
-                message,
-            });
+            return Err(Breach::new("order", message));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use model::property::PROPERTIES;
 use serde_json::json;
 use sim::search::EVERY_RUN_RESTS;
 
-use super::{Found, Looked, STATES_MAX, Session, asked, dialect, saying_where, scene};
+use super::{Found, Looked, STATES_MAX, Session, asked, dialect, scene};
 use crate::cli::{BugsArgs, Format};
 use crate::exit::Exit;
 
@@ -53,8 +53,7 @@ fn row(session: &Session, id: &'static str, bugs: &[&'static Mutation]) -> Resul
     let mut blind = Vec::new();
     for bug in bugs.iter().filter(|bug| bug.breaks == id) {
         let scene = scene(bug, dialect(bug)?.without(id))?;
-        let search = || session.search(&scene, bug.name, id != EVERY_RUN_RESTS);
-        let looked = saying_where(bug, search);
+        let looked = session.search(&scene, bug.name, id != EVERY_RUN_RESTS);
         let ended = looked.found == Found::Ended;
         blind.push((*bug, looked));
         if ended {
@@ -96,7 +95,7 @@ impl Worth {
         match found {
             Found::Nothing | Found::Breach(EXPECTATION, _) => Worth::Needed,
             Found::Breach(..) => Worth::NotNeeded,
-            Found::TooMany | Found::Ended => Worth::NotDecided,
+            Found::TooMany | Found::Ended | Found::Panic(_) => Worth::NotDecided,
         }
     }
 
@@ -188,6 +187,7 @@ fn words(found: &Found) -> String {
         Found::Breach(property, steps) => format!("{property} in {steps} steps"),
         Found::TooMany => format!("nothing is found in {STATES_MAX} states"),
         Found::Ended => "ended by --max-time or Ctrl-C".to_owned(),
+        Found::Panic(message) => format!("a mistake of blockrace's own: {message}"),
     }
 }
 

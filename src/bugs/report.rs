@@ -37,6 +37,7 @@ impl Row {
     pub fn exit(&self) -> Exit {
         match (&self.looked.found, &self.schedules) {
             (Found::Ended, _) | (_, Some(Schedules::Ended)) => Exit::Inconclusive,
+            (Found::Panic(_), _) => Exit::Internal,
             _ if self.is_found() => Exit::Clean,
             _ => Exit::Violated,
         }
@@ -46,6 +47,7 @@ impl Row {
         match (&self.looked.found, self.exit()) {
             (_, Exit::Inconclusive) => "inconclusive",
             (_, Exit::Clean) => "found",
+            (Found::Panic(_), _) => "panic",
             (Found::Breach(..), _) => "another promise",
             _ => "not found",
         }
@@ -60,11 +62,11 @@ impl Row {
             ..
         } = self.bug;
         let place = format!("{story} (QEMU {dialect})");
-        match self.looked.found {
+        match &self.looked.found {
             _ if self.exit() == Exit::Inconclusive => {
                 Some("ended by --max-time or Ctrl-C".to_owned())
             }
-            Found::Breach(property, _) if property != *breaks => Some(format!(
+            Found::Breach(property, _) if property != breaks => Some(format!(
                 "ANOTHER PROMISE  {place} is to break {breaks}, and breaks {property} first"
             )),
             Found::Nothing => Some(format!(
@@ -72,6 +74,9 @@ impl Row {
             )),
             Found::TooMany => Some(format!(
                 "NOT FOUND  {place} keeps every promise in {STATES_MAX} states, and is to break {breaks}"
+            )),
+            Found::Panic(message) => Some(format!(
+                "PANIC  {place}: a mistake of blockrace's own: {message}"
             )),
             Found::Breach(..) | Found::Ended => None,
         }
@@ -349,6 +354,8 @@ mod tests {
             Exit::Violated,
             "keeps every promise in 1000000 states",
         );
+        let panic = Found::Panic("oh".to_owned());
+        check(panic, None, Exit::Internal, "blockrace's own: oh");
         let other = || Found::Breach("expectation", 9);
         check(
             other(),

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use model::defect::Defect;
 use model::dialect::Dialect;
 use scenarios::scene::Step;
 use serde_json::{Value, json};
@@ -12,11 +13,18 @@ use sim::search::{self, Limit, Verdict};
 use sim::stateless::{self, End};
 
 use crate::cli::OrderArg;
+use crate::defects::{self, Shown};
 use crate::exit::Exit;
 use crate::stage::Loaded;
 
 /// The verdicts, from the best to the worst.
-const WORDS: [&str; 4] = ["verified", "UNREACHED", "INCONCLUSIVE", "BROKEN"];
+const WORDS: [&str; 5] = [
+    "verified",
+    "known defect",
+    "UNREACHED",
+    "INCONCLUSIVE",
+    "BROKEN",
+];
 
 /// What the columns are.
 const LEGEND: &str = concat!(
@@ -166,6 +174,8 @@ pub struct Told<'a> {
     pub known: Vec<PathBuf>,
     /// Witnesses that no interleaving reaches.
     pub missed: Vec<String>,
+    /// Defects that the story names, and that do not show.
+    pub unshown: Vec<&'static Defect>,
     /// What was covered.
     pub covered: Covered,
     /// What is broken, if something is.
@@ -179,9 +189,35 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// The known defect that explains what is broken, if the story says that it shows it.
+    pub fn defect(&self) -> Option<&'static Defect> {
+        defects::expected(self.loaded, &self.broken.as_ref()?.breach)
+    }
+
+    /// The same, and how it showed.
+    pub fn shown(&self) -> Option<Shown> {
+        let broken = self.broken.as_ref()?;
+        Some(Shown {
+            defect: self.defect()?,
+            scenario: self.loaded.name.clone(),
+            dialect: self.dialect,
+            property: broken.breach.property,
+            steps: broken.schedule.names().count(),
+            shortest: broken.shortest,
+        })
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.is_some() && self.defect().is_none() || !self.known.is_empty()
+    }
+
+    fn is_unreached(&self) -> bool {
+        !self.missed.is_empty() || !self.unshown.is_empty()
+    }
+
     /// What it means for the command's end.
     pub fn exit(&self) -> Exit {
-        let failed = self.broken.is_some() || !self.known.is_empty() || !self.missed.is_empty();
+        let failed = self.is_broken() || self.is_unreached();
         match self.covered.limit() {
             _ if failed => Exit::Violated,
             Some(_) => Exit::Inconclusive,
@@ -192,9 +228,10 @@ impl Told<'_> {
     /// The verdict.
     pub fn word(&self) -> &'static str {
         match self.covered.limit() {
-            _ if self.broken.is_some() || !self.known.is_empty() => "BROKEN",
+            _ if self.is_broken() => "BROKEN",
             Some(_) => "INCONCLUSIVE",
-            None if !self.missed.is_empty() => "UNREACHED",
+            None if self.is_unreached() => "UNREACHED",
+            None if self.broken.is_some() => "known defect",
             None => "verified",
         }
     }
@@ -209,6 +246,12 @@ impl Told<'_> {
         }
         for witness in &self.missed {
             writeln!(out, "  no interleaving reaches the witness {witness}")?;
+        }
+        for Defect { id, name, .. } in &self.unshown {
+            writeln!(
+                out,
+                "  no interleaving shows {id} {name}, which the story names and QEMU {dialect} has"
+            )?;
         }
         for file in &self.known {
             let file = file.display();
@@ -242,6 +285,8 @@ impl Told<'_> {
             "covered": self.covered.json(self.seconds),
             "limit": self.covered.limit(),
             "unreached": self.missed,
+            "unshown": self.unshown.iter().map(|defect| defect.name).collect::<Vec<_>>(),
+            "defect": self.shown().map(|shown| shown.json()),
             "known": self.known,
             "broken": broken,
         });

@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use model::defect::Defect;
 use model::dialect::Dialect;
 use serde_json::{Value, json};
 use sim::fuzz::{Count, Failure, Finding, Nondeterminism, Report};
 use sim::run::End;
 
 use crate::cli::FuzzArgs;
+use crate::defects;
 use crate::failures::{State, Tried};
 use crate::stage::{self, Loaded};
 
@@ -26,19 +28,31 @@ pub struct Told<'a> {
     pub known: Vec<Tried>,
     /// What came of the seeds.
     pub report: Report,
-    /// Where each of the report's findings is kept; empty if none is.
-    pub kept: Vec<PathBuf>,
+    /// Where each of the report's findings is kept, if it is.
+    pub kept: Vec<Option<PathBuf>>,
     /// Whether the budget of time, and not a user, ended it.
     pub out_of_time: bool,
 }
 
 impl Told<'_> {
+    /// Whether everything that the seeds broke is a known defect, and the story says so.
+    pub fn knows_all(&self) -> bool {
+        let findings = self.report.findings.iter();
+        let known = findings.filter(|finding| self.expected(finding).is_some());
+        let runs: u64 = known.map(|finding| finding.runs).sum();
+        runs == self.report.failures
+    }
+
+    fn expected(&self, finding: &Finding) -> Option<&'static Defect> {
+        defects::expected_end(self.loaded, &finding.first.outcome.end)
+    }
+
     /// The verdict, in one word.
     fn word(&self) -> &'static str {
         let report = &self.report;
         if report.nondeterminism.is_some() {
             "NONDETERMINISTIC"
-        } else if report.first_failure.is_some() || self.known.iter().any(Tried::fails) {
+        } else if !self.knows_all() || self.known.iter().any(Tried::fails) {
             "BREACH"
         } else if report.interrupted && !self.out_of_time {
             "INTERRUPTED"
@@ -46,6 +60,8 @@ impl Told<'_> {
             "UNKNOWN"
         } else if report.runs == 0 {
             "UNCHECKED"
+        } else if report.failures > 0 {
+            "known defect"
         } else {
             "clean"
         }
@@ -74,7 +90,7 @@ impl Told<'_> {
         }
         for (number, finding) in report.findings.iter().enumerate() {
             self.print_finding(out, args, finding)?;
-            if let Some(file) = self.kept.get(number) {
+            if let Some(Some(file)) = self.kept.get(number) {
                 writeln!(out, "  kept    {}", file.display())?;
             }
         }
@@ -97,6 +113,11 @@ impl Told<'_> {
                 writeln!(out, "          after {} steps, as before", outcome.steps)?;
                 writeln!(out, "  again   blockrace replay {followed}")
             }
+            State::Known(defect) => writeln!(
+                out,
+                "  known   {kept}: shows {} {}{forgotten}",
+                defect.id, defect.name
+            ),
             State::Fixed => writeln!(out, "  fixed   {kept}{forgotten}"),
             State::Stale => writeln!(
                 out,
@@ -112,7 +133,11 @@ impl Told<'_> {
         finding: &Finding,
     ) -> io::Result<()> {
         let Failure { index, outcome, .. } = &finding.first;
-        writeln!(out, "  BREACH  {}", message(&outcome.end))?;
+        let word = match self.expected(finding) {
+            Some(_) => "DEFECT",
+            None => "BREACH",
+        };
+        writeln!(out, "  {word}  {}", message(&outcome.end))?;
         write!(
             out,
             "          after {} steps of seed {index}",
@@ -182,6 +207,7 @@ impl Told<'_> {
             row["signature"] = json!(finding.signature);
             row["runs"] = json!(finding.runs);
             row["kept"] = json!(self.kept.get(number));
+            row["defect"] = json!(self.expected(finding).map(|defect| defect.name));
             row
         };
         self.report.findings.iter().enumerate().map(one).collect()
@@ -231,6 +257,7 @@ fn failure_json(failure: &Failure) -> Value {
 fn known_json(tried: &Tried) -> Value {
     let (state, message) = match &tried.state {
         State::Fails(outcome) => ("fails", Some(message(&outcome.end))),
+        State::Known(_) => ("known", None),
         State::Fixed => ("fixed", None),
         State::Stale => ("stale", None),
     };

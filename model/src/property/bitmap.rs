@@ -8,12 +8,13 @@ use std::ops::Range;
 use super::{Broken, area};
 use crate::backup::{At, BitmapMode};
 use crate::bitmap::{Bitmap, Hold};
+use crate::defect;
 use crate::name::Name;
 use crate::node::NodeKind;
 use crate::property::Witness;
 use crate::runs::Bits;
 use crate::transaction::{Action, BitmapName, Prepared};
-use crate::world::{GuestIx, JobIx, NodeIx, World};
+use crate::world::{JobIx, NodeIx, World};
 
 /// The ghost of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,8 +33,17 @@ struct Owed {
     now: Bits,
     /// What a job took over at its start instant.
     handed: Option<Handed>,
-    /// What `now` would be if the clears and merges of a transaction in progress were taken back, oldest first.
-    before: Vec<Bits>,
+    /// What it would be if the clears and merges of a transaction in progress were taken back, oldest first.
+    before: Vec<Earlier>,
+}
+
+/// A bitmap before a clear or a merge.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Earlier {
+    /// What it owed.
+    now: Bits,
+    /// What it marked.
+    marked: Bits,
 }
 
 /// A bitmap at a job's start instant: all that it marks, owed or not.
@@ -94,6 +104,14 @@ fn covers(real: &Bits, owed: &Bits) -> bool {
     first_missing(real, owed).is_none()
 }
 
+/// What is in both.
+fn common(one: &Bits, other: &Bits) -> Bits {
+    let (mut common, mut rest) = (one.clone(), one.clone());
+    rest.subtract(other);
+    common.subtract(&rest);
+    common
+}
+
 /// The first run that is owed and not marked as a whole.
 fn first_missing(real: &Bits, owed: &Bits) -> Option<Range<u64>> {
     owed.iter()
@@ -147,6 +165,8 @@ fn bitmaps_of(action: &Action) -> Vec<BitmapName> {
         | Action::BitmapEnable(bitmap)
         | Action::BitmapDisable(bitmap)
         | Action::BitmapRemove(bitmap) => vec![bitmap.clone()],
+        // A merge of nothing only looks its target up.
+        Action::BitmapMerge { sources, .. } if sources.is_empty() => Vec::new(),
         Action::BitmapMerge { target, sources } => {
             let on_node = |source: &BitmapName| BitmapName {
                 node: if source.node.is_empty() {
@@ -163,28 +183,37 @@ fn bitmaps_of(action: &Action) -> Vec<BitmapName> {
     }
 }
 
-/// The first bitmap of an action that is busy now.
-pub(crate) fn busy_in(w: &World, action: &Action) -> Option<Name> {
-    let busy = |bitmap: &BitmapName| is_busy(w, w.find_node(&bitmap.node)?, &bitmap.name);
-    bitmaps_of(action)
+/// A bitmap action before it is prepared.
+#[derive(Default)]
+pub(crate) struct Asked {
+    /// The first of its bitmaps that is busy.
+    busy: Option<Name>,
+    /// What the bitmap that it is to change marks.
+    marked: Bits,
+}
+
+/// A bitmap action is about to be prepared.
+pub(crate) fn asks(w: &World, action: &Action) -> Asked {
+    let bitmaps = bitmaps_of(action);
+    let real = |bitmap: &BitmapName| w.node(w.find_bitmaps(&bitmap.node)?).bitmap(&bitmap.name);
+    let marked = bitmaps.first().and_then(real);
+    let marked = marked.map_or_else(Bits::new, |bitmap| bitmap.dirty_bits().clone());
+    let busy = bitmaps
         .iter()
-        .find(|bitmap| busy(bitmap) == Some(true))
-        .map(|bitmap| bitmap.name.clone())
+        .find(|bitmap| real(bitmap).is_some_and(Bitmap::busy))
+        .map(|bitmap| bitmap.name.clone());
+    Asked { busy, marked }
 }
 
-fn is_busy(w: &World, node: NodeIx, name: &str) -> Option<bool> {
-    Some(w.node(node).bitmap(name)?.busy())
-}
-
-/// A bitmap action was prepared, or refused; `busy` is what [`busy_in`] said before.
+/// A bitmap action was prepared, or refused.
 pub(crate) fn prepared(
     w: &mut World,
     action: &Action,
     prepared: &Prepared,
     done: bool,
-    busy: Option<Name>,
+    asked: Asked,
 ) {
-    if let Some(name) = busy {
+    if let Some(name) = asked.busy {
         if done {
             let verb = action.type_name();
             w.breaks(
@@ -200,9 +229,9 @@ pub(crate) fn prepared(
     }
     match (action, prepared) {
         (Action::BitmapAdd { bitmap, .. }, _) => added(w, bitmap),
-        (_, Prepared::Cleared(node, name, _)) => cleared(w, *node, name),
+        (_, Prepared::Cleared(node, name, _)) => cleared(w, *node, name, asked.marked),
         (Action::BitmapMerge { .. }, Prepared::Merged(node, name, _)) => {
-            merged(w, *node, name, &bitmaps_of(action)[1..]);
+            merged(w, *node, name, &bitmaps_of(action)[1..], asked.marked);
         }
         _ => {}
     }
@@ -210,24 +239,25 @@ pub(crate) fn prepared(
 
 /// A new bitmap owes nothing.
 fn added(w: &mut World, bitmap: &BitmapName) {
-    if let Some(node) = w.find_node(&bitmap.node) {
+    if let Some(node) = w.find_bitmaps(&bitmap.node) {
         w.node_mut(node).ghost.forget(&bitmap.name);
     }
 }
 
-fn cleared(w: &mut World, node: NodeIx, name: &Name) {
+fn cleared(w: &mut World, node: NodeIx, name: &Name, marked: Bits) {
     let owed = w.node_mut(node).ghost.entry(name);
-    owed.before.push(std::mem::take(&mut owed.now));
+    let now = std::mem::take(&mut owed.now);
+    owed.before.push(Earlier { now, marked });
 }
 
-fn merged(w: &mut World, node: NodeIx, name: &Name, sources: &[BitmapName]) {
+fn merged(w: &mut World, node: NodeIx, name: &Name, sources: &[BitmapName], marked: Bits) {
     let mut gained = Bits::new();
     let mut missing = None;
     let Some(target) = w.node(node).bitmap(name).cloned() else {
         return;
     };
     for source in sources {
-        let Some(from) = w.find_node(&source.node) else {
+        let Some(from) = w.find_bitmaps(&source.node) else {
             continue;
         };
         let entry = w.node(from);
@@ -251,8 +281,11 @@ fn merged(w: &mut World, node: NodeIx, name: &Name, sources: &[BitmapName]) {
         w.breaks("merge-is-union", message);
     }
     w.witness_if(!target.disabled, Witness::MergeIntoRecording);
+    // What the merge has lost is no debt: that is `merge-is-union`'s to see.
+    let gained = common(&gained, target.dirty_bits());
     let owed = w.node_mut(node).ghost.entry(name);
-    owed.before.push(owed.now.clone());
+    let now = owed.now.clone();
+    owed.before.push(Earlier { now, marked });
     owed.now.union(&gained);
 }
 
@@ -261,15 +294,37 @@ pub(crate) fn rolled_back(w: &mut World, action: &Action, prepared: &Prepared) {
     match (action, prepared) {
         (Action::BitmapAdd { bitmap, .. }, Prepared::Added) => added(w, bitmap),
         (_, Prepared::Cleared(node, name, _) | Prepared::Merged(node, name, _)) => {
+            let real = w.node(*node).bitmap(name);
+            let real = real.map(|bitmap| bitmap.dirty_bits().clone());
             let ghost = &mut w.node_mut(*node).ghost;
             let owed = ghost.entry(name);
+            let mut as_before = true;
             // What was written meanwhile is lost: see the exception of the row `no-lost-dirty`.
-            if let Some(before) = owed.before.pop() {
-                owed.now = before;
+            if let Some(Earlier { now, marked }) = owed.before.pop() {
+                owed.now = now;
+                as_before = real.is_none_or(|real| real == marked);
             }
             ghost.tidy();
+            if !as_before {
+                let message = format!(
+                    "a transaction failed, and bitmap {name} does not mark what it marked before"
+                );
+                w.breaks("atomic-prepare", message);
+            }
         }
         _ => {}
+    }
+}
+
+/// A filter is about to go: the user's bitmaps on it go too.
+pub(crate) fn go_with(w: &mut World, filter: NodeIx) {
+    let mut bitmaps = w.node(filter).bitmaps();
+    let name = bitmaps.find_map(|bitmap| bitmap.name.clone());
+    drop(bitmaps);
+    if let Some(name) = name {
+        let message = format!("bitmap {name} is gone with the filter on which it was");
+        w.meets(&defect::BITMAP_ON_FILTER_VANISHES);
+        w.breaks("no-lost-dirty", message);
     }
 }
 
@@ -330,7 +385,10 @@ pub(crate) fn resized(w: &mut World, node: NodeIx) {
         if let Some((_, granularity)) = granularity {
             let end = length.div_ceil(*granularity);
             owed.now.truncate(end);
-            owed.before.iter_mut().for_each(|bits| bits.truncate(end));
+            for earlier in &mut owed.before {
+                earlier.now.truncate(end);
+                earlier.marked.truncate(end);
+            }
         }
     }
     ghost.tidy();
@@ -427,7 +485,8 @@ pub(crate) fn settled(w: &mut World, index: JobIx, settling: Option<Settling>) {
     let ghost = &mut w.node_mut(source).ghost;
     let owed = ghost.entry(&name);
     owed.handed = None;
-    owed.now.union(&kept);
+    // What the job's end has lost is no debt: other promises see that.
+    owed.now.union(&common(&kept, real.dirty_bits()));
     let surplus = success && advances && !covers(&owed.now, real.dirty_bits());
     ghost.tidy();
     if surplus {
@@ -546,22 +605,6 @@ fn broken_debt(w: &World, owed: &Owed, bitmap: Option<&Bitmap>) -> Option<Broken
         (_, Hold::Idle | Hold::Removing) => {
             lost(first_missing(bitmap.dirty_bits(), &owed.now)?, "bitmap")
         }
-    }
-}
-
-/// The copy-before-write of a guest's write failed: its request must fail too.
-pub(crate) fn saving_failed(w: &mut World, guest: GuestIx) {
-    w.witness(Witness::CbwFailed);
-    let entry = w.guest(guest);
-    let fails = matches!(
-        entry.stage,
-        crate::guest::Stage::Landed { result: Err(_), .. }
-    );
-    if !fails {
-        let name = entry.name.clone();
-        let message =
-            format!("the old data under a write of {name} was not saved, and the write goes on");
-        w.breaks("cbw-failure-visible", message);
     }
 }
 

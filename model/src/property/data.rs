@@ -18,10 +18,14 @@ use crate::world::{FileIx, GuestIx, JobIx, NodeIx, World};
 /// The ghost of a job's block-copy state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CopyGhost {
+    /// What the source held when the job was created, until the start instant.
+    created: Option<Arc<Runs<Fill>>>,
     /// The start instant, once it has come.
     pub(super) instant: Option<Arc<Instant>>,
     /// What was copied well, in bytes.
     done: Bits,
+    /// How much was copied well, in whole clusters: bytes.
+    copied: u64,
     /// Somebody else has written to the target: what it holds says nothing of the job.
     spoiled: bool,
     /// The terminal event was said.
@@ -37,6 +41,8 @@ pub struct Instant {
     scope: Bits,
     /// All else the target had already, through its chain.
     complete: bool,
+    /// Of all else the target's own image has nothing: it can be put over another.
+    bare: bool,
 }
 
 impl CopyGhost {
@@ -50,11 +56,23 @@ impl CopyGhost {
 
 // ---- the start instant
 
+/// A job was created: from now on its source is held.
+pub(crate) fn created(w: &mut World, job: JobIx) {
+    let source = w.job(job).backup.source;
+    let contents = w.read_chain(w.node(source).chain(), 0..w.copy(job).len);
+    w.copy_mut(job).ghost.created = Some(Arc::new(contents));
+}
+
 /// The start instant of some jobs: all that their command starts.
 pub(crate) fn instant(w: &mut World, jobs: &[JobIx]) {
     for &job in jobs {
         let instant = Arc::new(seen_now(w, job));
-        w.copy_mut(job).ghost.instant = Some(instant);
+        let ghost = &mut w.copy_mut(job).ghost;
+        let created = ghost.created.take();
+        ghost.instant = Some(instant.clone());
+        if let Some(created) = created {
+            stood_still(w, job, &instant.contents, &created);
+        }
         super::bitmap::hand_over(w, job);
     }
     let group_of = |w: &World, job: JobIx| w.job(job).group;
@@ -73,6 +91,17 @@ pub(crate) fn instant(w: &mut World, jobs: &[JobIx]) {
     }
 }
 
+/// A source must not have changed since its job was created.
+fn stood_still(w: &mut World, job: JobIx, now: &Runs<Fill>, then: &Runs<Fill>) {
+    if let Some(bytes) = differ(now, then, 0..w.copy(job).len) {
+        let (id, bytes) = (w.job(job).id.clone(), area(&bytes));
+        let message = format!(
+            "{bytes} of the source of job {id} changed before all actions of its command were prepared"
+        );
+        w.breaks("same-instant", message);
+    }
+}
+
 fn seen_now(w: &World, job: JobIx) -> Instant {
     let backup = &w.job(job).backup;
     let (source, target) = (backup.source, backup.target);
@@ -85,10 +114,12 @@ fn seen_now(w: &World, job: JobIx) -> Instant {
     };
     let complete = same_outside(w, target, &contents, &scope, copy.len)
         && !w.node(target).chain().contains(&w.node(source).chain()[0]);
+    let bare = own_outside(w, target, &scope, copy.len).is_empty();
     Instant {
         contents,
         scope,
         complete,
+        bare,
     }
 }
 
@@ -139,6 +170,22 @@ fn same_outside(w: &World, target: NodeIx, contents: &Runs<Fill>, scope: &Bits, 
     outside
         .into_iter()
         .all(|(range, _)| first_difference(w, target, contents, range).is_none())
+}
+
+/// What the target's own image has outside of some bytes, whatever is below it.
+fn own_outside(w: &World, target: NodeIx, scope: &Bits, len: u64) -> Vec<Range<u64>> {
+    let image = &w.file(w.node(target).chain()[0]).image;
+    let mut own = Bits::new();
+    let mut at = 0;
+    while at < len {
+        let (allocation, end) = image.allocation(at, len);
+        if allocation != Allocation::Unallocated {
+            own.set(at..end, ());
+        }
+        at = end;
+    }
+    own.subtract(scope);
+    own.iter().map(|(range, ())| range).collect()
 }
 
 /// The first bytes in a range that the target does not hold as these contents do.
@@ -251,6 +298,28 @@ pub(crate) fn target_written(w: &mut World, job: JobIx) {
     }
 }
 
+/// Old data was saved for a guest's write, as far as its filter knows: the write goes on.
+pub(crate) fn write_goes_on(w: &mut World, guest: GuestIx, job: JobIx) {
+    let copy = w.copy(job);
+    let (Some(request), Some(instant)) = (w.guest(guest).request(), &copy.ghost.instant) else {
+        return;
+    };
+    let scope = instant.scope.over(in_clusters(copy, &request.range()));
+    let mut unsaved: Bits = scope
+        .filter(|(_, inside)| inside.is_some())
+        .map(|(range, _)| (range, ()))
+        .collect();
+    unsaved.subtract(&copy.ghost.done);
+    if let Some((range, ())) = unsaved.iter().next() {
+        let (id, bytes) = (w.job(job).id.clone(), area(&range));
+        let name = w.guest(guest).name.clone();
+        let message = format!(
+            "a write of {name} goes on before the old data of {bytes} is saved for job {id}"
+        );
+        w.breaks("cbw-failure-visible", message);
+    }
+}
+
 /// What is being copied for guests while the job's bitmap is settled; whether that ends well is not known yet.
 pub(crate) fn in_flight(w: &World, job: JobIx) -> Bits {
     let copy = w.copy(job);
@@ -271,6 +340,8 @@ pub(crate) fn task_ended(w: &mut World, job: JobIx, range: Range<u64>, failed: O
     let copy = w.copy_add(job);
     let Some(operation) = failed else {
         if !range.is_empty() {
+            let (start, end) = copy.clusters(&range);
+            copy.ghost.copied += end - start;
             copy.ghost.done.set(range, ());
         }
         return;
@@ -334,14 +405,20 @@ pub(crate) fn succeeded(w: &mut World, index: JobIx) {
     let (len, ghost) = (copy.len, copy.ghost.clone());
     let progress = copy.progress();
     let id = w.job(index).id.clone();
-    if progress.current != progress.total || !copy.tasks.is_empty() {
+    let unfinished = progress.current != progress.total || !copy.tasks.is_empty();
+    if let Some(instant) = ghost.instant.filter(|_| !ghost.spoiled) {
+        is_instant(w, index, target, &instant, len);
+    }
+    if unfinished {
         let (current, total) = (progress.current, progress.total);
         let message = format!("job {id} succeeded with {current} bytes of {total} copied");
         w.breaks("progress-sane", message);
     }
-    let Some(instant) = ghost.instant.filter(|_| !ghost.spoiled) else {
-        return;
-    };
+}
+
+/// The target of a job that has succeeded, against the start instant.
+fn is_instant(w: &mut World, index: JobIx, target: NodeIx, instant: &Instant, len: u64) {
+    let id = w.job(index).id.clone();
     for (range, _) in instant.scope.iter() {
         if let Some(bytes) = first_difference(w, target, &instant.contents, range) {
             let bytes = area(&bytes);
@@ -351,12 +428,19 @@ pub(crate) fn succeeded(w: &mut World, index: JobIx) {
             w.breaks("point-in-time", message);
         }
     }
-    if !instant.complete {
-        return;
-    }
     let by_bitmap = matches!(w.job(index).backup.sync, Sync::Incremental | Sync::Bitmap);
-    w.witness_if(by_bitmap, Witness::ChainComplete);
-    if !same_outside(w, target, &instant.contents, &instant.scope, len) {
+    w.witness_if(by_bitmap && instant.complete, Witness::ChainComplete);
+    let hides = |range: &Range<u64>| first_difference(w, target, &instant.contents, range.clone());
+    let hidden = own_outside(w, target, &instant.scope, len);
+    let hidden = hidden.iter().filter(|_| instant.bare).find_map(hides);
+    if let Some(bytes) = hidden {
+        let bytes = area(&bytes);
+        let message = format!(
+            "job {id} succeeded, but {bytes} of its target, which was not to be copied, hides what is below"
+        );
+        w.breaks("incremental-complete", message);
+    }
+    if instant.complete && !same_outside(w, target, &instant.contents, &instant.scope, len) {
         let message = format!(
             "job {id} succeeded, but its target with its chain is not what the source held at the start"
         );
@@ -364,9 +448,21 @@ pub(crate) fn succeeded(w: &mut World, index: JobIx) {
     }
 }
 
-/// The terminal event was said.
+/// The terminal event is said.
 pub(crate) fn is_over(w: &mut World, job: JobIx) {
-    w.copy_mut(job).ghost.over = true;
+    let copy = w.copy_mut(job);
+    copy.ghost.over = true;
+    let (begun, said, copied) = (copy.begun, copy.progress().current, copy.ghost.copied);
+    let in_flight = copy.tasks.first().map(|task| area(&(task.start..task.end)));
+    let id = w.job(job).id.clone();
+    if let Some(bytes) = in_flight {
+        let message = format!("job {id} is over, and a copy of {bytes} is in flight");
+        w.breaks("no-write-after-end", message);
+    }
+    if begun && said != copied {
+        let message = format!("job {id} says that {said} bytes are copied, and {copied} are");
+        w.breaks("progress-sane", message);
+    }
 }
 
 /// The client changes image files itself, while QEMU may have them open as targets.

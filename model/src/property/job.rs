@@ -93,6 +93,7 @@ fn created(w: &mut World, index: JobIx, command: u32) {
     {
         w.breaks("id-unique", format!("two jobs are called {id}"));
     }
+    data::created(w, index);
     let group = w.job(index).group;
     if !w.group(group).members.contains(&index) {
         w.breaks(
@@ -161,9 +162,8 @@ fn terminal_said(w: &mut World, index: JobIx, name: &str, well: bool) {
             format!("job {id} was cancelled, and succeeds"),
         );
     }
-    let in_flight = !w.copy(index).tasks.is_empty();
-    if holds || in_flight || bitmap::is_filter_of(w, filter, index) {
-        let message = format!("{name} of job {id} is said while it holds nodes or copies");
+    if holds || bitmap::is_filter_of(w, filter, index) {
+        let message = format!("{name} of job {id} is said while it holds nodes");
         w.breaks("terminal-is-final", message);
     }
     data::is_over(w, index);

@@ -17,21 +17,13 @@ impl World {
         if self.broken().is_some() {
             return self.broken().cloned();
         }
-        if self.is_gone() || waits_for_unstarted(self) {
+        if self.is_gone() {
             return None;
         }
         deadlock(self)
             .or_else(|| unfinished_request(self))
             .or_else(|| endless_job(self))
     }
-}
-
-/// Does a group's abort wait for a member that was never started (bug-A1)?
-fn waits_for_unstarted(w: &World) -> bool {
-    let is_abort = |frame: &Frame| matches!(frame, Frame::AbortGroup { .. });
-    let unstarted = |job: JobIx| w.try_job(job).is_some_and(|job| !job.started);
-    let waits = matches!(w.main().waiting_for(), Some(Wait::JobCompleted(job)) if unstarted(job));
-    waits && w.main().frames().any(is_abort)
 }
 
 fn deadlock(w: &World) -> Option<Broken> {

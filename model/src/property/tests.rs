@@ -237,7 +237,7 @@ fn merge_without_merging(w: &mut World) {
         sources: vec![on_b0()],
     };
     let prepared = Prepared::Merged(SOURCE, "b1".into(), undo);
-    bitmap::prepared(w, &action, &prepared, true, None);
+    bitmap::prepared(w, &action, &prepared, true, bitmap::Asked::default());
 }
 
 fn sleeping_guest(w: &mut World) {
@@ -262,6 +262,11 @@ fn twin(w: &mut World) {
     let twin = w.add_job(job, copy);
     w.main_mut().jobs.insert(0, twin);
     says_as(w, None, status(Status::Created));
+}
+
+fn unsaved_write(w: &mut World) {
+    stuck_guest(w);
+    data::write_goes_on(w, 1, JOB);
 }
 
 fn stuck_guest(w: &mut World) {
@@ -303,7 +308,7 @@ const CASES: &[(&str, At, Tamper)] = &[
     }),
     ("one-terminal-event", At::Concluded, |w| w.emit(completed(None))),
     ("event-order", At::Copying, |w| w.emit(completed(None))),
-    ("terminal-is-final", At::Copying, |w| says_as(w, Some(Status::Pending), completed(None))),
+    ("terminal-is-final", At::Returned, |w| says_as(w, Some(Status::Pending), completed(None))),
     ("no-run-after-return", At::Returned, |w| crate::backup::run(w, JOB)),
     ("pause-is-quiescent", At::Copying, |w| crate::job::set_status(w, JOB, Status::Paused)),
     ("pause-balance", At::Copying, |w| w.job_mut(JOB).user_paused = true),
@@ -338,8 +343,8 @@ const CASES: &[(&str, At, Tamper)] = &[
     ("start-barrier", At::Copying, |w| { w.copy_mut(JOB).ghost.instant = None; data::starts(w, JOB); }),
     ("busy-exclusion", At::Copying, |w| {
         let action = Action::BitmapClear(on_b0());
-        let busy = bitmap::busy_in(w, &action);
-        bitmap::prepared(w, &action, &Prepared::Nothing, true, busy);
+        let asked = bitmap::asks(w, &action);
+        bitmap::prepared(w, &action, &Prepared::Nothing, true, asked);
     }),
     ("frozen-parent", At::Copying, |w| { b0(w).clear(); }),
     ("busy-ends", At::Returned, |w| { let settling = bitmap::settles(w, JOB); bitmap::settled(w, JOB, settling); }),
@@ -357,20 +362,26 @@ const CASES: &[(&str, At, Tamper)] = &[
         let before = transaction::before(w);
         let bitmap = Bitmap::new(Some("b1".into()), 65536, 512 << 10);
         w.node_mut(SOURCE).listed.push(Listed::Bitmap(bitmap));
-        transaction::over(w, &[], &[], Some(&before), true);
+        transaction::over(w, &[], Some(&before), true);
+    }),
+    ("abort-safe", At::Idle, |w| {
+        let before = transaction::before_undoing(w, &Prepared::Added);
+        b0(w).disabled = true;
+        transaction::undone(w, &Action::BitmapEnable(on_b0()), before.as_deref());
     }),
     ("no-recopy", At::Copying, |w| data::claimed(w, JOB, Caller::Guest(1), 0..65536)),
     ("only-scope", At::Copying, |w| data::claimed(w, JOB, Caller::Guest(1), 320 << 10..512 << 10)),
     ("disjoint-tasks", At::Copying, |w| data::claimed(w, JOB, Caller::Guest(1), 64 << 10..128 << 10)),
     ("no-write-after-end", At::Copying, |w| data::is_over(w, JOB)),
     ("guest-write-completes", At::Idle, stuck_guest),
-    ("cbw-failure-visible", At::Copying, |w| bitmap::saving_failed(w, 1)),
+    ("cbw-failure-visible", At::Copying, unsaved_write),
     ("failed-copy-is-left", At::Copying, |w| data::task_ended(w, JOB, 0..65536, Some(Operation::Write))),
     ("progress-sane", At::Copying, |w| data::succeeded(w, JOB)),
     ("worker-bound", At::Copying, |w| w.copy_mut(JOB).workers_max = 0),
     ("throttle-only-background", At::Copying, sleeping_guest),
     ("no-deadlock", At::Idle, |w| { w.drain_begin(1 << SOURCE); }),
     ("one-reply", At::Idle, |w| w.say_reply(Reply::Done)),
+    ("no-crash", At::Copying, |w| { crate::process::dies(w, "somebody pulled the plug"); }),
 ];
 
 #[test]

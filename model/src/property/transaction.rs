@@ -48,14 +48,29 @@ pub(crate) fn fails(w: &mut World, prepared: &[Prepared]) {
     w.witness_if(some, Witness::Rollback);
 }
 
+/// What is there before an action is taken back that was not prepared; `None` if nothing of it is taken back. (A backup
+/// lets go of what it has opened, and that is right.)
+pub(crate) fn before_undoing(w: &World, prepared: &Prepared) -> Option<Arc<Before>> {
+    let nothing = matches!(prepared, Prepared::Nothing | Prepared::Backup { .. });
+    (!nothing).then(|| before(w))
+}
+
+/// An action that was not prepared was taken back: all must be as it was before that.
+pub(crate) fn undone(w: &mut World, action: &Action, before: Option<&Before>) {
+    let Some(before) = before else {
+        return;
+    };
+    let after = bitmaps(w);
+    let touched = after.iter().zip(before).find(|(now, then)| now != then);
+    if let Some((now, _)) = touched {
+        let (verb, name) = (action.type_name(), &now.1);
+        let message = format!("the rollback of {verb}, which was refused, changes bitmap {name}");
+        w.breaks("abort-safe", message);
+    }
+}
+
 /// A transaction is over. If it failed, nothing of it may be left.
-pub(crate) fn over(
-    w: &mut World,
-    actions: &[Action],
-    prepared: &[Prepared],
-    before: Option<&Before>,
-    failed: bool,
-) {
+pub(crate) fn over(w: &mut World, prepared: &[Prepared], before: Option<&Before>, failed: bool) {
     super::bitmap::kept(w, prepared);
     let Some(before) = before.filter(|_| failed) else {
         return;
@@ -71,13 +86,6 @@ pub(crate) fn over(
         return w.breaks("atomic-prepare", message);
     }
     let after = bitmaps(w);
-    let enables = |node: &Name, name: &Name| {
-        let same = |action: &Action| {
-            matches!(action, Action::BitmapEnable(bitmap)
-                if bitmap.name == *name && w.find_node(&bitmap.node).is_some_and(|at| w.node(at).name == *node))
-        };
-        actions.iter().any(same)
-    };
     let find = |list: &Before, node: &Name, name: &Name| {
         let mut entries = list.iter();
         let found = entries.find(|entry| entry.0 == *node && entry.1 == *name);
@@ -89,9 +97,7 @@ pub(crate) fn over(
         match find(&after, node, name) {
             None if there => wrong = Some(format!("bitmap {name} is gone")),
             // Jobs that are not the transaction's may have begun or ended meanwhile.
-            Some((now, busy_now))
-                if !busy && !busy_now && now != *recording && !enables(node, name) =>
-            {
+            Some((now, busy_now)) if !busy && !busy_now && now != *recording => {
                 wrong = Some(format!("bitmap {name} has switched its recording"));
             }
             Some((_, true)) if !busy => wrong = Some(format!("bitmap {name} is busy")),

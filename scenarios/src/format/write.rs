@@ -35,6 +35,9 @@ impl Display for Story {
         if !self.witnesses.is_empty() {
             writeln!(f, "witnesses: {}", json!(self.witnesses))?;
         }
+        if !self.defects.is_empty() {
+            writeln!(f, "defects: {}", json!(self.defects))?;
+        }
         writeln!(f, "script:")?;
         self.script.iter().try_for_each(|item| write!(f, "{item}"))
     }

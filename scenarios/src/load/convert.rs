@@ -36,7 +36,8 @@ pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Troubl
             "one sentence: what the story shows",
         ));
     }
-    let witnesses = witnesses(raw.witnesses)?;
+    let witnesses = ids(&raw.witnesses, "witness", "cancel-while-copying")?;
+    let defects = ids(&raw.defects, "defect", "grouped-abort-hangs")?;
     let (faults, fault_places) = named(raw.faults, |rules| rules);
     let (guests, guest_places) = named(raw.guests, |guest| Guest {
         drive: guest.drive.value,
@@ -67,6 +68,7 @@ pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Troubl
             faults,
             guests,
             witnesses,
+            defects,
             script,
         },
         places,
@@ -89,23 +91,23 @@ fn named<T, U>(
     (values, places)
 }
 
-/// The ids of witnesses: words with hyphens, each once. Whether there is such a witness is for those to say who
-/// look for them.
-fn witnesses(raw: Vec<Spanned<String>>) -> Result<Vec<String>, Trouble> {
+/// The ids of witnesses, or the names of defects: words with hyphens, each once. Whether there is such a thing is for
+/// those to say who look for it.
+fn ids(raw: &[Spanned<String>], of: &str, like: &str) -> Result<Vec<String>, Trouble> {
     let mut ids: Vec<String> = Vec::new();
     for id in raw {
-        let place = at(&id);
+        let place = at(id);
         let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
         if !id.value.split('-').all(word) {
-            let what = format!("`{}` is not the id of a witness", id.value);
-            let help = "an id is like `cancel-while-copying`: small letters and hyphens";
+            let what = format!("`{}` is not the id of a {of}", id.value);
+            let help = format!("an id is like `{like}`: small letters and hyphens");
             return Err(Trouble::new(place, what, help));
         }
         if ids.contains(&id.value) {
-            let what = format!("the witness `{}` is named twice", id.value);
+            let what = format!("the {of} `{}` is named twice", id.value);
             return Err(Trouble::new(place, what, "once is enough"));
         }
-        ids.push(id.value);
+        ids.push(id.value.clone());
     }
     Ok(ids)
 }

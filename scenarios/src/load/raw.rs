@@ -58,6 +58,11 @@ pub(crate) struct RawStory {
     #[serde(default)]
     #[schemars(with = "Vec<String>", inner(regex(pattern = "^[a-z]+(-[a-z]+)*$")))]
     pub witnesses: Vec<Spanned<String>>,
+    /// The known defects of QEMU that the story shows, by their names: what they break is no surprise, and a search
+    /// that does not meet one fails.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(regex(pattern = "^[a-z]+(-[a-z]+)*$")))]
+    pub defects: Vec<Spanned<String>>,
     /// What is done, in order: one verb per item, and beside it what must come of it.
     #[schemars(with = "Vec<RawItem>", length(min = 1))]
     pub script: Spanned<Vec<Spanned<RawItem>>>,

@@ -6,15 +6,17 @@ use crate::run::End;
 ///
 /// A word that begins with a digit (`64k`, `0x2a`) becomes `#`, and so do the digits in other words, so
 /// `drive0` and `drive1` are both `drive#`. A line number, as in `story.yaml:29:`, stays: it says which
-/// expectation it was. `None` for a run that did not fail.
+/// expectation it was. What a known defect explains is not what nobody can explain. `None` for a run that did not
+/// fail.
 #[must_use]
 pub fn signature(end: &End) -> Option<String> {
     match end {
-        End::Breached(breach) => Some(format!(
-            "{}: {}",
-            breach.property,
-            normalised(&breach.message)
-        )),
+        End::Breached(breach) => {
+            let message = normalised(&breach.message);
+            let known = breach.known.map(|known| format!(" ({known})"));
+            let known = known.unwrap_or_default();
+            Some(format!("{}: {message}{known}", breach.property))
+        }
         End::Diverged(divergence) => Some(format!(
             "diverged: wanted {}",
             normalised(&divergence.wanted)

@@ -48,12 +48,12 @@ impl<S: System> Watcher<S> for Visited {
 }
 
 fn round_breach(steps: usize, cycle: usize) -> Breach {
-    Breach {
-        property: PROPERTY,
-        message: format!(
+    Breach::new(
+        PROPERTY,
+        format!(
             "after {steps} steps, these {cycle} can be done again and again, and the run never rests"
         ),
-    }
+    )
 }
 
 /// What was found.

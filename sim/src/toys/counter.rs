@@ -138,10 +138,7 @@ impl System for Counter {
                 "{} threads have incremented the counter to {}",
                 self.threads, state.value
             );
-            return Err(Breach {
-                property: "no-lost-update",
-                message,
-            });
+            return Err(Breach::new("no-lost-update", message));
         }
         Ok(())
     }

@@ -140,10 +140,7 @@ impl System for Dining {
                 ))
             })
             .collect();
-        Err(Breach {
-            property: "no-deadlock",
-            message: waits.join(", "),
-        })
+        Err(Breach::new("no-deadlock", waits.join(", ")))
     }
 
     fn fingerprint(&self, state: &DiningState) -> u128 {

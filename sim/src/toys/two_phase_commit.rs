@@ -192,10 +192,7 @@ impl System for TwoPhaseCommit {
         };
         if let (Some(one), Some(other)) = (who(Decision::Commit), who(Decision::Abort)) {
             let message = format!("resource manager {one} has committed, and {other} has aborted");
-            return Err(Breach {
-                property: "consistent",
-                message,
-            });
+            return Err(Breach::new("consistent", message));
         }
         Ok(())
     }

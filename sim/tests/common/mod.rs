@@ -120,16 +120,13 @@ impl System for CombinationLock {
 
     fn judge(&self, state: &(u32, u64), resting: bool) -> Result<(), Breach> {
         if !resting && Some(*state) == self.breaks_at {
-            return Err(Breach {
-                property: "stays-whole",
-                message: format!("it broke at {state:?}"),
-            });
+            return Err(Breach::new("stays-whole", format!("it broke at {state:?}")));
         }
         if resting && state.1.count_ones() == self.digits {
-            return Err(Breach {
-                property: "stays-shut",
-                message: format!("all {} digits are 1", self.digits),
-            });
+            return Err(Breach::new(
+                "stays-shut",
+                format!("all {} digits are 1", self.digits),
+            ));
         }
         Ok(())
     }

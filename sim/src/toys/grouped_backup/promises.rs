@@ -100,7 +100,7 @@ impl GroupedBackup {
                 if let Some(broken) = due.broken(*cluster) {
                     let (property, what) = broken.words();
                     let message = format!("cluster {index} of drive {number} {what}");
-                    return Breach { property, message };
+                    return Breach::new(property, message);
                 }
             }
         }
@@ -110,18 +110,12 @@ impl GroupedBackup {
         if let (Some(one), Some(other)) = (succeeded, went_wrong) {
             let message =
                 format!("the backup of drive {one} succeeded, that of drive {other} did not");
-            return Breach {
-                property: "all-or-nothing",
-                message,
-            };
+            return Breach::new("all-or-nothing", message);
         }
         let waiting = find(&|drive| self.is_unfinished(drive));
         let drive = waiting.expect("internal bug: no promise is broken");
         let message = format!("nothing can happen, and drive {drive} is not done");
-        Breach {
-            property: "no-deadlock",
-            message,
-        }
+        Breach::new("no-deadlock", message)
     }
 
     /// Whether, with no step enabled, something is left to do.

@@ -38,6 +38,8 @@ pub enum Command {
     Conform(ConformArgs),
     /// Show every order in which a client can read one scenario's messages
     Traces(TracesArgs),
+    /// Plant every bug of the catalogue, and say how hard each is to find
+    Bugs(BugsArgs),
 }
 
 /// What to list.
@@ -420,6 +422,43 @@ pub struct TracesArgs {
     /// Give up after this time, such as 90s or 5m
     #[arg(long, value_name = "T", value_parser = duration)]
     pub max_time: Option<Duration>,
+}
+
+/// Arguments of `bugs`.
+#[derive(Debug, Args)]
+pub struct BugsArgs {
+    /// The bugs to plant, one at a time; all if none is given: see `blockrace list mutations`
+    #[arg(value_name = "NAME", value_parser = mutation)]
+    pub names: Vec<&'static Mutation>,
+    /// Say instead which bugs go unseen when nobody looks at the promise that they break. A promise that no bug needs
+    /// is a failure
+    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules", "no_times"])]
+    pub promises: bool,
+    /// How many root seeds each strategy gets: with more, the intervals are narrower
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub roots: NonZeroU64,
+    /// Give up on a root seed after so many runs
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub max_schedules: NonZeroU64,
+    /// The strategies to compare: see `blockrace list strategies`
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',',
+          default_values = ["random", "pct:3", "pos", "urw"])]
+    pub strategy: Vec<Spec>,
+    /// Only search
+    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy"])]
+    pub no_schedules: bool,
+    /// Leave out how long each search took
+    #[arg(long)]
+    pub no_times: bool,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Worker threads; they change no result. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 fn dialect(text: &str) -> Result<&'static Dialect, String> {

@@ -1,5 +1,6 @@
 //! The command `blockrace`: parses, calls, prints, exits.
 
+mod bugs;
 mod check;
 mod cli;
 mod conform;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Traces(args) => traces::run(args),
+        Command::Bugs(args) => bugs::run(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

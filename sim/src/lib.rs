@@ -11,6 +11,8 @@
 //! | [`seed`] | what does seed 7 mean, for ever? |
 //! | [`schedule`] | which steps were taken, as text to read, edit and replay |
 //! | [`fuzz`] | does any of these million seeds break a promise? |
+//! | [`trials`] | how many runs does a strategy need until one breaks a promise? |
+//! | [`median`] | what is typical of a sample, and how sure is that? |
 //! | [`shrink`] | which shorter schedule breaks the same promise? |
 //! | [`inevitable`] | from which step on was there no way out? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
@@ -24,14 +26,15 @@
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
 //!
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
-//! result that depends on the number of workers: but for [`threads`] with real ones, whose business
-//! is just that.
+//! result that depends on the number of workers; other threads than those of [`fuzz`], [`search`] and
+//! [`trials`] are in [`threads`] only, and their order is its business.
 
 mod expand;
 pub mod fuzz;
 pub mod hash;
 pub mod inevitable;
 pub mod language;
+pub mod median;
 pub mod membership;
 pub mod near;
 pub mod parts;
@@ -47,5 +50,6 @@ pub mod sync;
 mod system;
 pub mod threads;
 pub mod toys;
+pub mod trials;
 
 pub use system::{Breach, Footprint, System};

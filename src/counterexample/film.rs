@@ -67,6 +67,13 @@ impl Film {
         schedule
     }
 
+    /// How many steps at the beginning are the client's alone, who makes images and launches QEMU: nothing else can
+    /// happen yet.
+    pub fn setup(&self) -> usize {
+        let is_clients = |frame: &&Frame| frame.actor_name == "client";
+        self.frames.iter().take_while(is_clients).count()
+    }
+
     /// Everything that the client saw, in order.
     pub fn lines(&self) -> Vec<Line> {
         self.frames

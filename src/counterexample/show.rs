@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use scenarios::line::Line;
 use sim::Breach;
 use sim::inevitable::Inevitable;
 
@@ -69,16 +70,21 @@ fn print_steps(out: &mut impl Write, shown: &Shown) -> io::Result<String> {
     if shown.inevitable == Some(Inevitable::Always) {
         print_lost(out, "from the start, every continuation breaks the promise")?;
     }
+    let setup = shown.film.setup();
     for (index, frame) in frames.iter().enumerate() {
         let column = columns.of_actor(&frame.actor_name);
-        writeln!(out, "{:>5} {:column$}{}", index + 1, "", frame.deed())?;
-        let after = strips.picture(&frame.world);
-        let changed = changes(&before, &after);
-        if !changed.is_empty() {
-            writeln!(out, "{:MARGIN$}{:column$}= {}", "", "", changed.join(" | "))?;
+        let (deed, lines) = deed_and_lines(frame, index < setup);
+        writeln!(out, "{:>5} {:column$}{deed}", index + 1, "")?;
+        // What the setup's steps make is told once, behind the last of them.
+        if index + 1 >= setup {
+            let after = strips.picture(&frame.world);
+            let changed = changes(&before, &after);
+            if !changed.is_empty() {
+                writeln!(out, "{:MARGIN$}{:column$}= {}", "", "", changed.join(" | "))?;
+            }
+            before = after;
         }
-        before = after;
-        print_wire(out, frame)?;
+        print_wire(out, lines)?;
         if shown.inevitable == Some(Inevitable::Step(index + 1)) {
             let words = if index + 1 == frames.len() {
                 "this step decides it: before it there was a way out"
@@ -95,8 +101,18 @@ fn print_lost(out: &mut impl Write, words: &str) -> io::Result<()> {
     writeln!(out, "{LOST}{:>5} {words}{LOST:#}", "!!!")
 }
 
-fn print_wire(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
-    for line in &frame.lines {
+/// What a step is called, and the lines that go below it. A step of the setup is called by its line, if it has one:
+/// that says all, and the step's name only a part.
+fn deed_and_lines(frame: &Frame, is_setup: bool) -> (String, &[Line]) {
+    let words = frame.lines.first().map(trace::words);
+    match words.as_deref() {
+        Some([words]) if is_setup => (words.clone(), &frame.lines[1..]),
+        _ => (frame.deed().to_owned(), &frame.lines),
+    }
+}
+
+fn print_wire(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
+    for line in lines {
         let style = trace::style(line);
         let who = trace::speaker(line);
         for (row, words) in trace::words(line).iter().enumerate() {

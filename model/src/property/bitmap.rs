@@ -10,7 +10,7 @@ use crate::backup::{At, BitmapMode};
 use crate::bitmap::{Bitmap, Hold};
 use crate::defect;
 use crate::name::Name;
-use crate::node::NodeKind;
+use crate::node::{Node, NodeKind};
 use crate::property::Witness;
 use crate::runs::Bits;
 use crate::transaction::{Action, BitmapName, Prepared};
@@ -318,9 +318,11 @@ pub(crate) fn rolled_back(w: &mut World, action: &Action, prepared: &Prepared) {
 
 /// A filter is about to go: the user's bitmaps on it go too.
 pub(crate) fn go_with(w: &mut World, filter: NodeIx) {
-    let mut bitmaps = w.node(filter).bitmaps();
-    let name = bitmaps.find_map(|bitmap| bitmap.name.clone());
-    drop(bitmaps);
+    // It is written when it goes; a planted bug may have it go twice.
+    let bitmaps = w.nodes.get(filter).map(Node::bitmaps);
+    let mut names = bitmaps.into_iter().flatten();
+    let name = names.find_map(|bitmap| bitmap.name.clone());
+    drop(names);
     if let Some(name) = name {
         let message = format!("bitmap {name} is gone with the filter on which it was");
         w.meets(&defect::BITMAP_ON_FILTER_VANISHES);

@@ -6,7 +6,7 @@ use crate::world::{JobIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
     name: "limit-below-a-chunk",
-    bug: "bug-D14",
+    bug: "bug-D14-limit",
     what: "The rate limiter waits until a whole chunk fits into a slice of time: below that limit the job wakes, and \
            sleeps again, for ever.",
     reference: "inferred: no record; ratelimit_calculate_delay lets a chunk pass that exceeds the slice, and then waits \

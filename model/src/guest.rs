@@ -113,8 +113,8 @@ pub enum Stage {
         /// Whether the write reached the image node at all.
         reached: bool,
     },
-    /// It came in a drained section, and waits for its end. QEMU (`blk_wait_while_drained`) does not count it meanwhile,
-    /// so it is as if it had not come, and is [`Stage::Idle`]; this is one that is counted.
+    /// It came in a drained section, and waits for its end. QEMU (`blk_wait_while_drained`) does not count it
+    /// meanwhile, so it is as if it had not come, and is [`Stage::Idle`]; this is one that is counted.
     Held {
         /// The image node.
         node: NodeIx,

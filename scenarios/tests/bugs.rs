@@ -38,7 +38,7 @@ impl std::fmt::Display for Found {
     }
 }
 
-/// What a search finds that does not look at a promise: the model's own ask the scene, the search asks itself for cycles.
+/// What a search finds that does not look at a promise. The scene was told not to; cycles are the search's own.
 fn look(scene: &Stage, unwatched: Option<&str>) -> Found {
     let options = Options {
         states_max: STATES_MAX,

@@ -6,11 +6,11 @@ use crate::world::{JobIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
     name: "limit-below-a-chunk",
-    bug: "bug-D14",
+    bug: "bug-D14-limit",
     what: "The rate limiter waits until a whole chunk fits into a slice of time: below that limit the job wakes, and \
            sleeps again, for ever.",
-    reference: "inferred: no record; ratelimit_calculate_delay lets a chunk pass that exceeds the slice, and then waits \
-                longer",
+    reference: "inferred: no record; ratelimit_calculate_delay lets a chunk pass that exceeds the slice, and then \
+                waits longer",
     breaks: super::EVERY_RUN_RESTS,
     story: "bugs/a-throttled-backup",
     dialect: "10.0",

@@ -9,7 +9,8 @@ pub(super) const MUTATION: Mutation = Mutation {
     bug: "bug-U23",
     what: "A job pauses for the drained section of a change of the graph, and keeps the graph locked, for which the \
            change waits in that section.",
-    reference: "QEMU, mended in 9.0 (commit ae5a40e8, RHEL-28125): a pause point must not be under the graph's read lock",
+    reference: "QEMU, mended in 9.0 (commit ae5a40e8, RHEL-28125): a pause point must not be under the graph's \
+                read lock",
     breaks: "no-deadlock",
     story: "bugs/a-drain-beside-a-paused-backup",
     dialect: "10.0",

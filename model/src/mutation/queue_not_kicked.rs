@@ -7,8 +7,8 @@ use crate::world::{NodeIx, World};
 pub(super) const MUTATION: Mutation = Mutation {
     name: "queue-not-kicked",
     bug: "bug-U24",
-    what: "A request that a guest puts into an iothread's queue in a drained section is never looked at: the end of the \
-           section does not kick the queue.",
+    what: "A request that a guest puts into an iothread's queue in a drained section is never looked at: the end of \
+           the section does not kick the queue.",
     reference: "Proxmox VE's pve-qemu, commits 6b7c181, 2a49e66 and 4ff04bd; RHEL-3934",
     breaks: "guest-write-completes",
     story: "bugs/a-drain-beside-an-iothread",

@@ -258,8 +258,12 @@ pub(crate) fn claimed(w: &mut World, job: JobIx, caller: Caller, range: Range<u6
     }
     let (id, bytes) = (w.job(job).id.clone(), area(&range));
     if again || left {
-        let message =
-            format!("{bytes} is claimed by job {id} while it is in flight or left to copy");
+        let still = if again {
+            "being copied already"
+        } else {
+            "still left to copy for others"
+        };
+        let message = format!("job {id} begins to copy {bytes}, which is {still}");
         w.breaks("disjoint-tasks", message);
     }
     if !in_scope {

@@ -173,7 +173,7 @@ fn mistakes_are_said() {
         "no-dialect",
         "# dialect: 10.0",
         "# dialect: 0.1",
-        "there is no dialect `0.1`",
+        "no dialect '0.1'",
     );
     let (printed, code) = replay(Path::new("tests/data/none.schedule"), &[]);
     assert_eq!(code, Some(2), "{printed}");

@@ -293,7 +293,10 @@ impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.parts().hash(state);
         self.broken.hash(state);
-        self.defect.hash(state);
+        // Of a world without one nothing is hashed, so that its fingerprint is what it always was.
+        if let Some(defect) = self.defect {
+            defect.hash(state);
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Command {
     Conform(ConformArgs),
     /// Show every order in which a client can read one scenario's messages
     Traces(TracesArgs),
+    /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
+    Stress(StressArgs),
 }
 
 /// What to list.
@@ -409,6 +411,22 @@ pub struct TracesArgs {
     /// Give up after this time, such as 90s or 5m
     #[arg(long, value_name = "T", value_parser = duration)]
     pub max_time: Option<Duration>,
+}
+
+/// Arguments of `stress`.
+#[derive(Debug, Args)]
+pub struct StressArgs {
+    /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
+    pub scenarios: Vec<String>,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
+    /// To how many threads the actors of a story are dealt
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub threads: NonZeroUsize,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub time: Duration,
 }
 
 fn dialect(text: &str) -> Result<&'static Dialect, String> {

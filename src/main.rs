@@ -12,6 +12,7 @@ mod progress;
 mod replay;
 mod run;
 mod stage;
+mod stress;
 mod trace;
 mod traces;
 mod watch;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Conform(args) => conform::run(args),
         Command::Traces(args) => traces::run(args),
+        Command::Stress(args) => stress::run(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

@@ -40,6 +40,8 @@ pub enum Command {
     Traces(TracesArgs),
     /// Plant every bug of the catalogue, and say how hard each is to find
     Bugs(BugsArgs),
+    /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
+    Stress(StressArgs),
 }
 
 /// What to list.
@@ -459,6 +461,22 @@ pub struct BugsArgs {
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// Arguments of `stress`.
+#[derive(Debug, Args)]
+pub struct StressArgs {
+    /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
+    pub scenarios: Vec<String>,
+    /// Whose rules are played
+    #[command(flatten)]
+    pub qemu: Qemu,
+    /// To how many threads the actors of a story are dealt
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub threads: NonZeroUsize,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub time: Duration,
 }
 
 fn dialect(text: &str) -> Result<&'static Dialect, String> {

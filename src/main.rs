@@ -14,6 +14,7 @@ mod progress;
 mod replay;
 mod run;
 mod stage;
+mod stress;
 mod trace;
 mod traces;
 mod watch;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Conform(args) => conform::run(args),
         Command::Traces(args) => traces::run(args),
         Command::Bugs(args) => bugs::run(args),
+        Command::Stress(args) => stress::run(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

@@ -30,6 +30,7 @@ const PRINTED: &[(&str, &[&str])] = &[
     ("list.properties", &["list", "properties"]),
     ("list.witnesses", &["list", "witnesses"]),
     ("fuzz.help", &["fuzz", "--help"]),
+    ("stress.help", &["stress", "--help"]),
     (
         "fuzz.human",
         &[

@@ -18,6 +18,7 @@ fn every_story_keeps_its_promises_on_threads() {
                 teams: locks::dealt(threads),
                 planted: Planted::Nothing,
                 coins: 1,
+                steps_max: 100_000,
             };
             let run = run(&scene, &options).expect("there are threads");
             if let Some(breach) = run.breach {

@@ -14,6 +14,7 @@ pub(crate) use imp::{
 mod imp {
     use std::hash::{BuildHasher, Hasher, RandomState};
     use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     pub(crate) use std::sync::{Mutex, MutexGuard};
     pub use std::thread::JoinHandle as Worker;
     pub(crate) use std::thread::{Thread, current, park};
@@ -22,9 +23,17 @@ mod imp {
     #[derive(Debug)]
     pub struct Coin;
 
-    /// Runs `work` on a thread of its own.
-    pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<Worker<()>> {
-        std::thread::Builder::new().spawn(work)
+    /// Runs `work` on a thread of its own; if it panics, `rescue` is done before the thread ends.
+    pub(crate) fn spawn(
+        work: impl FnOnce() + Send + 'static,
+        rescue: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Worker<()>> {
+        std::thread::Builder::new().spawn(|| {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+                rescue();
+                resume_unwind(panic);
+            }
+        })
     }
 
     pub(crate) fn unpark(thread: &Thread) {
@@ -40,7 +49,7 @@ mod imp {
     pub(crate) fn finish(workers: Vec<Worker<()>>) {
         for worker in workers {
             if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
+                resume_unwind(panic);
             }
         }
     }
@@ -77,8 +86,11 @@ mod imp {
     #[derive(Debug)]
     pub struct Coin(AtomicBool);
 
-    /// Runs `work` on a thread of its own.
-    pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<Worker<()>> {
+    /// Runs `work` on a thread of its own. A panic ends loom's run, so nobody has to be rescued.
+    pub(crate) fn spawn(
+        work: impl FnOnce() + Send + 'static,
+        _rescue: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Worker<()>> {
         loom::thread::Builder::new().stack_size(STACK).spawn(work)
     }
 

@@ -94,6 +94,8 @@ pub struct Options {
     pub planted: Planted,
     /// How many coins there are under loom; more tosses than that fail the run.
     pub coins: usize,
+    /// Steps after which a run is cut off, unfinished.
+    pub steps_max: usize,
 }
 
 /// What came of a run.
@@ -107,6 +109,8 @@ pub struct Run<S: System> {
     pub seen: Vec<S::Observation>,
     /// The steps, in an order in which they can have been done one after the other.
     pub steps: Vec<S::Step>,
+    /// It was cut off: see [`Options::steps_max`].
+    pub is_cut: bool,
 }
 
 /// What the threads of a run share.
@@ -223,6 +227,7 @@ impl<S: Locking> Shared<S> {
     fn finish(self) -> Run<S> {
         let Shared {
             system,
+            options,
             shelves,
             record,
             ..
@@ -248,9 +253,13 @@ impl<S: Locking> Shared<S> {
             "internal bug: every column has a lock"
         );
         let state = system.put_together(&parts);
-        let breach = record.breach.or_else(|| asleep(&*system, &state));
+        let is_cut = record.steps.len() >= options.steps_max;
+        let at_rest = || asleep(&*system, &state).or_else(|| judged_at_rest(&*system, &state));
         Run {
-            breach: breach.or_else(|| judged_at_rest(&*system, &state)),
+            breach: record
+                .breach
+                .or_else(|| if is_cut { None } else { at_rest() }),
+            is_cut,
             state,
             seen,
             steps: record.steps,
@@ -310,10 +319,10 @@ where
         state = run.state;
         seen.extend(run.seen);
         steps.extend(run.steps);
-        let mut breach = run.breach;
+        let (mut breach, is_cut) = (run.breach, run.is_cut);
         let mut enabled = Vec::new();
         system.enabled(&state, &mut enabled);
-        if let (None, Some(step)) = (&breach, enabled.first()) {
+        if let (None, false, Some(step)) = (&breach, is_cut, enabled.first()) {
             system.apply(&mut state, *step, &mut seen);
             steps.push(*step);
             breach = system.judge(&state, false).err();
@@ -326,6 +335,7 @@ where
             breach,
             seen,
             steps,
+            is_cut,
         });
     }
 }
@@ -353,12 +363,19 @@ where
         let mut workers = Vec::new();
         for number in 0..shared.options.teams.len() {
             let (shared, then, state) = (Arc::clone(&shared), Arc::clone(&then), state.clone());
-            workers.push(sync::spawn(move || {
+            let left = Arc::downgrade(&shared);
+            let work = move || {
                 Team::new(&shared, number, state).live();
                 if let Some(shared) = Arc::into_inner(shared) {
                     then(shared.finish());
                 }
-            })?);
+            };
+            let rescue = move || {
+                if let Some(shared) = left.upgrade() {
+                    shared.end();
+                }
+            };
+            workers.push(sync::spawn(work, rescue)?);
         }
         sync::toss(&shared.coins);
         // Real threads may all be gone by now.

@@ -69,6 +69,7 @@ pub fn options(teams: Vec<Team>) -> Options {
         teams,
         planted: Planted::Nothing,
         coins: 64,
+        steps_max: 100_000,
     }
 }
 

@@ -181,7 +181,12 @@ impl<'a, S: Locking> Team<'a, S> {
         };
         let (mut state, mut seen) = (self.state.clone(), Vec::new());
         let footprint = system.apply(&mut state, step, &mut seen);
-        self.shared.write_down(|record| record.steps.push(step));
+        self.shared.write_down(|record| {
+            record.steps.push(step);
+            if record.steps.len() >= self.shared.options.steps_max {
+                self.shared.end();
+            }
+        });
         let judged = system.judge(&state, false);
         let done = Done {
             step,

@@ -148,6 +148,7 @@ fn found(table: Table, planted: Planted) -> (Explored, Option<&'static str>, u64
         teams: (0..table.offers()).map(|offer| vec![offer]).collect(),
         planted,
         coins: 0,
+        steps_max: 100_000,
     };
     let first = Arc::new(Mutex::new(None));
     let note = Arc::clone(&first);

@@ -159,6 +159,7 @@ fn each_alone(offers: usize) -> Options {
         teams: (0..offers).map(|offer| vec![offer]).collect(),
         planted: Planted::Nothing,
         coins: 64,
+        steps_max: 100_000,
     }
 }
 

@@ -181,8 +181,8 @@ impl Table<'_> {
             writeln!(
                 out,
                 "  {first} and so on: runs of a campaign up to the first that breaks a promise, whichever it is: the \
-                 median\n  of {roots} root seeds, and in brackets its 95 % interval; >{most}: given up; -: no run can \
-                 show it by itself"
+                 median\n  of {roots} root seeds, and in brackets its 95 % interval; >{most}: given up; -: not \
+                 asked, as no run\n  can show that it need never end, or as the search was wrong"
             )?;
         }
         writeln!(

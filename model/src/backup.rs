@@ -652,7 +652,7 @@ fn quiesced(w: &mut World, index: JobIx, then: Then) -> bool {
     yields(w, index, At::Paused(then))
 }
 
-fn call_in_progress(w: &World, index: JobIx) -> bool {
+pub(crate) fn call_in_progress(w: &World, index: JobIx) -> bool {
     w.copy(index)
         .call(Caller::Job)
         .is_some_and(|call| call.state != block_copy::CallState::Finished)

@@ -189,9 +189,12 @@ fn conclude(w: &mut World, index: JobIx) {
     }
 }
 
-/// The job is no member any more.
+/// The job is no member any more. (That it was one until now is the promise `one-terminal-event`.)
 fn leave(w: &mut World, index: JobIx) {
     let group = w.job(index).group;
+    if w.try_group(group).is_none() {
+        return;
+    }
     w.group_mut(group).members.retain(|&member| member != index);
     if !w.group(group).aborting {
         release(w, group);

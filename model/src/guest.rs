@@ -216,7 +216,7 @@ pub(crate) fn may_submit(w: &World, node: NodeIx) -> bool {
     w.node(node).quiesced == 0
 }
 
-fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
+pub(crate) fn node_of(w: &World, drive: &str) -> Option<NodeIx> {
     w.find_node(drive).map(|node| w.image_under(node))
 }
 

@@ -23,6 +23,7 @@
 //! | commands in, replies and events out | [`monitor`], [`qmp`], [`query`], [`event`] |
 //! | what is promised, and which cases are interesting | [`property`] |
 //! | the world as a row of columns, for searches | [`mod@column`] |
+//! | which lock protects what, and which a step names | [`lock`] |
 //! | what differs between releases | [`dialect`] |
 //! | what they are known to do wrong | [`defect`] |
 //! | planted bugs | [`mutation`], and the rules they replace in [`rules`] |
@@ -42,6 +43,7 @@ pub mod group;
 pub mod guest;
 pub mod image;
 pub mod job;
+pub mod lock;
 pub mod main_loop;
 pub mod monitor;
 pub mod mutation;

@@ -74,11 +74,13 @@ catalogue! {
     early_error_keeps_bitmap_busy
     negative_speed_keeps_bitmap_busy
     cancel_keeps_bitmap_busy
+    cancel_forgets_uncopied
     merge_from_busy_bitmap
     merge_into_empty_bitmap
     merge_undone_by_half
     persistence_lost
     recording_switched_on
+    recording_switched_off
     mark_at_submit
     failed_write_not_marked
     bitmap_added_in_flight
@@ -99,12 +101,12 @@ catalogue! {
     filter_removed_before_copy_ends
     top_copies_new_clusters
     two_points_in_time
+    no_drain_at_start
     always_mode_forgets
     throttled_guest
     failure_gives_back_too_much
     ignored_save_failure
     failed_copy_forgotten
-    no_drain_at_start
     // Contexts, the graph and drained sections.
     clean_holds_the_context
     drain_outlives_a_failure
@@ -117,6 +119,7 @@ catalogue! {
     // What users have met.
     copy_bitmap_filled_twice
     copy_bitmap_filled_late
+    only_first_bitmap_settled
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | loading one, with errors people can use | [`load`] |
 //! | what the client does, compiled | [`script`], and doing it: [`client`] |
 //! | the bridge: a story as a system of steps | [`scene`] |
+//! | the same under QEMU's locks, for threads | [`locks`] |
 //! | the lines of a trace | [`mod@line`] |
 //! | recordings of real QEMU, and whether the model allows them | [`recording`], [`conform`] |
 
@@ -15,6 +16,7 @@ pub mod conform;
 pub mod format;
 pub mod line;
 pub mod load;
+pub mod locks;
 pub mod recording;
 pub mod scene;
 pub mod schema;

@@ -19,6 +19,8 @@ pub struct Scene {
     pub script: Script,
     /// Does a run go on when a known defect has broken a promise?
     forgives: bool,
+    /// Where it begins, if not at the beginning.
+    start: Option<Moment>,
 }
 
 /// A moment of a play: QEMU's world, and its client.
@@ -45,7 +47,7 @@ fn client_parts() -> u64 {
     Part::Outbox.bit() | Part::Monitor.bit() | guest_parts()
 }
 
-fn guest_parts() -> u64 {
+pub(crate) fn guest_parts() -> u64 {
     (0..8).fold(0, |parts, guest| parts | Part::Guest(guest).bit())
 }
 
@@ -59,10 +61,10 @@ const GUESTS: usize = 8;
 const IOTHREADS_FROM: usize = 3;
 const JOBS_FROM: usize = IOTHREADS_FROM + IOTHREADS;
 const GUESTS_FROM: usize = JOBS_FROM + JOBS;
-const ACTORS: usize = GUESTS_FROM + GUESTS;
+pub(crate) const ACTORS: usize = GUESTS_FROM + GUESTS;
 
 /// The number of an actor of the world; the client is 0.
-fn number_of(actor: Actor) -> usize {
+pub(crate) fn number_of(actor: Actor) -> usize {
     match actor {
         Actor::Monitor => 1,
         Actor::Main => 2,
@@ -100,14 +102,28 @@ fn folded(first: usize, share: usize, slots: usize) -> impl Iterator<Item = usiz
 impl Scene {
     /// A scene of a script.
     pub fn new(script: Script) -> Scene {
-        let forgives = false;
-        Scene { script, forgives }
+        Scene {
+            script,
+            forgives: false,
+            start: None,
+        }
     }
 
     /// A scene in which a run goes on when a known defect of the dialect has broken a promise: what does QEMU do then?
     pub fn forgiving(script: Script) -> Scene {
-        let forgives = true;
-        Scene { script, forgives }
+        Scene {
+            forgives: true,
+            ..Scene::new(script)
+        }
+    }
+
+    /// The same scene from a moment on, which it has reached.
+    #[must_use]
+    pub fn starting_at(self, moment: Moment) -> Scene {
+        Scene {
+            start: Some(moment),
+            ..self
+        }
     }
 
     /// The first promise of the model's that does not hold.
@@ -148,6 +164,9 @@ impl System for Scene {
     type Observation = Line;
 
     fn initial(&self) -> Moment {
+        if let Some(moment) = &self.start {
+            return moment.clone();
+        }
         Moment {
             world: self.script.world.clone(),
             client: Client::default(),
@@ -264,7 +283,7 @@ pub enum Held {
 }
 
 /// The client's column.
-const CLIENT: usize = Part::Outbox.bit().trailing_zeros() as usize;
+pub(crate) const CLIENT: usize = Part::Outbox.bit().trailing_zeros() as usize;
 
 impl Parts for Scene {
     type Part = Held;

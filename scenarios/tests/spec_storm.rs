@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use model::dialect::DIALECTS;
+use model::dialect::{DIALECTS, Dialect};
 use model::property::WITNESSES;
 use support::{play, witnessed};
 
@@ -380,7 +380,8 @@ fn no_storm_breaks_an_assertion_or_an_order() {
     let mut faults: BTreeMap<String, String> = BTreeMap::new();
     for number in from..from + count {
         let story = story(number);
-        for dialect in DIALECTS {
+        // Where the known defects are repaired, nothing breaks a promise: that would be a panic.
+        for dialect in DIALECTS.into_iter().chain(DIALECTS.map(Dialect::fixed)) {
             for trace in play(&story, dialect, 4) {
                 if let Err(what) = judge(&story, &trace) {
                     let shown = format!(

@@ -22,11 +22,12 @@
 //! | [`parts`] | how a state is cut so that millions of them fit, and steps can be remembered |
 //! | [`reduce`] | which enabled steps need not be tried, and is what the system says of itself true? |
 //! | [`search`] | is there any interleaving that breaks a promise? |
+//! | [`threads`] | are the locks enough, when the steps are taken by threads? (loom, and stress) |
 //! | [`hash`] | one 128-bit number for a state or a trace, the same on every machine |
 //!
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
-//! result that depends on the number of workers. The only threads are those of [`fuzz`], [`search`] and
-//! [`trials`].
+//! result that depends on the number of workers; other threads than those of [`fuzz`], [`search`] and
+//! [`trials`] are in [`threads`] only, and their order is its business.
 
 mod expand;
 pub mod fuzz;
@@ -45,7 +46,9 @@ pub mod seed;
 pub mod shrink;
 pub mod stateless;
 pub mod strategy;
+pub mod sync;
 mod system;
+pub mod threads;
 pub mod toys;
 pub mod trials;
 

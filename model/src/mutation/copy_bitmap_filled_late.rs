@@ -10,7 +10,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     what: "What there is to copy is decided when the job runs, not when it is created: a guest's write in between \
            is not saved, and copied as new.",
     reference: "Proxmox VE, mended in 2022 (pve-qemu 27199bd)",
-    breaks: "old-data-only",
+    breaks: "cbw-failure-visible",
     story: "bugs/write-before-the-first-copy",
     dialect: "10.0",
     plant: |rules| {

@@ -22,19 +22,18 @@ pub(super) const MUTATION: Mutation = Mutation {
     },
 };
 
-/// The first failure of a call is asked about when the call is over; here the others are, too, each at once.
+/// The first failure of a call is asked about when the call is over; here each other one is, too.
 fn ask_for_each_failure(
     w: &mut World,
     job: JobIx,
     start: u64,
     failed: Option<(Operation, Errno)>,
 ) {
-    if let Some((operation, errno)) = failed
-        && is_another_failure(w, job, start)
-    {
+    let another = failed.filter(|_| is_another_failure(w, job, start));
+    block_copy::end_task(w, job, start, failed);
+    if let Some((operation, errno)) = another {
         pause_once_more(w, job, operation, errno);
     }
-    block_copy::end_task(w, job, start, failed);
 }
 
 fn is_another_failure(w: &World, job: JobIx, start: u64) -> bool {

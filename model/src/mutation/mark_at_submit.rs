@@ -14,7 +14,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     reference: "inferred: bdrv_co_write_req_finish marks at the end, and backups are created in a drained section",
     breaks: "no-lost-dirty",
     story: "bugs/write-into-the-start",
-    dialect: "10.0",
+    dialect: "7.2",
     plant: |rules| {
         rules.begin_io = mark_and_begin;
         rules.record_write = |_, _, _| {};

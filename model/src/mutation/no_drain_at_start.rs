@@ -9,6 +9,6 @@ pub(super) const MUTATION: Mutation = Mutation {
     reference: "inferred: backup_job_create and its callers drain the source",
     breaks: "old-data-only",
     story: "bugs/write-into-the-start",
-    dialect: "10.0",
+    dialect: "7.2",
     plant: |rules| rules.drain_source = |_, _| None,
 };

@@ -309,7 +309,9 @@ pub(crate) fn forgotten(w: &mut World, index: JobIx) {
 /// A coroutine is entered.
 pub(crate) fn enters(w: &mut World, index: JobIx) {
     let job = w.job(index);
-    if job.deferred || !job.busy {
+    let awaits_copies = matches!(job.backup.at, At::Quiescing(_) | At::AwaitCancelled);
+    let amid = awaits_copies && crate::backup::call_in_progress(w, index);
+    if job.deferred || !job.busy || amid {
         let message = format!(
             "the coroutine of job {} is entered while it is not yielded",
             job.id

@@ -376,7 +376,7 @@ const CASES: &[(&str, At, Tamper)] = &[
     ("guest-write-completes", At::Idle, stuck_guest),
     ("cbw-failure-visible", At::Copying, unsaved_write),
     ("failed-copy-is-left", At::Copying, |w| data::task_ended(w, JOB, 0..65536, Some(Operation::Write))),
-    ("progress-sane", At::Copying, |w| data::succeeded(w, JOB)),
+    ("progress-sane", At::Returned, |w| w.copy_mut(JOB).copied -= 65536),
     ("worker-bound", At::Copying, |w| w.copy_mut(JOB).workers_max = 0),
     ("throttle-only-background", At::Copying, sleeping_guest),
     ("no-deadlock", At::Idle, |w| { w.drain_begin(1 << SOURCE); }),

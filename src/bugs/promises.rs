@@ -133,7 +133,7 @@ impl Row {
         for (worth, heading) in [
             (Worth::Needed, "needed by"),
             (Worth::NotDecided, "perhaps by"),
-            (Worth::NotNeeded, "beside another"),
+            (Worth::NotNeeded, "seen anyway"),
         ] {
             let of_worth = |(_, looked): &&(_, Looked)| Worth::for_bug(&looked.found) == worth;
             for (index, (bug, looked)) in self.blind.iter().filter(of_worth).enumerate() {
@@ -141,7 +141,7 @@ impl Row {
                 let found = words(&looked.found);
                 writeln!(
                     out,
-                    "{label:<width$}  {heading:<14}  {:<34} {found}",
+                    "{label:<width$}  {heading:<11}  {:<34} {found}",
                     bug.name
                 )?;
                 label = "";

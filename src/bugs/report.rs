@@ -91,13 +91,11 @@ pub(super) struct Table<'a> {
     /// How many bugs were asked for.
     asked: usize,
     name_width: usize,
+    bug_width: usize,
     promise_width: usize,
     /// The rows so far.
     pub rows: Vec<Row>,
 }
-
-/// The width of a catalogue's entry.
-const BUG: usize = 8;
 
 impl Table<'_> {
     pub fn new<'a>(args: &'a BugsArgs, bugs: &[&Mutation]) -> Table<'a> {
@@ -110,6 +108,7 @@ impl Table<'_> {
             },
             asked: bugs.len(),
             name_width: widest(|bug| bug.name.len()).max("planted bug".len()),
+            bug_width: widest(|bug| bug.bug.len()),
             promise_width: widest(|bug| bug.breaks.len()).max("promise".len()),
             rows: Vec::new(),
         }
@@ -158,8 +157,8 @@ impl Table<'_> {
     }
 
     fn beginning(&self, name: &str, bug: &str, promise: &str, states: &str, steps: &str) -> String {
-        let (names, promises) = (self.name_width, self.promise_width);
-        format!("{name:<names$}  {bug:<BUG$} {promise:<promises$} {states:>8} {steps:>5}")
+        let (names, entries, promises) = (self.name_width, self.bug_width, self.promise_width);
+        format!("{name:<names$}  {bug:<entries$}  {promise:<promises$} {states:>7} {steps:>5}")
     }
 
     /// Room for `>1000 (>1000..>1000)`, if there may be so many.
@@ -182,8 +181,8 @@ impl Table<'_> {
             writeln!(
                 out,
                 "  {first} and so on: runs of a campaign up to the first that breaks a promise, whichever it is: the \
-                 median\n  of {roots} root seeds, and in brackets its 95 % interval; >{most}: given up; -: no run can \
-                 show it by itself"
+                 median\n  of {roots} root seeds, and in brackets its 95 % interval; >{most}: given up; -: not \
+                 asked, as no run\n  can show that it need never end, or as the search was wrong"
             )?;
         }
         writeln!(

@@ -63,7 +63,7 @@ pub fn ranks(count: usize) -> Option<(usize, usize)> {
     // The coefficients from 0 to the middle are the same as from the end to the middle.
     let lower = upwards.iter().rev();
     let half: f64 = upwards.iter().sum();
-    let whole = if count % 2 == 0 {
+    let whole = if count.is_multiple_of(2) {
         2.0 * half - 1.0
     } else {
         2.0 * half

@@ -34,6 +34,9 @@ pub fn scene(name: &str, text: &str, dialect: &'static Dialect) -> Scene {
     }
 }
 
+/// Steps after which a run is cut off: a planted bug may make it endless.
+const STEPS_MAX: usize = 150;
+
 /// QEMU's main thread, the jobs of two drives, and all guests: at most four threads, as loom has no more.
 pub fn teams(jobs: usize, guests: usize) -> Vec<Team> {
     let jobs = (0..jobs).map(locks::job);
@@ -69,7 +72,7 @@ pub fn options(teams: Vec<Team>) -> Options {
         teams,
         planted: Planted::Nothing,
         coins: 64,
-        steps_max: 100_000,
+        steps_max: STEPS_MAX,
     }
 }
 
@@ -87,6 +90,7 @@ pub fn by_loom(scene: &Arc<Scene>, options: &Options, bound: Option<usize>) -> (
         let (scene, reached) = (Arc::clone(scene), Arc::clone(&reached));
         move |run: Run<Scene>| {
             assert_eq!(run.breach, None, "{:?}", run.steps);
+            assert!(!run.is_cut, "{:?}", run.steps);
             let mut reached = reached.lock().expect("nobody panics");
             reached.ends.insert(scene.fingerprint(&run.state));
             let text = run.seen.iter().map(|line| format!("{line}\n")).collect();

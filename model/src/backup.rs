@@ -399,7 +399,7 @@ fn create_frozen(
                 .unwrap_or_else(|| "".into())
         }
     };
-    job::check_id(w, &id)?;
+    (w.rules().check_id)(w, &id)?;
 
     let mut copy = BlockCopy::new(source, target, cluster, len);
     copy.workers_max = (request.workers_max as u64).min(WORKERS_MAX);
@@ -460,9 +460,7 @@ fn create_frozen(
     job::announce(w, index);
 
     let Ok(speed) = u64::try_from(request.speed) else {
-        w.group_mut(group).members.retain(|&member| member != index);
-        job::dismiss(w, index);
-        crate::group::release(w, group);
+        (w.rules().fail_early)(w, index);
         return Err(job::negative_speed());
     };
     w.job_mut(index).speed = speed;
@@ -577,7 +575,7 @@ fn step(w: &mut World, index: JobIx) -> bool {
         At::Then(Then::Idle) => idle(w, index),
         At::Paused(then) => {
             w.job_mut(index).paused = false;
-            job::set_status(w, index, Status::Running);
+            (w.rules().run_again)(w, index);
             go_to(w, index, At::Then(then))
         }
         At::Quiescing(then) => quiesced(w, index, then),
@@ -650,6 +648,11 @@ fn quiesced(w: &mut World, index: JobIx, then: Then) -> bool {
     w.job_mut(index).paused = true;
     job::set_status(w, index, Status::Paused);
     yields(w, index, At::Paused(then))
+}
+
+/// A pause is over: `job_pause_point`'s tail.
+pub(crate) fn run_again(w: &mut World, index: JobIx) {
+    job::set_status(w, index, Status::Running);
 }
 
 pub(crate) fn call_in_progress(w: &World, index: JobIx) -> bool {
@@ -778,6 +781,9 @@ pub(crate) fn set_speed(w: &mut World, index: JobIx, speed: u64) {
 }
 
 // ---- the end
+
+/// A backup has nothing to bring to an end before it stops: `backup_cancel`.
+pub(crate) const CANCEL_IS_FORCED: bool = true;
 
 /// The bitmap's fate is decided by how the job ended: `backup_cleanup_sync_bitmap`.
 pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {

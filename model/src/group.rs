@@ -4,7 +4,8 @@
 //! group; every other job has a group of its own. Members are listed newest first, and walked in that order,
 //! whichever of them triggered the walk.
 
-use crate::backup;
+use std::sync::Arc;
+
 use crate::defect;
 use crate::error::text;
 use crate::event::{Event, JobEnd};
@@ -29,36 +30,50 @@ pub struct Group {
 /// The job's run function is over, and so is its bottom half's first part: what becomes of the group?
 /// QEMU: `job_completed`.
 pub(crate) fn job_completed(w: &mut World, index: JobIx) -> Option<Frame> {
-    job::update_result(w, index);
+    (w.rules().update_result)(w, index);
     if w.job(index).ret.is_some() {
-        abort(w, index)
+        (w.rules().abort_group)(w, index)
     } else {
-        succeed(w, index)
+        (w.rules().succeed)(w, index)
     }
 }
 
 /// One more member is done, and well. When all are, they go on together.
 /// QEMU: `job_completed_txn_success`.
-fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
+pub(crate) fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
     job::set_status(w, index, Status::Waiting);
     let members = w.group(w.job(index).group).members.clone();
-    if !members
-        .iter()
-        .all(|&member| w.job(member).status.is_completed())
-    {
+    let done = |&member: &JobIx| w.job(member).status.is_completed();
+    if !members.iter().all(done) {
         return None;
     }
+    pend(w, members)
+}
+
+/// Those that are done, and well, are pending; then they are finalized, unless a user wants to do that.
+pub(crate) fn pend(w: &mut World, members: Vec<JobIx>) -> Option<Frame> {
     for &member in &members {
-        job::set_status(w, member, Status::Pending);
-        if !w.job(member).auto_finalize {
-            let id = w.job(member).id.clone();
-            w.emit(Event::BlockJobPending { id });
-        }
+        (w.rules().become_pending)(w, member);
     }
     if members.iter().all(|&member| w.job(member).auto_finalize) {
         return Some(Frame::FinalizeAll { members });
     }
     None
+}
+
+/// The last step is to come: says so, to a user who is to take it also by an event of its own.
+/// QEMU: `job_transition_to_pending`.
+pub(crate) fn become_pending(w: &mut World, index: JobIx) {
+    job::set_status(w, index, Status::Pending);
+    if !w.job(index).auto_finalize {
+        say_pending(w, index);
+    }
+}
+
+/// `BLOCK_JOB_PENDING`: `block_job_event_pending`.
+pub(crate) fn say_pending(w: &mut World, index: JobIx) {
+    let id = w.job(index).id.clone();
+    w.emit(index, Event::BlockJobPending { id });
 }
 
 /// The members that `job-finalize` on one of them finalizes: all.
@@ -76,14 +91,25 @@ pub(crate) fn abort(w: &mut World, index: JobIx) -> Option<Frame> {
     if w.group(group).aborting {
         return None;
     }
+    Some(begin_abort(w, index))
+}
+
+/// The group's abort begins.
+pub(crate) fn begin_abort(w: &mut World, index: JobIx) -> Frame {
+    let group = w.job(index).group;
     property::job::aborts(w, index);
     w.group_mut(group).aborting = true;
     for member in w.group(group).members.clone() {
         if member != index {
-            (w.rules().cancel_async)(w, member, true);
+            (w.rules().cancel_sibling)(w, member);
         }
     }
-    Some(Frame::AbortGroup { group })
+    Frame::AbortGroup { group }
+}
+
+/// A sibling of the job that failed is cancelled, wherever it is.
+pub(crate) fn cancel_sibling(w: &mut World, member: JobIx) {
+    (w.rules().cancel_async)(w, member, true);
 }
 
 /// The walk of an aborting group: each member is waited for if need be, then finalized. One that was never started
@@ -130,7 +156,7 @@ pub enum FinalizeStage {
 pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) -> Flow {
     match stage {
         FinalizeStage::Decide => {
-            job::update_result(w, index);
+            (w.rules().update_result)(w, index);
             let settling = property::bitmap::settles(w, index);
             (w.rules().settle_bitmap)(w, index);
             property::bitmap::settled(w, index, settling);
@@ -145,15 +171,15 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
             Flow::Become(Frame::Finalize { job: index, stage }, Wait::Quiet(nodes))
         }
         FinalizeStage::Drained(drain) => {
-            let closing = backup::detach(w, index);
+            let closing = (w.rules().detach)(w, index);
             w.drain_end(drain);
             let stage = FinalizeStage::Closing;
             let wait = if closing { Wait::Io } else { Wait::Nothing };
             Flow::Become(Frame::Finalize { job: index, stage }, wait)
         }
         FinalizeStage::Closing => {
-            backup::close_target(w, index);
-            conclude(w, index);
+            (w.rules().close_target)(w, index);
+            (w.rules().conclude)(w, index);
             Flow::Done
         }
     }
@@ -161,31 +187,49 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
 
 /// The terminal event, then `concluded`, then (unless the user wants to do that) `null`.
 /// QEMU: the tail of `job_finalize_single`, and `job_conclude`.
-fn conclude(w: &mut World, index: JobIx) {
-    let job = w.job(index);
-    if job.started {
-        let progress = w.copy(index).progress();
-        let end = JobEnd {
-            device: job.id.clone(),
-            len: progress.total,
-            offset: progress.current,
-            speed: job.speed,
-        };
-        let event = if job.force_cancel {
-            Event::BlockJobCancelled { end }
-        } else {
-            Event::BlockJobCompleted {
-                end,
-                error: job.ret.map(text),
-            }
-        };
-        w.emit(event);
+pub(crate) fn conclude(w: &mut World, index: JobIx) {
+    if w.job(index).started {
+        (w.rules().say_end)(w, index);
     }
     leave(w, index);
     job::set_status(w, index, Status::Concluded);
     let job = w.job(index);
     if job.auto_dismiss || !job.started {
-        job::dismiss(w, index);
+        (w.rules().dismiss)(w, index);
+    }
+}
+
+/// The terminal event: a job has one. QEMU: the tail of `job_finalize_single`.
+pub(crate) fn say_end(w: &mut World, index: JobIx) {
+    let event = if w.job(index).force_cancel {
+        cancelled(w, index)
+    } else {
+        let error = w.job(index).ret.map(text);
+        completed(w, index, error)
+    };
+    w.emit(index, event);
+}
+
+/// `BLOCK_JOB_CANCELLED`: `block_job_event_cancelled`.
+pub(crate) fn cancelled(w: &World, index: JobIx) -> Event {
+    let end = end_of(w, index);
+    Event::BlockJobCancelled { end }
+}
+
+/// `BLOCK_JOB_COMPLETED`: `block_job_event_completed`.
+pub(crate) fn completed(w: &World, index: JobIx, error: Option<Arc<str>>) -> Event {
+    let end = end_of(w, index);
+    Event::BlockJobCompleted { end, error }
+}
+
+fn end_of(w: &World, index: JobIx) -> JobEnd {
+    let progress = w.copy(index).progress();
+    let job = w.job(index);
+    JobEnd {
+        device: job.id.clone(),
+        len: progress.total,
+        offset: progress.current,
+        speed: job.speed,
     }
 }
 

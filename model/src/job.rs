@@ -239,16 +239,14 @@ pub(crate) fn set_status(w: &mut World, index: JobIx, status: Status) {
     }
     job.status = status;
     let id = job.id.clone();
-    w.emit(Event::JobStatusChange { id, status });
+    w.emit(index, Event::JobStatusChange { id, status });
 }
 
 /// Says `created`, the first thing heard of a job.
 pub(crate) fn announce(w: &mut World, index: JobIx) {
     let id = w.job(index).id.clone();
-    w.emit(Event::JobStatusChange {
-        id,
-        status: Created,
-    });
+    let status = Created;
+    w.emit(index, Event::JobStatusChange { id, status });
 }
 
 /// A cancelled job has failed, and a failed job has an error text and is aborting: `job_update_rc`.
@@ -353,11 +351,12 @@ pub(crate) fn error_action(
     let job = w.job(index);
     let action = job.backup.policy(operation).action(errno);
     let device = job.id.clone();
-    w.emit(Event::BlockJobError {
+    let event = Event::BlockJobError {
         device,
         operation,
         action,
-    });
+    };
+    w.emit(index, event);
     if action == ErrorAction::Stop {
         let job = w.job_mut(index);
         if !job.user_paused {
@@ -377,7 +376,8 @@ pub(crate) fn error_action(
 
 // ---- cancelling
 
-/// Marks a job as cancelled, without entering it: `job_cancel_async`. A backup's cancel is always forced.
+/// Marks a job as cancelled, without entering it: `job_cancel_async`. A backup's cancel is always
+/// forced.
 pub(crate) fn cancel_async(w: &mut World, index: JobIx, force: bool) {
     let job = w.job_mut(index);
     if job.user_paused {
@@ -386,7 +386,7 @@ pub(crate) fn cancel_async(w: &mut World, index: JobIx, force: bool) {
         job.pause_count -= 1;
     }
     job.cancelled = true;
-    job.force_cancel |= force;
+    job.force_cancel |= force || backup::CANCEL_IS_FORCED;
 }
 
 /// Cancels a job: `job_cancel`. What is left to do in nested event loops is returned.
@@ -397,7 +397,7 @@ pub(crate) fn cancel(w: &mut World, index: JobIx, force: bool) -> Option<Frame> 
         return group::job_completed(w, index);
     }
     if job.deferred {
-        return group::abort(w, index);
+        return (w.rules().abort_group)(w, index);
     }
     (w.rules().enter)(w, index);
     None
@@ -420,6 +420,14 @@ pub(crate) fn forget(w: &mut World, index: JobIx) {
         drain.jobs.retain(|&job| job != index);
     }
     w.remove_job(index);
+}
+
+/// The job cannot be made after all: it leaves its group, and is gone. QEMU: `job_early_fail`.
+pub(crate) fn fail_early(w: &mut World, index: JobIx) {
+    let group = w.job(index).group;
+    w.group_mut(group).members.retain(|&member| member != index);
+    dismiss(w, index);
+    group::release(w, group);
 }
 
 // ---- what users ask for
@@ -466,7 +474,7 @@ pub(crate) fn apply_verb(w: &World, index: JobIx, verb: Verb) -> Result<(), QmpE
 
 /// `job-pause`: `job_user_pause`.
 pub(crate) fn user_pause(w: &mut World, index: JobIx) -> Result<(), QmpError> {
-    apply_verb(w, index, Verb::Pause)?;
+    (w.rules().apply_verb)(w, index, Verb::Pause)?;
     if w.job(index).user_paused {
         return Err(QmpError::generic("Job is already paused"));
     }
@@ -481,7 +489,7 @@ pub(crate) fn user_resume(w: &mut World, index: JobIx) -> Result<(), QmpError> {
     if !job.user_paused || job.pause_count == 0 {
         return Err(QmpError::generic("Can't resume a job that was not paused"));
     }
-    apply_verb(w, index, Verb::Resume)?;
+    (w.rules().apply_verb)(w, index, Verb::Resume)?;
     let job = w.job_mut(index);
     job.iostatus = IoStatus::Ok;
     job.user_paused = false;
@@ -502,13 +510,13 @@ pub(crate) fn user_cancel(
             job.id
         )));
     }
-    apply_verb(w, index, Verb::Cancel)?;
-    Ok(cancel(w, index, true))
+    (w.rules().apply_verb)(w, index, Verb::Cancel)?;
+    Ok((w.rules().cancel)(w, index, !block_job_soft))
 }
 
 /// `job-complete`: a backup has nothing to complete.
 pub(crate) fn user_complete(w: &World, index: JobIx) -> Result<(), QmpError> {
-    apply_verb(w, index, Verb::Complete)?;
+    (w.rules().apply_verb)(w, index, Verb::Complete)?;
     let id = &w.job(index).id;
     Err(QmpError::generic(format!(
         "The active block job '{id}' cannot be completed"
@@ -517,7 +525,7 @@ pub(crate) fn user_complete(w: &World, index: JobIx) -> Result<(), QmpError> {
 
 /// `block-job-set-speed`: `block_job_set_speed`.
 pub(crate) fn user_set_speed(w: &mut World, index: JobIx, speed: i64) -> Result<(), QmpError> {
-    apply_verb(w, index, Verb::SetSpeed)?;
+    (w.rules().apply_verb)(w, index, Verb::SetSpeed)?;
     let Ok(speed) = u64::try_from(speed) else {
         return Err(negative_speed());
     };

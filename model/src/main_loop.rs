@@ -4,9 +4,9 @@
 //! itself, so bottom halves and I/O completions run *inside* it. The functions that wait are frames on a stack;
 //! what each waits for is data. QEMU: `util/async.c`, `AIO_WAIT_WHILE`.
 
-use crate::group::{self, FinalizeStage};
+use crate::group::FinalizeStage;
 use crate::guest;
-use crate::job::{self, Status};
+use crate::job::Status;
 use crate::monitor;
 use crate::node::NodeSet;
 use crate::process::{self, Shutdown};
@@ -149,6 +149,11 @@ impl Main {
         self.current.last().or(self.next.last())
     }
 
+    /// Is it queued?
+    pub(crate) fn is_queued(&self, bh: &Bh) -> bool {
+        self.current.contains(bh) || self.next.contains(bh)
+    }
+
     /// No bottom half of the pass in progress is left: the next one would begin a new pass.
     pub fn between_passes(&self) -> bool {
         self.current.is_empty()
@@ -205,7 +210,7 @@ pub(crate) fn run_bh(w: &mut World) {
         .pop()
         .expect("internal: no bottom half queued");
     let frame = match bh {
-        Bh::JobExit(index) => job::exit(w, index),
+        Bh::JobExit(index) => (w.rules().exit)(w, index),
     };
     if let Some(frame) = frame {
         call(w, frame);
@@ -254,7 +259,7 @@ fn is_over(w: &World, wait: Wait) -> bool {
     match wait {
         Wait::Nothing | Wait::Threads => true,
         Wait::Io => false,
-        Wait::Quiet(nodes) => w.is_quiet(nodes),
+        Wait::Quiet(nodes) => (w.rules().is_quiet)(w, nodes),
         Wait::JobCompleted(job) => w.try_job(job).is_none_or(|job| job.status.is_completed()),
         Wait::JobConcluded(job) => w
             .try_job(job)
@@ -315,7 +320,7 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::Command(reply) => monitor::returns(w, *reply),
         Frame::Transaction(transaction) => transaction::advance(w, transaction),
         Frame::FinalizeAll { members } => finalize_next(w, members),
-        Frame::AbortGroup { group } => group::abort_next(w, group),
+        Frame::AbortGroup { group } => (w.rules().abort_next)(w, group),
         Frame::Finalize { job, stage } => (w.rules().finalize_one)(w, job, stage),
         Frame::GraphChange { drain } => (w.rules().graph_change)(w, drain),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),

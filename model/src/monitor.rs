@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::backup;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::fault::Blkdebug;
@@ -22,7 +23,6 @@ use crate::property::{self, Witness};
 use crate::query::{self, Query};
 use crate::transaction::{Action, Transaction};
 use crate::world::{JobIx, NodeIx, World};
-use crate::{backup, group};
 
 /// A job verb as a command: which family of commands it came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -292,12 +292,12 @@ fn do_verb(w: &mut World, verb: Verb, job: JobIx, by: ByName) -> Result<Option<F
         Verb::Complete => job::user_complete(w, job)?,
         Verb::SetSpeed => panic!("internal: set-speed has a command of its own"),
         Verb::Finalize => {
-            job::apply_verb(w, job, Verb::Finalize)?;
-            work = Some(group::finalize(w, job));
+            (w.rules().apply_verb)(w, job, Verb::Finalize)?;
+            work = Some((w.rules().finalize)(w, job));
         }
         Verb::Dismiss => {
-            job::apply_verb(w, job, Verb::Dismiss)?;
-            job::dismiss(w, job);
+            (w.rules().apply_verb)(w, job, Verb::Dismiss)?;
+            (w.rules().dismiss)(w, job);
         }
     }
     Ok(work)

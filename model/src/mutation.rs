@@ -54,6 +54,30 @@ macro_rules! catalogue {
 catalogue! {
     // Groups and completion.
     start_in_prepare
+    two_aborters
+    failed_creation_stays_member
+    finalize_after_the_end
+    group_end_blocks_siblings
+    drain_at_the_end_blocks_itself
+    completed_job_is_noise
+    abort_blocks_the_sibling
+    late_cancel_succeeds
+    soft_cancel_overrides
+    nodes_held_until_dismissed
+    sibling_left_alone
+    each_for_itself
+    pending_by_itself
+    ends_while_paused
+    cancelled_and_completed
+    pending_event_before_status
+    finalized_before_exit
+    entered_after_return
+    forced_but_not_cancelled
+    error_unsaid
+    created_cannot_be_cancelled
+    dismissed_unasked
+    id_of_concluded_is_free
+    quit_replies_twice
     // Pause, resume, cancel, sleep.
     each_error_pauses
     entered_twice

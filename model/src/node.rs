@@ -499,7 +499,7 @@ impl World {
     }
 
     /// The jobs that use any of those nodes, newest first.
-    fn jobs_on(&self, nodes: NodeSet) -> Vec<JobIx> {
+    pub(crate) fn jobs_on(&self, nodes: NodeSet) -> Vec<JobIx> {
         if self.main().jobs.is_empty() {
             return Vec::new();
         }

@@ -6,7 +6,7 @@ use crate::error::QmpError;
 use crate::event::{Event, Output};
 use crate::fault::Blkdebug;
 use crate::guest::Stage;
-use crate::job;
+use crate::job::Status;
 use crate::main_loop::{Context, Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Opener};
@@ -80,7 +80,7 @@ const KILLED_BY_ABORT: i32 = -6;
 /// The main loop notices that the process is to end.
 pub(crate) fn begin(w: &mut World) -> Frame {
     property::job::shuts_down(w);
-    w.emit(Event::Shutdown);
+    w.say(Output::Event(Event::Shutdown));
     Frame::Shutdown(Shutdown::Begin)
 }
 
@@ -102,11 +102,11 @@ fn cancel_next(w: &mut World) -> Flow {
     let Some(&index) = w.main().jobs.first() else {
         return exits(w, 0);
     };
-    if w.job(index).status == job::Status::Concluded {
-        job::dismiss(w, index);
+    if w.job(index).status == Status::Concluded {
+        (w.rules().dismiss)(w, index);
         return Flow::Wait(Wait::Nothing);
     }
-    let frame = job::cancel(w, index, true);
+    let frame = (w.rules().cancel)(w, index, true);
     match frame {
         Some(frame) => Flow::Call(frame),
         None => Flow::Wait(Wait::JobConcluded(index)),
@@ -115,13 +115,18 @@ fn cancel_next(w: &mut World) -> Flow {
 
 /// The process ends by itself.
 fn exits(w: &mut World, code: i32) -> Flow {
-    if let Some(reply) = w.monitor_mut().reply.take() {
-        w.say_reply(reply);
-    }
+    (w.rules().flush_reply)(w);
     w.say(Output::Exit(code));
     w.remove_process();
     w.monitor_mut().gone = true;
     Flow::Done
+}
+
+/// A reply that has not been written yet is written before the socket is closed.
+pub(crate) fn flush_reply(w: &mut World) {
+    if let Some(reply) = w.monitor_mut().reply.take() {
+        w.say_reply(reply);
+    }
 }
 
 /// QEMU would crash here: why.

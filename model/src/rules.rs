@@ -15,12 +15,14 @@ use crate::event::{ErrorAction, Operation};
 use crate::group::{self, FinalizeStage};
 use crate::guest;
 use crate::image::Fill;
-use crate::job::{self, Job};
-use crate::main_loop::{self, Flow};
+use crate::job::{self, Job, Verb};
+use crate::main_loop::{self, Flow, Frame};
 use crate::monitor;
 use crate::name::Name;
 use crate::node::NodeSet;
+use crate::process;
 use crate::runs::Runs;
+use crate::step;
 use crate::transaction::{self, BitmapName, Transaction};
 use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 
@@ -131,6 +133,50 @@ pub struct Rules {
     pub write_lands: fn(&mut World, GuestIx),
     /// The bitmaps record a guest's write that ends.
     pub record_write: fn(&mut World, GuestIx, NodeIx),
+
+    // A job's end, and its group's.
+    /// A job's result is what the rest of its end goes by.
+    pub update_result: fn(&mut World, JobIx),
+    /// A job's exit bottom half.
+    pub exit: fn(&mut World, JobIx) -> Option<Frame>,
+    /// A job's pause is over.
+    pub run_again: fn(&mut World, JobIx),
+    /// A job is cancelled; with force or not.
+    pub cancel: fn(&mut World, JobIx, bool) -> Option<Frame>,
+    /// A job cannot be made after all.
+    pub fail_early: fn(&mut World, JobIx),
+    /// Is a new job's id one, and free?
+    pub check_id: fn(&World, &str) -> Result<(), QmpError>,
+    /// Does the status of a job allow a verb?
+    pub apply_verb: fn(&World, JobIx, Verb) -> Result<(), QmpError>,
+    /// A concluded job is gone.
+    pub dismiss: fn(&mut World, JobIx),
+    /// One more member of a group is done, and well.
+    pub succeed: fn(&mut World, JobIx) -> Option<Frame>,
+    /// A job waits for its last step.
+    pub become_pending: fn(&mut World, JobIx),
+    /// `job-finalize`: who is finalized?
+    pub finalize: fn(&World, JobIx) -> Frame,
+    /// A member of a group has failed.
+    pub abort_group: fn(&mut World, JobIx) -> Option<Frame>,
+    /// A sibling of the one that failed is cancelled.
+    pub cancel_sibling: fn(&mut World, JobIx),
+    /// The walk of an aborting group goes on.
+    pub abort_next: fn(&mut World, GroupIx) -> Flow,
+    /// A job lets go of its nodes.
+    pub detach: fn(&mut World, JobIx) -> bool,
+    /// A job closes the target that it opened.
+    pub close_target: fn(&mut World, JobIx),
+    /// What is left of a job's end, once its nodes are free.
+    pub conclude: fn(&mut World, JobIx),
+    /// A job's terminal event.
+    pub say_end: fn(&mut World, JobIx),
+    /// Does nothing run on those nodes?
+    pub is_quiet: fn(&World, NodeSet) -> bool,
+    /// May a job's coroutine and tasks go on?
+    pub job_may_run: fn(&World, JobIx) -> bool,
+    /// The socket is about to be closed.
+    pub flush_reply: fn(&mut World),
 }
 
 /// See [`Rules::create_backup`]: the request, its source and target, and the group to join.
@@ -194,6 +240,27 @@ impl Rules {
         save_old_data: guest::save_next,
         guest_copied: guest::copied,
         finalize_one: group::finalize_one,
+        update_result: job::update_result,
+        exit: job::exit,
+        run_again: backup::run_again,
+        cancel: job::cancel,
+        fail_early: job::fail_early,
+        check_id: job::check_id,
+        apply_verb: job::apply_verb,
+        dismiss: job::dismiss,
+        succeed: group::succeed,
+        become_pending: group::become_pending,
+        finalize: group::finalize,
+        abort_group: group::abort,
+        cancel_sibling: group::cancel_sibling,
+        abort_next: group::abort_next,
+        detach: backup::detach,
+        close_target: backup::close_target,
+        conclude: group::conclude,
+        say_end: group::say_end,
+        is_quiet: World::is_quiet,
+        job_may_run: step::may_run,
+        flush_reply: process::flush_reply,
     };
 }
 

@@ -97,7 +97,11 @@ impl World {
             self.enabled_of_context(context, &mut add);
         }
         if !self.main().jobs.is_empty() {
-            let jobs = || self.jobs.indices().filter(|&job| self.may_run(job));
+            let jobs = || {
+                self.jobs
+                    .indices()
+                    .filter(|&job| (self.rules().job_may_run)(self, job))
+            };
             jobs().for_each(|job| self.enabled_scan(job, &mut add));
             jobs().for_each(|job| self.enabled_timer(job, &mut add));
             jobs().for_each(|job| self.enabled_tasks(job, &mut add));
@@ -121,7 +125,7 @@ impl World {
                 }
             }
             Actor::Job(job) => {
-                if self.try_job(job).is_some() && self.may_run(job) {
+                if self.try_job(job).is_some() && (self.rules().job_may_run)(self, job) {
                     self.enabled_scan(job, &mut add);
                     self.enabled_timer(job, &mut add);
                     self.enabled_tasks(job, &mut add);
@@ -164,11 +168,6 @@ impl World {
         if !self.context(context).hops.is_empty() && (self.rules().may_run)(self, Some(context)) {
             add(Step::Enter(context));
         }
-    }
-
-    /// May the job's coroutine and tasks go on?
-    fn may_run(&self, job: JobIx) -> bool {
-        (self.rules().may_run)(self, self.job(job).context)
     }
 
     fn enabled_scan(&self, job: JobIx, add: &mut impl FnMut(Step)) {
@@ -319,6 +318,11 @@ impl World {
             format!("{} {word} {number} {move_}", guest.name)
         }
     }
+}
+
+/// May the job's coroutine and tasks go on? Not while the main thread, whose callbacks they are, is in a handler.
+pub(crate) fn may_run(w: &World, job: JobIx) -> bool {
+    (w.rules().may_run)(w, w.job(job).context)
 }
 
 /// A number of bytes as people write it: `64k`, `16M`, `512`.

@@ -12,7 +12,6 @@ use crate::defect;
 use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
-use crate::job;
 use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, NodeKind, NodeSet, Opener};
@@ -588,7 +587,7 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
                 if let Prepared::Backup { job, target, .. } = &mut t.prepared[index] {
                     (*job, *target) = (None, None);
                 }
-                let frame = job::cancel(w, job, true);
+                let frame = (w.rules().cancel)(w, job, true);
                 let next = t.at(Stage::Abort(index));
                 return match frame {
                     Some(frame) => Flow::BecomeAndCall(next, frame),

@@ -436,9 +436,9 @@ impl World {
 
     // ---- what was said
 
-    /// Says an event, after everything said before.
-    pub(crate) fn emit(&mut self, event: Event) {
-        property::job::says(self, &event);
+    /// Says an event of a job, after everything said before.
+    pub(crate) fn emit(&mut self, job: JobIx, event: Event) {
+        property::job::says(self, job, &event);
         self.say(Output::Event(event));
     }
 
@@ -625,13 +625,6 @@ impl World {
     pub fn try_job(&self, index: JobIx) -> Option<&Job> {
         self.note_read(Part::Job(index));
         self.jobs.get(index)
-    }
-
-    /// The job of that name. Ids are unique among jobs, so which it is depends on nothing but that job, which the
-    /// caller reads.
-    pub(crate) fn job_called(&self, id: &str) -> Option<JobIx> {
-        let called = |&index: &JobIx| self.jobs.get(index).is_some_and(|job| *job.id == *id);
-        self.jobs.indices().find(called)
     }
 
     /// The group, if the index still means one.

@@ -5,7 +5,7 @@ use crate::backup::At;
 use crate::block_copy::{Call, CallState, Caller};
 use crate::event::{ErrorAction, Event};
 use crate::job::{IoStatus, Job, Status, Verb};
-use crate::main_loop::{Frame, Wait};
+use crate::main_loop::{Bh, Frame, Wait};
 use crate::property::Witness;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
@@ -39,21 +39,14 @@ pub struct GroupGhost {
 // ---- what is said
 
 /// An event is about to be said.
-pub(crate) fn says(w: &mut World, event: &Event) {
-    let Some(id) = event.job() else {
-        return;
-    };
-    let Some(index) = w.job_called(id) else {
-        let message = format!("{} speaks of job {id}, which is gone", event.name());
-        return w.breaks("event-order", message);
-    };
+pub(crate) fn says(w: &mut World, index: JobIx, event: &Event) {
     match event {
         Event::JobStatusChange { status, .. } => status_said(w, index, *status),
         Event::BlockJobCompleted { error, .. } => {
-            terminal_said(w, index, event.name(), error.is_none());
+            terminal_said(w, index, event.name());
             error_text(w, index, error.is_some());
         }
-        Event::BlockJobCancelled { .. } => terminal_said(w, index, event.name(), false),
+        Event::BlockJobCancelled { .. } => terminal_said(w, index, event.name()),
         Event::BlockJobPending { .. } => pending_said(w, index),
         Event::BlockJobError { action, .. } => error_said(w, index, *action),
         Event::Shutdown => {}
@@ -79,6 +72,7 @@ fn status_said(w: &mut World, index: JobIx, status: Status) {
         Status::Running if before == Some(Status::Created) => data::starts(w, index),
         Status::Paused => paused(w, index),
         Status::Concluded => concluded(w, index, started, ended),
+        Status::Null if before == Some(Status::Created) => has_left(w, index, status),
         _ => {}
     }
 }
@@ -121,22 +115,22 @@ fn concluded(w: &mut World, index: JobIx, started: bool, ended: bool) {
         };
         w.breaks("one-terminal-event", message);
     }
-    let group = w.job(index).group;
-    if w.try_group(group)
-        .is_some_and(|group| group.members.contains(&index))
-    {
-        w.breaks(
-            "group-list",
-            format!("job {id} is concluded and still in its group"),
-        );
+    has_left(w, index, Status::Concluded);
+}
+
+fn has_left(w: &mut World, index: JobIx, status: Status) {
+    let job = w.job(index);
+    let group = w.try_group(job.group);
+    if group.is_some_and(|group| group.members.contains(&index)) {
+        let message = format!("job {} is {} and still in its group", job.id, status.name());
+        w.breaks("group-list", message);
     }
 }
 
-fn terminal_said(w: &mut World, index: JobIx, name: &str, well: bool) {
+fn terminal_said(w: &mut World, index: JobIx, name: &str) {
     let job = w.job_mut(index);
     let twice = std::mem::replace(&mut job.ghost.ended, true);
     let (id, said, started) = (job.id.clone(), job.ghost.said, job.started);
-    let cancelled = job.ghost.cancelled || job.force_cancel;
     let (holds, filter) = (job.nodes != 0, job.backup.filter);
     if twice || !started {
         let why = if twice {
@@ -156,14 +150,12 @@ fn terminal_said(w: &mut World, index: JobIx, name: &str, well: bool) {
             format!("{name} of job {id} is said after {said}"),
         );
     }
-    if well && cancelled {
-        w.breaks(
-            "cancel-means-fail",
-            format!("job {id} was cancelled, and succeeds"),
-        );
-    }
     if holds || bitmap::is_filter_of(w, filter, index) {
         let message = format!("{name} of job {id} is said while it holds nodes");
+        w.breaks("terminal-is-final", message);
+    }
+    if w.main().is_queued(&Bh::JobExit(index)) {
+        let message = format!("{name} of job {id} is said before its exit bottom half has run");
         w.breaks("terminal-is-final", message);
     }
     data::is_over(w, index);
@@ -405,7 +397,9 @@ pub(crate) fn aborts(w: &mut World, index: JobIx) {
     }
     w.witness_if(members.len() >= 2, Witness::GroupAborts);
     for member in members.into_iter().filter(|&member| member != index) {
-        if w.job(member).status == Status::Waiting {
+        if w.try_job(member)
+            .is_some_and(|job| job.status == Status::Waiting)
+        {
             w.witness(Witness::SiblingFailedWhileWaiting);
             let empty = w.copy(member).ghost.is_empty_job();
             w.witness_if(empty, Witness::EmptyJobFirst);
@@ -417,6 +411,10 @@ pub(crate) fn aborts(w: &mut World, index: JobIx) {
 pub(crate) fn decided(w: &mut World, index: JobIx) {
     let job = w.job(index);
     let (id, group, well) = (job.id.clone(), job.group, job.ret.is_none());
+    if well && (job.ghost.cancelled || job.force_cancel) {
+        let message = format!("job {id} was cancelled, and succeeds");
+        w.breaks("cancel-means-fail", message);
+    }
     let first = *w.group_mut(group).ghost.ended_well.get_or_insert(well);
     if first != well {
         let (word, other) = if well {

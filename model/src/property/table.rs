@@ -63,7 +63,7 @@ pub const PROPERTIES: &[Property] = &[
         "Events of a job come in order: created, running, pending before the terminal event, concluded after it, nothing after null.",
         "the main thread, job_state_transition", Step),
     row("terminal-is-final", &["J5"],
-        "At the terminal event the filter is gone, and the nodes are let go of.",
+        "At the terminal event the filter is gone, the nodes are let go of, and no bottom half is queued.",
         "backup_clean, bdrv_cbw_drop, block_job_remove_all_bdrv", Step),
     row("no-run-after-return", &["J6", "J7"],
         "A coroutine is entered only when it has yielded, and never after its run function returned.",

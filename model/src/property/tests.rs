@@ -209,7 +209,7 @@ fn completed(error: Option<&str>) -> Event {
 
 fn says_as(w: &mut World, said: Option<Status>, event: Event) {
     w.job_mut(JOB).ghost.said = said;
-    w.emit(event);
+    w.emit(JOB, event);
 }
 
 fn status(status: Status) -> Event {
@@ -260,8 +260,11 @@ fn sleeping_guest(w: &mut World) {
 fn twin(w: &mut World) {
     let (job, copy) = (w.job(JOB).clone(), w.copy(JOB).clone());
     let twin = w.add_job(job, copy);
+    w.job_mut(twin).ghost.said = None;
+    let group = w.job(twin).group;
+    w.group_mut(group).members.insert(0, twin);
     w.main_mut().jobs.insert(0, twin);
-    says_as(w, None, status(Status::Created));
+    crate::job::announce(w, twin);
 }
 
 fn unsaved_write(w: &mut World) {
@@ -306,8 +309,8 @@ const CASES: &[(&str, At, Tamper)] = &[
         let asked = job::asks(w, JOB, Verb::Dismiss);
         job::asked(w, JOB, &asked, true);
     }),
-    ("one-terminal-event", At::Concluded, |w| w.emit(completed(None))),
-    ("event-order", At::Copying, |w| w.emit(completed(None))),
+    ("one-terminal-event", At::Concluded, |w| w.emit(JOB, completed(None))),
+    ("event-order", At::Copying, |w| w.emit(JOB, completed(None))),
     ("terminal-is-final", At::Returned, |w| says_as(w, Some(Status::Pending), completed(None))),
     ("no-run-after-return", At::Returned, |w| crate::backup::run(w, JOB)),
     ("pause-is-quiescent", At::Copying, |w| crate::job::set_status(w, JOB, Status::Paused)),
@@ -315,7 +318,7 @@ const CASES: &[(&str, At, Tamper)] = &[
     ("cancel-is-final", At::Cancelled("never"), |w| { look(w); w.job_mut(JOB).force_cancel = false; }),
     ("cancel-means-fail", At::Copying, |w| {
         w.job_mut(JOB).force_cancel = true;
-        says_as(w, Some(Status::Pending), completed(None));
+        job::decided(w, JOB);
     }),
     ("error-text", At::Concluded, |w| {
         w.job_mut(JOB).ghost.ended = false;

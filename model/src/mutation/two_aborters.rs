@@ -1,0 +1,34 @@
+//! Two functions abort one group, one inside the other.
+
+use super::Mutation;
+use crate::group;
+use crate::main_loop::{Flow, Frame};
+use crate::world::{GroupIx, JobIx, World};
+
+pub(super) const MUTATION: Mutation = Mutation {
+    name: "two-aborters",
+    bug: "bug-B2",
+    what: "The end of a job does not ask whether its group is already being aborted: a sibling that was \
+           cancelled, or the cancelled job itself, aborts the group once more from inside the first abort.",
+    reference: "QEMU, two jobs that leave their functions at the same time, mended in 2.8 (the same series as \
+                bug-B1)",
+    breaks: "single-aborter",
+    story: "bugs/one-of-two-is-cancelled",
+    dialect: "10.0",
+    plant: |rules| {
+        rules.abort_group = abort_again;
+        rules.abort_next = abort_next;
+    },
+};
+
+fn abort_again(w: &mut World, index: JobIx) -> Option<Frame> {
+    Some(group::begin_abort(w, index))
+}
+
+/// The inner abort may have ended everything before the outer one goes on.
+fn abort_next(w: &mut World, group: GroupIx) -> Flow {
+    if w.try_group(group).is_none() {
+        return Flow::Done;
+    }
+    group::abort_next(w, group)
+}

@@ -15,7 +15,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     reference: "QEMU, mended in 3.1",
     breaks: "no-deadlock",
     story: "iothreads/group-across-two-iothreads",
-    dialect: "10.0",
+    dialect: "7.2",
     plant: |rules| rules.may_run = may_run,
 };
 

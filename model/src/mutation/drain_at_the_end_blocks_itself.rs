@@ -15,7 +15,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     reference: "QEMU, callbacks that drain hung when a job was finalized, mended in 3.1; in backup's clean again \
                 (bug-F3), mended in 5.0",
     breaks: "no-deadlock",
-    story: "iothreads/cancel-meets-the-end",
+    story: "bugs/the-end-waits-for-a-guest",
     dialect: "10.0",
     plant: |rules| rules.may_run = may_run,
 };

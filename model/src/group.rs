@@ -42,6 +42,11 @@ pub(crate) fn job_completed(w: &mut World, index: JobIx) -> Option<Frame> {
 /// QEMU: `job_completed_txn_success`.
 pub(crate) fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
     job::set_status(w, index, Status::Waiting);
+    go_on_together(w, index)
+}
+
+/// The members of a group go on if all are done.
+pub(crate) fn go_on_together(w: &mut World, index: JobIx) -> Option<Frame> {
     let members = w.group(w.job(index).group).members.clone();
     let done = |&member: &JobIx| w.job(member).status.is_completed();
     if !members.iter().all(done) {

@@ -58,7 +58,9 @@ catalogue! {
     failed_creation_stays_member
     finalize_after_the_end
     group_end_blocks_siblings
+    drain_at_the_end_blocks_itself
     completed_job_is_noise
+    abort_blocks_the_sibling
     late_cancel_succeeds
     soft_cancel_overrides
     nodes_held_until_dismissed

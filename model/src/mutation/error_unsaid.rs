@@ -10,7 +10,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     what: "The COMPLETED of a job that failed has no error: to its reader it succeeded.",
     reference: "inferred: no record; it is what the promise about the error's text is there for",
     breaks: "error-text",
-    story: "iotest-124/test_incremental_failure",
+    story: "bugs/a-read-fails",
     dialect: "10.0",
     plant: |rules| rules.say_end = say_no_error,
 };

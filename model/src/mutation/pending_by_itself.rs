@@ -21,11 +21,12 @@ pub(super) const MUTATION: Mutation = Mutation {
 };
 
 fn succeed(w: &mut World, index: JobIx) -> Option<Frame> {
-    if !w.job(index).auto_finalize {
-        job::set_status(w, index, Status::Waiting);
-        group::become_pending(w, index);
+    if w.job(index).auto_finalize {
+        return group::succeed(w, index);
     }
-    group::succeed(w, index)
+    job::set_status(w, index, Status::Waiting);
+    group::become_pending(w, index);
+    group::go_on_together(w, index)
 }
 
 fn become_pending(w: &mut World, index: JobIx) {

@@ -25,9 +25,11 @@ fn abort_again(w: &mut World, index: JobIx) -> Option<Frame> {
     Some(group::begin_abort(w, index))
 }
 
-/// The inner abort may have ended everything before the outer one goes on.
+/// What the outer abort is ending just now the inner one leaves to it, and it may have left the outer one nothing.
 fn abort_next(w: &mut World, group: GroupIx) -> Flow {
-    if w.try_group(group).is_none() {
+    let is_member = |job: JobIx| w.try_job(job).is_some_and(|job| job.group == group);
+    let is_end = |frame: &Frame| matches!(frame, Frame::Finalize { job, .. } if is_member(*job));
+    if w.try_group(group).is_none() || w.main().frames().any(is_end) {
         return Flow::Done;
     }
     group::abort_next(w, group)

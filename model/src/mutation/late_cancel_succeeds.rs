@@ -15,9 +15,12 @@ pub(super) const MUTATION: Mutation = Mutation {
     plant: |rules| rules.update_result = update_result,
 };
 
+/// Of a job by itself: in a group others are ended meanwhile.
 fn update_result(w: &mut World, index: JobIx) {
-    let copied = w.copy(index).begun && w.copy(index).dirty.count() == 0;
-    if copied && w.job(index).ret.is_none() {
+    let (copy, job) = (w.copy(index), w.job(index));
+    let copied = copy.begun && copy.dirty.count() == 0;
+    let alone = w.group(job.group).members.len() == 1;
+    if copied && alone && job.ret.is_none() {
         return;
     }
     job::update_result(w, index);

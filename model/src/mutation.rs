@@ -77,6 +77,7 @@ catalogue! {
     created_cannot_be_cancelled
     dismissed_unasked
     id_of_concluded_is_free
+    finalize_uses_a_freed_job
     quit_replies_twice
     // Pause, resume, cancel, sleep.
     each_error_pauses
@@ -110,6 +111,7 @@ catalogue! {
     bitmap_added_in_flight
     parent_goes_on_recording
     bits_past_the_new_end
+    refused_disable_undone
     // Copying.
     copy_between_dirty_areas
     small_cluster_target

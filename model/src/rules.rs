@@ -23,7 +23,7 @@ use crate::node::NodeSet;
 use crate::process;
 use crate::runs::Runs;
 use crate::step;
-use crate::transaction::{self, BitmapName, Transaction};
+use crate::transaction::{self, Action, BitmapName, Prepared, Transaction};
 use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 
 /// One function for each rule that can be replaced.
@@ -31,6 +31,8 @@ use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 pub struct Rules {
     /// A backup's prepare creates its job.
     pub create_backup: CreateBackup,
+    /// An action without a job is prepared.
+    pub prepare_action: PrepareAction,
     /// A transaction's commit starts a job.
     pub start_job: fn(&mut World, JobIx),
     /// A job meets an error.
@@ -179,6 +181,9 @@ pub struct Rules {
     pub flush_reply: fn(&mut World),
 }
 
+/// See [`Rules::prepare_action`]: the action, and what is to be undone of it.
+pub type PrepareAction = fn(&mut World, &Action, &mut Prepared) -> Result<(), QmpError>;
+
 /// See [`Rules::create_backup`]: the request, its source and target, and the group to join.
 pub type CreateBackup =
     fn(&mut World, &BackupRequest, NodeIx, NodeIx, Option<GroupIx>) -> Result<JobIx, QmpError>;
@@ -194,6 +199,7 @@ impl Rules {
     /// QEMU's.
     pub const QEMU: Rules = Rules {
         create_backup: backup::create,
+        prepare_action: transaction::prepare_action,
         start_job: job::start,
         error_action: job::error_action,
         settle_bitmap: backup::settle_bitmap,

@@ -286,7 +286,7 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
         return prepare_backup(w, t, index, stage, request);
     }
     let asked = property::bitmap::asks(w, action);
-    let done = prepare_simple(w, action, &mut t.prepared[index]);
+    let done = (w.rules().prepare_action)(w, action, &mut t.prepared[index]);
     property::bitmap::prepared(w, action, &t.prepared[index], done.is_ok(), asked);
     match done {
         Ok(()) => {
@@ -303,7 +303,11 @@ fn prepare(w: &mut World, mut t: Box<Transaction>, index: usize, stage: BackupSt
 }
 
 /// One action without a job: done at once.
-fn prepare_simple(w: &mut World, action: &Action, prepared: &mut Prepared) -> Result<(), QmpError> {
+pub(crate) fn prepare_action(
+    w: &mut World,
+    action: &Action,
+    prepared: &mut Prepared,
+) -> Result<(), QmpError> {
     match action {
         Action::Backup(_) => unreachable!("backups are prepared in stages"),
         Action::BitmapAdd {

@@ -40,6 +40,7 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "bugs/a-negative-speed",
     "bugs/a-new-cluster-in-the-top-image",
     "bugs/a-read-fails",
+    "bugs/a-refused-disable",
     "bugs/a-resize-beside-a-guest",
     "bugs/a-throttled-backup",
     "bugs/a-write-across-a-saved-cluster",

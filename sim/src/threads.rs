@@ -92,7 +92,8 @@ pub struct Options {
     pub teams: Vec<Vec<usize>>,
     /// What is wrong with the locking, if something is.
     pub planted: Planted,
-    /// How many coins there are under loom; more tosses than that fail the run.
+    /// How many coins there are: under loom, one for each toss, and a run that needs more is cut off;
+    /// on real threads one is enough.
     pub coins: usize,
     /// Steps after which a run is cut off, unfinished.
     pub steps_max: usize,
@@ -109,7 +110,7 @@ pub struct Run<S: System> {
     pub seen: Vec<S::Observation>,
     /// The steps, in an order in which they can have been done one after the other.
     pub steps: Vec<S::Step>,
-    /// It was cut off: see [`Options::steps_max`].
+    /// It was cut off: see [`Options::steps_max`] and [`Options::coins`].
     pub is_cut: bool,
 }
 
@@ -185,6 +186,16 @@ impl<S: Locking> Shared<S> {
         ones(locks).fold(0, |columns, lock| columns | self.columns[lock])
     }
 
+    /// The next coin. On real threads one is as good as another; under loom each is tossed once.
+    fn coin(&self) -> Option<&Coin> {
+        let number = self.coins_tossed.fetch_add(1, SeqCst);
+        if cfg!(loom) {
+            self.coins.get(number)
+        } else {
+            self.coins.first()
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.over.load(SeqCst)
     }
@@ -228,6 +239,7 @@ impl<S: Locking> Shared<S> {
         let Shared {
             system,
             options,
+            coins_tossed,
             shelves,
             record,
             ..
@@ -253,7 +265,8 @@ impl<S: Locking> Shared<S> {
             "internal bug: every column has a lock"
         );
         let state = system.put_together(&parts);
-        let is_cut = record.steps.len() >= options.steps_max;
+        let coins_lack = cfg!(loom) && coins_tossed.into_inner() > options.coins;
+        let is_cut = coins_lack || record.steps.len() >= options.steps_max;
         let at_rest = || asleep(&*system, &state).or_else(|| judged_at_rest(&*system, &state));
         Run {
             breach: record

@@ -8,6 +8,7 @@ use model::dialect::{DIALECTS, Dialect};
 use model::mutation::MUTATIONS;
 use scenarios::load::SHIPPED;
 use scenarios::locks::LOCK_BUGS;
+use sim::System;
 use sim::threads::{Options, Planted};
 
 use super::stage::{everybody, finds, options, scene, teams};
@@ -15,6 +16,8 @@ use super::stage::{everybody, finds, options, scene, teams};
 /// Executions after which a bug is left to the search: its story is too large for loom.
 const EXECUTIONS_MAX: u64 = 300;
 
+/// A row for each bug that is found, with the execution in which it was. Many stories were made small enough to show
+/// their bug in every order; where it shows before two steps are possible together, loom has nothing to try.
 #[test]
 fn planted_bugs_are_found_by_loom_too() {
     let (mut table, mut found) = (String::new(), 0);
@@ -23,10 +26,18 @@ fn planted_bugs_are_found_by_loom_too() {
             continue;
         };
         let dialect: &'static Dialect = bug.dialect.parse().expect("a known dialect");
-        let scene = Arc::new(scene(bug.story, text, dialect.with(bug)));
+        let scene = Arc::new(self::scene(bug.story, text, dialect.with(bug)));
+        if scene.judge(&scene.initial(), false).is_err() {
+            writeln!(table, "{:<36} before there is a choice", bug.name)
+                .expect("a string takes anything");
+            continue;
+        }
         let everybody = options(everybody());
         let (is_found, executions) = finds(&scene, &everybody, Some(2), EXECUTIONS_MAX, bug.breaks);
         if is_found {
+            let without = Arc::new(self::scene(bug.story, text, dialect));
+            let (is_there_anyway, _) = finds(&without, &everybody, Some(2), 20, bug.breaks);
+            assert!(!is_there_anyway, "{} is found without it", bug.name);
             writeln!(table, "{:<36} {executions:>6} {}", bug.name, bug.breaks)
                 .expect("a string takes anything");
             found += 1;

@@ -156,14 +156,12 @@ impl<'a, S: Locking> Team<'a, S> {
     /// One of several steps: by tossing coins.
     fn choose(&self, steps: &[S::Step]) -> S::Step {
         let (last, others) = steps.split_last().expect("internal bug: there is a step");
-        let fallen = others.iter().find(|_| {
-            let number = self.shared.coins_tossed.fetch_add(1, SeqCst);
-            let coin = &self.shared.coins[number % self.shared.coins.len()];
-            assert!(
-                cfg!(not(loom)) || number < self.shared.coins.len(),
-                "internal bug: too few coins"
-            );
-            coin.falls()
+        let fallen = others.iter().find(|_| match self.shared.coin() {
+            Some(coin) => coin.falls(),
+            None => {
+                self.shared.end();
+                true
+            }
         });
         *fallen.unwrap_or(last)
     }

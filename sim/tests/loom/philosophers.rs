@@ -71,10 +71,10 @@ impl System for Table {
         if !resting || meals == 2 * self.philosophers {
             return Ok(());
         }
-        Err(Breach {
-            property: "no-lost-meal",
-            message: format!("{meals} uses of forks were counted"),
-        })
+        Err(Breach::new(
+            "no-lost-meal",
+            format!("{meals} uses of forks were counted"),
+        ))
     }
 
     fn fingerprint(&self, state: &Forks) -> u128 {

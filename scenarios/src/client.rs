@@ -100,7 +100,14 @@ impl Client {
             Kind::Offer(_) => self.done(),
             Kind::Wait(wait) => self.wait(script, act, wait, seen),
             // Everything that comes is read; that nothing comes any more is a step.
-            Kind::Settle(_) => self.read(script, seen).is_some(),
+            Kind::Settle { until, .. } => {
+                if let Some(until) = until
+                    && self.take(&until.event, &until.matching).is_some()
+                {
+                    return self.done();
+                }
+                self.read(script, seen).is_some()
+            }
             Kind::Read => self.read(script, seen).is_some() && self.done(),
             Kind::Pending(expected) => self.pending(act, *expected, seen),
             Kind::Forget => {
@@ -281,8 +288,7 @@ impl Client {
         wait: &format::Wait,
         seen: &mut Vec<Line>,
     ) -> bool {
-        if let Some(at) = self.received.iter().position(|event| fits(wait, event)) {
-            let event = self.received.remove(at);
+        if let Some((at, event)) = self.take(&wait.event, &wait.matching) {
             let mut index = 0;
             self.received.retain(|other| {
                 index += 1;
@@ -301,6 +307,13 @@ impl Client {
             ),
             Some(_) => true,
         }
+    }
+
+    /// Takes the oldest event of that name with that data, with its place among those received.
+    fn take(&mut self, name: &str, matching: &Map<String, Value>) -> Option<(usize, Event)> {
+        let fits = |event: &Event| event.name() == name && holds(matching, event);
+        let at = self.received.iter().position(fits)?;
+        Some((at, self.received.remove(at)))
     }
 
     fn pending(&mut self, act: &Act, expected: Option<u64>, seen: &mut Vec<Line>) -> bool {
@@ -333,7 +346,7 @@ impl Client {
         }
         match self.act(script).map(|act| &act.kind) {
             Some(Kind::Img { .. } | Kind::Launch { .. }) => true,
-            Some(Kind::Settle(_) | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
+            Some(Kind::Settle { .. } | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
             _ => false,
         }
     }
@@ -345,7 +358,7 @@ impl Client {
             && self.offers(script).is_none()
             && matches!(
                 self.act(script).map(|act| &act.kind),
-                Some(Kind::Settle(_) | Kind::GiveUp(_))
+                Some(Kind::Settle { .. } | Kind::GiveUp(_))
             )
     }
 
@@ -422,7 +435,7 @@ impl Client {
                     return;
                 }
             }
-            Kind::Settle(ms) => seen.push(Line::Settled(*ms)),
+            Kind::Settle { ms, .. } => seen.push(Line::Settled(*ms)),
             Kind::GiveUp(line) => seen.push(line.clone()),
             _ => unreachable!("internal: not a step of the client's"),
         }
@@ -443,7 +456,7 @@ impl Client {
             }
             Some(Kind::Img { .. }) => "client img".into(),
             Some(Kind::Launch { .. }) => "client launch".into(),
-            Some(Kind::Settle(_)) => "client settles".into(),
+            Some(Kind::Settle { .. }) => "client settles".into(),
             Some(Kind::GiveUp(_)) => "client gives up".into(),
             _ => "client reads".into(),
         }
@@ -476,11 +489,6 @@ fn status_of(event: &Event, wanted: Status) -> Option<&Name> {
     }
 }
 
-/// Is this the event a wait is for?
-fn fits(wait: &format::Wait, event: &Event) -> bool {
-    event.name() == wait.event && holds(&wait.matching, event)
-}
-
 /// Has the event's data these values? (All its fields are plain values.)
 fn holds(expected: &Map<String, Value>, event: &Event) -> bool {
     expected
@@ -511,6 +519,7 @@ fn unexpected(expected: &Expected, line: &Line, world: &World) -> Option<String>
                 .collect();
             differs.map(|differs| differs.join("; or "))
         }
+        (Expected::Any, Line::Reply { .. }) => None,
         (
             Expected::Return(None),
             Line::Reply {

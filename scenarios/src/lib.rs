@@ -14,6 +14,7 @@
 pub mod client;
 pub mod conform;
 pub mod format;
+pub mod generate;
 pub mod line;
 pub mod load;
 pub mod locks;

@@ -13,6 +13,7 @@
 
 pub mod client;
 pub mod conform;
+pub mod coverage;
 pub mod format;
 pub mod generate;
 pub mod line;

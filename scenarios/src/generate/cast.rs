@@ -135,11 +135,11 @@ fn drive() -> impl Strategy<Value = Drive> {
 fn targets(nodes: bool) -> impl Strategy<Value = Vec<Target>> {
     let cluster = weighted(0.25, select(&["4k", "16k", "128k", "256k"][..]));
     let larger = prop::bool::weighted(0.04);
-    let faults = weighted(if nodes { 0.25 } else { 0.0 }, faults());
-    let target = (cluster, larger, faults).prop_map(|(cluster, larger, faults)| Target {
+    let faults = weighted(0.25, faults());
+    let target = (cluster, larger, faults).prop_map(move |(cluster, larger, faults)| Target {
         cluster,
         larger,
-        faults,
+        faults: faults.filter(|_| nodes),
     });
     vec(target, TARGETS)
 }

@@ -128,7 +128,8 @@ impl Matrix {
 
     /// What can be reached and was not.
     pub fn gaps(&self) -> Vec<(Cell, Outcome)> {
-        let reachable = |&(cell, outcome): &(Cell, Outcome)| table::why_not(cell, outcome).is_none();
+        let reachable =
+            |&(cell, outcome): &(Cell, Outcome)| table::why_not(cell, outcome).is_none();
         let empty = |&(cell, outcome): &(Cell, Outcome)| self.get(cell, outcome) == 0;
         places().filter(reachable).filter(empty).collect()
     }

@@ -1,7 +1,7 @@
 //! Random stories: mostly meaningful, and each a function of one number.
 //!
-//! A story is planned by strategies of proptest, which are put together from smaller ones: who plays ([`cast`]) and
-//! what is done ([`deed`]). A plan is plain data, told ([`tell`]) as a [`Story`] that anybody could have written: it
+//! A story is planned by strategies of proptest, which are put together from smaller ones: who plays (`cast`) and
+//! what is done (`deed`, `moment`). A plan is plain data, told (`tell`) as a [`Story`] that anybody could have written: it
 //! runs in the simulator, in a search, and on a real QEMU. It states no expectation, for it is the model that knows
 //! what is allowed; so a run of it can only break a promise, and a real QEMU can only contradict the model.
 //!
@@ -16,6 +16,7 @@ use crate::load;
 
 mod cast;
 mod deed;
+mod moment;
 mod tell;
 
 /// What a scenario is called that is the random story of a seed: `random:5`.

@@ -261,7 +261,8 @@ impl<'a> Campaign<'a> {
             "random stories [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}",
         );
         let until = watch.share_of_time(1);
-        let look = || bar.set_position(self.next.load(Relaxed).min(self.stories.end) - self.stories.start);
+        let look =
+            || bar.set_position(self.next.load(Relaxed).min(self.stories.end) - self.stories.start);
         watch.over(until, &self.interrupt, look, || {
             thread::scope(|scope| {
                 for _ in 0..watch::workers(self.args.jobs).get() {

@@ -51,7 +51,11 @@ impl Follower {
             }
             "hmp" => {
                 let output = line["output"].as_array().into_iter().flatten();
-                self.requested(&text(&line["line"]), output.filter_map(Value::as_str), matrix);
+                self.requested(
+                    &text(&line["line"]),
+                    output.filter_map(Value::as_str),
+                    matrix,
+                );
             }
             _ => {}
         }
@@ -132,7 +136,9 @@ impl Follower {
         if name == "quit" {
             return Some((row, self.of_last(|_| true)));
         }
-        let named = actions(execute, arguments).into_iter().map(|(_, data)| data);
+        let named = actions(execute, arguments)
+            .into_iter()
+            .map(|(_, data)| data);
         let about = named.filter_map(|data| {
             let keys = ["device", "node", "node-name"];
             keys.iter().find_map(|key| data[*key].as_str())
@@ -162,7 +168,10 @@ impl Follower {
     fn of_last(&self, such: impl Fn(&str) -> bool) -> usize {
         let found = self.jobs.iter().rev().find(|(job, _)| such(job));
         let status = found.map_or("none", |(_, status)| status);
-        COLUMNS.iter().position(|known| *known == status).unwrap_or(0)
+        COLUMNS
+            .iter()
+            .position(|known| *known == status)
+            .unwrap_or(0)
     }
 }
 

@@ -115,7 +115,10 @@ mod tests {
     fn names_are_of_rows_and_columns() {
         for row in UNREACHABLE {
             assert!(row.rows.iter().all(|name| ROWS.contains(name)), "{row}");
-            assert!(row.columns.iter().all(|name| COLUMNS.contains(name)), "{row}");
+            assert!(
+                row.columns.iter().all(|name| COLUMNS.contains(name)),
+                "{row}"
+            );
             assert!(row.why.ends_with('.'), "a sentence: {}", row.why);
         }
     }

@@ -92,8 +92,14 @@ pub(super) fn area() -> impl Strategy<Value = Area> {
 pub(super) fn cast() -> impl Strategy<Value = Cast> {
     let number = prop_oneof![5 => Just(1_usize), 4 => Just(2), 1 => Just(3)];
     let threads = prop::bool::weighted(0.12);
-    (vec(drive(), 3), number, threads, targets(true), targets(false)).prop_map(
-        |(mut drives, number, threads, nodes, files)| {
+    (
+        vec(drive(), 3),
+        number,
+        threads,
+        targets(true),
+        targets(false),
+    )
+        .prop_map(|(mut drives, number, threads, nodes, files)| {
             drives.truncate(number);
             for drive in &mut drives {
                 drive.threaded &= threads;
@@ -103,8 +109,7 @@ pub(super) fn cast() -> impl Strategy<Value = Cast> {
                 nodes,
                 files,
             }
-        },
-    )
+        })
 }
 
 fn drive() -> impl Strategy<Value = Drive> {
@@ -112,7 +117,10 @@ fn drive() -> impl Strategy<Value = Drive> {
     // Every fifth ends within a cluster.
     let cut = prop_oneof![8 => Just(0), 1 => Just(64 * K - 512), 1 => Just(28 * K)];
     let cluster = weighted(0.15, select(&["16k", "128k"][..]));
-    let below = weighted(0.25, (prop_oneof![4 => Just(8_u64), 1 => 2..=7_u64], area()));
+    let below = weighted(
+        0.25,
+        (prop_oneof![4 => Just(8_u64), 1 => 2..=7_u64], area()),
+    );
     (
         (clusters, cut, cluster),
         below,

@@ -10,9 +10,10 @@ use proptest::sample::select;
 use proptest::strategy::Union;
 
 use super::cast::{Area, area};
+use super::moment::moment;
 
-/// How many deeds a story has at most, beside those that prepare it.
-const DEEDS_MAX: usize = 14;
+/// How many deeds and moments a story has at most, beside those that prepare it.
+const DEEDS_MAX: usize = 12;
 
 /// One thing that the client does.
 #[derive(Clone, Debug)]
@@ -215,12 +216,45 @@ pub(super) enum Id {
 
 /// A bitmap, a write to each drive perhaps, and then whatever comes.
 pub(super) fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    (vec(preparation(), 1..=4), start(), vec(deed(), 3..=DEEDS_MAX)).prop_map(
+    let some = prop_oneof![4 => deed().prop_map(|deed| vec![deed]), 1 => moment()];
+    (vec(preparation(), 1..=4), start(), vec(some, 3..=DEEDS_MAX)).prop_map(
         |(preparations, start, rest)| {
-            let all = preparations.into_iter().chain([start]).chain(rest);
-            all.collect()
+            let all = preparations.into_iter().chain([start]);
+            all.chain(rest.into_iter().flatten()).collect()
         },
     )
+}
+
+impl Deed {
+    /// The same, done to that drive if it is done to one.
+    pub(super) fn on(mut self, drive: usize) -> Deed {
+        match &mut self {
+            Deed::Backup(Backup { source: node, .. })
+            | Deed::Bitmap(Bitmap { node, .. })
+            | Deed::Resize { node, .. } => node.drive = drive,
+            Deed::Guest(wish) => wish.drive = drive,
+            _ => {}
+        }
+        self
+    }
+}
+
+/// What is done to a job at a certain moment, to its drive or to its bitmaps.
+pub(super) fn about() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        5 => backup().prop_map(Deed::Backup),
+        2 => group(),
+        10 => bitmap().prop_map(Deed::Bitmap),
+        14 => verb(),
+        3 => (recent(), speed()).prop_map(|(job, speed)| Deed::SetSpeed { job, speed }),
+        5 => wish().prop_map(Deed::Guest),
+        4 => resize(),
+    ]
+}
+
+fn resize() -> impl Strategy<Value = Deed> {
+    (named(0.5, 0.04), weighted(0.9, 1..=12_u64))
+        .prop_map(|(node, eighths)| Deed::Resize { node, eighths })
 }
 
 fn preparation() -> impl Strategy<Value = Deed> {
@@ -248,8 +282,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         24 => verb(),
         5 => (recent(), speed()).prop_map(|(job, speed)| Deed::SetSpeed { job, speed }),
         14 => wish().prop_map(Deed::Guest),
-        5 => (named(0.5, 0.04), weighted(0.95, 1..=12_u64))
-            .prop_map(|(node, eighths)| Deed::Resize { node, eighths }),
+        5 => resize(),
         4 => select(queries).prop_map(Deed::Query),
         4 => Just(Deed::Bitmaps),
         6 => Just(Deed::Settle),
@@ -265,7 +298,11 @@ fn recent() -> impl Strategy<Value = Recent> {
 fn named(drive: f64, nobody: f64) -> impl Strategy<Value = Named> {
     let by = |share: f64, by| ((share * 1000.0) as u32, Just(by).boxed());
     let rest = 1.0 - drive - nobody;
-    let shares = [by(rest, By::Node), by(drive, By::Drive), by(nobody, By::Nobody)];
+    let shares = [
+        by(rest, By::Node),
+        by(drive, By::Drive),
+        by(nobody, By::Nobody),
+    ];
     let by = Union::new_weighted(shares.into_iter().filter(|(share, _)| *share > 0).collect());
     (0..3_usize, by).prop_map(|(drive, by)| Named { drive, by })
 }
@@ -276,14 +313,14 @@ fn verb() -> impl Strategy<Value = Deed> {
         "finalize", "finalize", "dismiss", "dismiss", "dismiss",
     ];
     let force = prop::bool::weighted(0.4);
-    (select(verbs), any::<bool>(), force, recent()).prop_map(
-        |(verb, block_job, force, job)| Deed::Job {
+    (select(verbs), any::<bool>(), force, recent()).prop_map(|(verb, block_job, force, job)| {
+        Deed::Job {
             verb,
             block_job,
             force,
             job,
-        },
-    )
+        }
+    })
 }
 
 fn speed() -> impl Strategy<Value = Speed> {
@@ -436,17 +473,21 @@ fn group() -> impl Strategy<Value = Deed> {
         1 => Just(Action::Abort),
         1 => bitmap().prop_map(Action::Bitmap),
     ];
-    (vec(backup(), 1..=3), weighted(0.05, last), grouped, 0..3_usize).prop_map(
-        |(backups, last, grouped, first)| {
-            let mut actions: Vec<Action> = Vec::new();
-            for (index, mut backup) in backups.into_iter().enumerate() {
-                backup.source.drive = first + index;
-                actions.push(Action::Backup(backup));
-            }
-            actions.extend(last);
-            Deed::Transaction { actions, grouped }
-        },
+    (
+        vec(backup(), 1..=3),
+        weighted(0.05, last),
+        grouped,
+        0..3_usize,
     )
+        .prop_map(|(backups, last, grouped, first)| {
+            let on = |(index, mut backup): (usize, Backup)| {
+                backup.source.drive = first + index;
+                Action::Backup(backup)
+            };
+            let backups = backups.into_iter().enumerate().map(on);
+            let actions = backups.chain(last).collect();
+            Deed::Transaction { actions, grouped }
+        })
 }
 
 /// A transaction of anything.

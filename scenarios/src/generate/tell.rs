@@ -291,7 +291,8 @@ impl Teller<'_> {
             Id::Again(back) => Some(self.recent(back)),
             Id::Unsaid => None,
         };
-        self.jobs.push(said.clone().unwrap_or_else(|| drive_id(drive)));
+        self.jobs
+            .push(said.clone().unwrap_or_else(|| drive_id(drive)));
         said
     }
 
@@ -394,7 +395,15 @@ impl Teller<'_> {
 
     fn transaction(&mut self, actions: &[Action], grouped: Option<bool>) -> Verb {
         let mut told = Vec::new();
+        let mut sources = BTreeSet::new();
         for action in actions {
+            // Two backups of one drive are refused: once in a while that is enough.
+            if let Action::Backup(Backup { source, target, .. }) = action
+                && !sources.insert(self.drive(source.drive))
+                && matches!(target, Into::Own)
+            {
+                continue;
+            }
             told.push(match action {
                 Action::Backup(backup) => {
                     json!({"type": backup_name(backup), "data": self.backup(backup)})
@@ -447,7 +456,8 @@ impl Teller<'_> {
         say("on-target-error", backup.on_target_error.map(policy));
         say("auto-finalize", backup.auto_finalize.map(Value::from));
         say("auto-dismiss", backup.auto_dismiss.map(Value::from));
-        let perf = |(chunk, workers): (i64, i64)| json!({"max-chunk": chunk, "max-workers": workers});
+        let perf =
+            |(chunk, workers): (i64, i64)| json!({"max-chunk": chunk, "max-workers": workers});
         say("x-perf", backup.perf.map(perf));
         Value::Object(told)
     }

@@ -33,13 +33,20 @@ pub fn print(
     for (name, met) in &total.defects {
         let id = Defect::named(name).map_or("", |defect| defect.id);
         let (stories, runs) = (met.stories, met.runs);
-        writeln!(out, "  DEFECT  {id} {name} in {stories} stories, {runs} runs")?;
+        writeln!(
+            out,
+            "  DEFECT  {id} {name} in {stories} stories, {runs} runs"
+        )?;
     }
     for finding in total.findings.values() {
         print_finding(out, args, finding)?;
     }
     if let Some((place, difference)) = &total.nondeterminism {
-        writeln!(out, "  NONDETERMINISTIC  {} was not the same twice", name_of(place))?;
+        writeln!(
+            out,
+            "  NONDETERMINISTIC  {} was not the same twice",
+            name_of(place)
+        )?;
         for line in difference.to_string().lines() {
             writeln!(out, "          {line}")?;
         }
@@ -92,9 +99,7 @@ pub fn print_json(
     stories: &Range<u64>,
     total: &Tally,
 ) -> io::Result<()> {
-    let defect = |(name, met): (&&str, &super::Met)| {
-        json!({"defect": name, "stories": met.stories, "runs": met.runs})
-    };
+    let defect = |(name, met): (&&str, &super::Met)| json!({"defect": name, "stories": met.stories, "runs": met.runs});
     let dialects: Vec<&str> = args.qemu.all().iter().map(|dialect| dialect.name).collect();
     let nondeterminism = total.nondeterminism.as_ref().map(|(place, difference)| {
         json!({"scenario": format!("random:{}", place.story), "dialect": place.dialect.name,

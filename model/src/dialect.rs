@@ -141,8 +141,10 @@ impl Dialect {
         if let Ok(dialect) = Dialect::of_version(version) {
             return Ok((dialect, false));
         }
-        let number = number_of(version).ok_or_else(|| format!("'{version}' is no version of QEMU"))?;
-        let away = |dialect: &&&Dialect| number_of(dialect.name).map(|other| other.abs_diff(number));
+        let number =
+            number_of(version).ok_or_else(|| format!("'{version}' is no version of QEMU"))?;
+        let away =
+            |dialect: &&&Dialect| number_of(dialect.name).map(|other| other.abs_diff(number));
         let nearest = DIALECTS.iter().min_by_key(away);
         Ok((nearest.expect("internal: there are dialects"), true))
     }

@@ -1310,7 +1310,7 @@ guests:
   guest0: {drive: drive0, requests: ["write -P0x11 0 64k", "aio_write -z 1M 64k", flush, "read 0 4k", "discard 0 64k"]}
 witnesses: [cancel-while-copying, error-stop]
 script:
-  - img: {cmd: create, img: $DIR/a.qcow2, size: 64M, backing: $DIR/b.qcow2, opts: {cluster_size: 128k, lazy_refcounts: true, refcount_bits: 1}}
+  - img: {cmd: create, img: $DIR/a.qcow2, size: 64M, backing: $DIR/b.qcow2, opts: {cluster_size: 128k, format: raw, lazy_refcounts: true, refcount_bits: 1}}
     result: ok
   - img: {cmd: write, img: $DIR/a.qcow2, pattern: 0x41, offset: 1M, len: 32k}
   - img: {"cmd": "read", "img": "$DIR/a.qcow2", "pattern": "0x41", "offset": "0x100000", "len": 32768}

@@ -140,7 +140,11 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
     let repeat = args.repeat.get();
     let count = rows.len() * repeat;
     let bar = progress::bar(Some(count as u64), "{bar:30} {pos} of {len} {eta}");
-    let width = rows.iter().map(|row| row.loaded.name.len()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|row| row.loaded.name.len())
+        .max()
+        .unwrap_or(0);
     let cast: Vec<(&Loaded, &Binary)> = rows.iter().map(|row| (row.loaded, row.binary)).collect();
     let (mut failed, mut worst) = (None, Exit::Clean);
     let mut sums = Sums::default();
@@ -278,7 +282,12 @@ impl Row<'_> {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{}  QEMU {}", self.loaded.name, self.binary.version)?;
         if let Verdict::Rejected(rejection) = &run.verdict {
-            writeln!(out, "  REJECTED at line {} of {}", rejection.line, run.recording.lines.len() + 1)?;
+            writeln!(
+                out,
+                "  REJECTED at line {} of {}",
+                rejection.line,
+                run.recording.lines.len() + 1
+            )?;
             print_rejection(&mut out, rejection)?;
         }
         if let Some((line, what)) = &run.played.unexpected {
@@ -312,7 +321,9 @@ impl Row<'_> {
         let (told, name, version) = (&self.told, &self.loaded.name, &self.binary.version);
         crate::written(match args.format {
             Format::Human => {
-                let allowed = told.allowed.map_or_else(|| "many".into(), |count| count.to_string());
+                let allowed = told
+                    .allowed
+                    .map_or_else(|| "many".into(), |count| count.to_string());
                 writeln!(
                     out,
                     "{name:width$}  QEMU {version:8} {:4} runs {:4} of {allowed:>5} orders {:4} accepted {:4} rejected {:6.1} s  {}",

@@ -388,6 +388,9 @@ pub struct ConformArgs {
     /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
     #[arg(long, value_name = "BIN")]
     pub qemu_img: Option<PathBuf>,
+    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
+    #[arg(long, value_name = "D", requires = "qemu")]
+    pub dialect: Option<&'static Dialect>,
     /// How often each scenario is played
     #[arg(long, value_name = "N", default_value = "1")]
     pub repeat: NonZeroUsize,

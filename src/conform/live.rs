@@ -31,7 +31,8 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     let names: Vec<String> = args.what.iter().map(|path| super::text(path)).collect();
     let stories = stage::load_all(&names)?;
     let what = format!("{} scenarios", stories.len());
-    let Some(binaries) = live::binaries(&args.qemu, args.qemu_img.as_deref(), &what)? else {
+    let Some(binaries) = live::binaries(&args.qemu, args.qemu_img.as_deref(), args.dialect, &what)?
+    else {
         return Ok(Exit::NothingChecked);
     };
     if stories.is_empty() {

@@ -8,7 +8,8 @@ use model::dialect::Dialect;
 /// What is played with if nobody names a QEMU.
 const USUAL_QEMU: &str = "qemu-system-x86_64";
 
-/// The QEMUs to play with: those that are asked for, or else the one on the path. None if one is not there: that is no
+/// The QEMUs to play with: those that are asked for, or else the one on the path, each held to its own rules or to those
+/// of `dialect`. None if one is not there: that is no
 /// mistake, and it is said that `what` was skipped.
 ///
 /// # Errors
@@ -16,6 +17,7 @@ const USUAL_QEMU: &str = "qemu-system-x86_64";
 pub fn binaries(
     asked: &[PathBuf],
     img: Option<&Path>,
+    dialect: Option<&'static Dialect>,
     what: &str,
 ) -> Result<Option<Vec<Binary>>, String> {
     let usual = [PathBuf::from(USUAL_QEMU)];
@@ -29,8 +31,10 @@ pub fn binaries(
             );
             return Ok(None);
         }
-        let binary = Binary::find(qemu, img)?;
-        if binary.is_guess {
+        let mut binary = Binary::find(qemu, img)?;
+        if let Some(dialect) = dialect {
+            (binary.dialect, binary.is_guess) = (dialect, true);
+        } else if binary.is_guess {
             eprintln!(
                 "blockrace: warning: QEMU {} is not known here; it is held to the rules of {}",
                 binary.version, binary.dialect
@@ -65,7 +69,7 @@ pub struct Binary {
     pub version: String,
     /// The rules that it is held to.
     pub dialect: &'static Dialect,
-    /// These are the nearest rules: the release itself is not known.
+    /// Nobody knows that these are the rules of this version: they are the nearest, or somebody wants them.
     pub is_guess: bool,
 }
 

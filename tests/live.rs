@@ -108,7 +108,7 @@ fn mistakes_and_dead_qemus() {
         (2, "./Cargo.toml groups".to_owned()),
         (
             1,
-            format!("{} groups/last-action-fails", stub("dies-at-start")),
+            format!("{} test_sync_dirty_bitmap_missing", stub("dies-at-start")),
         ),
         (2, format!("{} no-such-story", stub("dies-at-start"))),
     ];

@@ -23,18 +23,18 @@ pub struct Dialect {
     /// The promise that nobody looks at, to see what it is good for.
     pub unwatched: Option<&'static str>,
     /// `qmp_transaction` commits (starts jobs) and cleans (ends drains) in reverse action order, since 8.1.
-    /// Shown by `10.0.2/test_transaction_failure.0.jsonl`: drive1 runs first.
+    /// Shown by `10.0.2/test_transaction_failure.jsonl`: drive1 runs first.
     pub transaction_reversed: bool,
     /// `completion-mode: grouped` is refused for unsuitable actions before anything is done, since 8.1.
     pub grouped_checked_first: bool,
     /// The noun of the refusal above: the capital letter went with the rewrite of 8.1.
     pub grouped_refusal_noun: &'static str,
     /// Any change of the block graph drains every node (`bdrv_graph_wrlock`), since 8.2.
-    /// Shown by `10.0.2/transaction_failure_slow0.0.jsonl`: the sleeping sibling is aborting before its
+    /// Shown by `10.0.2/transaction_failure_slow0.jsonl`: the sleeping sibling is aborting before its
     /// group's first member is completed.
     pub graph_change_drains_all: bool,
     /// block-copy's own bitmap hangs on the filter node, not on the source.
-    /// Shown by `10.0.2/test_incremental_pause.0.jsonl`.
+    /// Shown by `10.0.2/test_incremental_pause.jsonl`.
     pub copy_bitmap_on_filter: bool,
     /// `block_resize` names the blocking job (8.x) instead of "Device '…' is in use" (7.2).
     pub resize_names_blocker: bool,
@@ -133,6 +133,22 @@ impl Dialect {
         })
     }
 
+    /// The dialect of a version; of a release that nobody has looked at, the dialect of the nearest one, and `true`.
+    ///
+    /// # Errors
+    /// What is no version at all.
+    pub fn nearest(version: &str) -> Result<(&'static Dialect, bool), String> {
+        if let Ok(dialect) = Dialect::of_version(version) {
+            return Ok((dialect, false));
+        }
+        let number =
+            number_of(version).ok_or_else(|| format!("'{version}' is no version of QEMU"))?;
+        let away =
+            |dialect: &&&Dialect| number_of(dialect.name).map(|other| other.abs_diff(number));
+        let nearest = DIALECTS.iter().min_by_key(away);
+        Ok((nearest.expect("internal: there are dialects"), true))
+    }
+
     /// The release without what is planted in it: `10.0`.
     pub fn release(&self) -> &'static str {
         self.name.split('+').next().unwrap_or(self.name)
@@ -158,6 +174,14 @@ impl Dialect {
             ..self.clone()
         }))
     }
+}
+
+/// `8.2.1` as one number that orders releases: there are at most three a year, so ten to a major number are enough.
+fn number_of(version: &str) -> Option<u32> {
+    let mut parts = version.split('.');
+    let major: u32 = parts.next()?.parse().ok()?;
+    let minor: u32 = parts.next()?.parse().ok()?;
+    Some(major.checked_mul(10)?.saturating_add(minor.min(9)))
 }
 
 impl FromStr for &'static Dialect {

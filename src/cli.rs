@@ -36,6 +36,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Decide whether recordings of real QEMU are traces of the model
     Conform(ConformArgs),
+    /// Play random stories with a real QEMU, and check what it says
+    Diff(DiffArgs),
     /// Show every order in which a client can read one scenario's messages
     Traces(TracesArgs),
     /// Plant every bug of the catalogue, and say how hard each is to find
@@ -440,6 +442,51 @@ impl ConformArgs {
     }
 
     /// Where rejected recordings are kept, if they are.
+    pub fn failures(&self) -> Option<&Path> {
+        (!self.no_failures).then_some(&self.failures)
+    }
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Play with this QEMU; may be given several times. The one on the path if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu: Vec<PathBuf>,
+    /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu_img: Option<PathBuf>,
+    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
+    #[arg(long, value_name = "D")]
+    pub dialect: Option<&'static Dialect>,
+    /// The stories random:A to random:B to play, as a half-open range
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
+    pub seeds: Range<u64>,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Go on after a disagreement
+    #[arg(long)]
+    pub keep_going: bool,
+    /// How long a story may be made smaller, with the QEMU; 0 not at all
+    #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "60s")]
+    pub shrink_time: Duration,
+    /// Where stories and recordings that disagree are kept
+    #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
+    failures: PathBuf,
+    /// Keep none of them
+    #[arg(long, conflicts_with = "failures")]
+    no_failures: bool,
+    /// How many are played at once. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl DiffArgs {
+    /// Where disagreements are kept, if they are.
     pub fn failures(&self) -> Option<&Path> {
         (!self.no_failures).then_some(&self.failures)
     }

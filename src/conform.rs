@@ -149,7 +149,8 @@ fn print_human(
 /// How many allowed continuations are shown.
 const ALLOWED_SHOWN: usize = 6;
 
-fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
+/// Prints what came where, and what could have come.
+pub fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
     for line in &rejection.before {
         writeln!(out, "            {line}")?;
     }

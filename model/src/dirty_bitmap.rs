@@ -25,15 +25,11 @@ pub(crate) fn find(w: &World, bitmap: &BitmapName) -> Result<NodeIx, QmpError> {
             bitmap.node
         )));
     };
-    find_on(w, node, &bitmap.name)?;
-    Ok(node)
-}
-
-fn find_on(w: &World, node: NodeIx, name: &str) -> Result<(), QmpError> {
-    match w.node(node).bitmap(name) {
-        Some(_) => Ok(()),
+    match w.node(node).bitmap(&bitmap.name) {
+        Some(_) => Ok(node),
         None => Err(QmpError::generic(format!(
-            "Dirty bitmap '{name}' not found"
+            "Dirty bitmap '{}' not found",
+            bitmap.name
         ))),
     }
 }
@@ -185,12 +181,7 @@ fn merge_one(
     source: &BitmapName,
     undo: &mut Option<Undo>,
 ) -> Result<(), QmpError> {
-    let from = if source.node.is_empty() {
-        find_on(w, node, &source.name)?;
-        node
-    } else {
-        find(w, source)?
-    };
+    let from = find(w, source)?;
     named(w, node, target).check(Use::Default)?;
     let source = named(w, from, source).clone();
     (w.rules().check_merge_source)(&source)?;

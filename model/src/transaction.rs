@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::backup::{self, BackupRequest, Sync};
+use crate::backup::{self, BackupRequest, Sync, TargetFormat};
 use crate::bitmap::{Hold, Undo, Use};
 use crate::defect;
 use crate::dirty_bitmap;
@@ -500,9 +500,17 @@ fn with_sync(w: &World, source: NodeIx, request: &BackupRequest) -> BackupReques
 /// What `drive-backup` does before its target is open: checks, and the new image file.
 fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Result<(), QmpError> {
     backup::check_not_blocked(w, source)?;
+    if let Some(TargetFormat::Unknown(format)) = &request.format {
+        return Err(QmpError::generic(if request.existing {
+            format!("Unknown driver '{format}'")
+        } else {
+            format!("Unknown file format '{format}'")
+        }));
+    }
     if request.existing {
         return Ok(());
     }
+    check_folder(&request.target)?;
     w.check_not_open(&request.target)?;
     let NodeKind::Image { chain, file } = &w.node(source).kind else {
         unreachable!("filters are refused above");
@@ -513,7 +521,11 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         Sync::Top => image.backing.clone(),
         _ => None,
     };
-    let (format, length) = (request.format.unwrap_or(image.format), image.length);
+    let format = match request.format {
+        Some(TargetFormat::Known(format)) => format,
+        _ => image.format,
+    };
+    let length = image.length;
     w.create_image(
         &request.target,
         Some(length),
@@ -522,6 +534,17 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         backing.as_ref(),
     )
     .map_err(QmpError::generic)
+}
+
+/// There is one folder, and it has no folders in it.
+fn check_folder(file: &str) -> Result<(), QmpError> {
+    let inside = file.strip_prefix("$DIR/").unwrap_or(file);
+    if inside.is_empty() || inside.contains('/') {
+        return Err(QmpError::generic(format!(
+            "Could not create '{file}': No such file or directory"
+        )));
+    }
+    Ok(())
 }
 
 fn open_target(w: &mut World, request: &BackupRequest) -> Result<Option<NodeIx>, QmpError> {

@@ -264,7 +264,7 @@ pub(crate) fn check_parameters(
 fn busy(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Node '{}' is busy: block device is in use by block job: backup",
-        w.node(node).name
+        w.device_or_node(node)
     ))
 }
 
@@ -299,7 +299,7 @@ pub(crate) fn create(
     if request.compress && target_format == Format::Raw {
         return Err(QmpError::generic(format!(
             "Compression is not supported for this drive {}",
-            w.node(target).drive.as_deref().unwrap_or("")
+            w.drive_on(target).map_or("", |drive| drive)
         )));
     }
     check_not_blocked(w, source)?;

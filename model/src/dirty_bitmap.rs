@@ -110,7 +110,7 @@ const STORED_MAX: u64 = 512 << 20;
 
 fn check_persistent(w: &World, node: NodeIx, name: &str, granularity: u64) -> Result<(), QmpError> {
     let refuse = |why: &str| {
-        let node = device_or_node(w, node);
+        let node = w.device_or_node(node);
         Err(QmpError::generic(format!(
             "Can't make bitmap '{name}' persistent in '{node}': {why}"
         )))
@@ -139,19 +139,8 @@ fn check_persistent(w: &World, node: NodeIx, name: &str, granularity: u64) -> Re
 fn cannot_store(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Can't store persistent bitmaps to {}: Operation not supported",
-        device_or_node(w, node)
+        w.device_or_node(node)
     ))
-}
-
-/// The name of the drive on a node, or else the node's: `bdrv_get_device_or_node_name`.
-fn device_or_node(w: &World, node: NodeIx) -> &str {
-    let entry = w.node(node);
-    let lowest = entry.filters.is_empty();
-    entry
-        .drive
-        .as_deref()
-        .filter(|_| lowest)
-        .unwrap_or(&entry.name)
 }
 
 /// `block-dirty-bitmap-merge`: checks and merges source by source; on an error the sources before it are undone.

@@ -192,6 +192,18 @@ impl World {
         self.node(node).filters.last().copied().unwrap_or(node)
     }
 
+    /// The drive on a node, if the node is the drive's top: `bdrv_get_device_name`.
+    pub(crate) fn drive_on(&self, node: NodeIx) -> Option<&Name> {
+        let image = self.image_under(node);
+        let drive = self.node(image).drive.as_ref();
+        drive.filter(|_| self.top_of(image) == node)
+    }
+
+    /// The name of the drive on a node, or else the node's: `bdrv_get_device_or_node_name`.
+    pub(crate) fn device_or_node(&self, node: NodeIx) -> &Name {
+        self.drive_on(node).unwrap_or(&self.node(node).name)
+    }
+
     /// The image node at the bottom of a node: itself, or the source under a filter.
     pub fn image_under(&self, node: NodeIx) -> NodeIx {
         match self.node(node).kind {

@@ -96,7 +96,7 @@ fn command(dialect: &Dialect, execute: &str, arguments: &Value) -> Parsed<Comman
         },
         "quit" => Command::Quit,
         _ if NO_EFFECT.contains(&execute) => Command::Nothing,
-        _ if execute.is_empty() || execute.starts_with("no-such") => {
+        _ if execute.starts_with("no-such") => {
             return Err(Refusal::ByQemu(QmpError::new(
                 ErrorClass::CommandNotFound,
                 format!("The command {execute} has not been found"),

@@ -21,6 +21,7 @@ use crate::transaction::{Action, BitmapName};
 use args::{Args, Parsed, Refusal, invalid_value, missing, unmodelled, wrong_type};
 
 mod args;
+mod unexpected;
 
 /// A command or an option that QEMU knows and this model does not.
 #[derive(Clone, Debug, PartialEq, Eq)]

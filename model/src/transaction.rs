@@ -87,6 +87,8 @@ pub enum Prepared {
     Nothing,
     /// A backup: the drained section on its source, its target if it was opened here, its job.
     Backup {
+        /// The node that was named: an image, or a filter above it.
+        source: NodeIx,
         /// The drained section.
         drain: Option<u32>,
         /// The target that was opened, while no job owns it.
@@ -413,6 +415,7 @@ fn prepare_backup(
             let drain = (w.rules().drain_source)(w, nodes);
             let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
+                source,
                 drain,
                 target: None,
                 job: None,
@@ -686,12 +689,30 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     }
     let index = t.in_order(w, place);
     if let Some(Prepared::Backup {
-        drain: Some(drain), ..
+        source,
+        drain: Some(drain),
+        ..
     }) = t.prepared.get(index)
     {
+        if w.dialect.has(&defect::GONE_FILTER_CRASHES)
+            && !w.node_indices().any(|node| node == *source)
+        {
+            return drained_node_is_gone(w);
+        }
         (w.rules().end_source_drain)(w, &t, *drain);
     }
     meanwhile(w, t.at(Stage::Clean(place + 1)))
+}
+
+/// The named source was the filter of an earlier backup, and went when that one was rolled back.
+fn drained_node_is_gone(w: &mut World) -> Flow {
+    w.meets(&defect::GONE_FILTER_CRASHES);
+    let why = "a drained section ends whose node is gone";
+    if w.dialect.drain_end_asserts {
+        crate::process::aborts(w, why)
+    } else {
+        crate::process::dies(w, why)
+    }
 }
 
 /// The source of a prepared backup is let go, whether the transaction succeeded or not: `drive_backup_clean`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Unmodelled;
+use super::{Unmodelled, unexpected};
 use crate::error::QmpError;
 use crate::name::Name;
 
@@ -29,6 +29,9 @@ pub(super) fn unmodelled<T>(what: impl Into<String>) -> Parsed<T> {
 pub(super) struct Args {
     /// Where they are: `actions[0].data`; empty for a command's own.
     path: String,
+    /// All of their names.
+    names: Vec<String>,
+    /// Those not taken yet.
     left: Map<String, Value>,
 }
 
@@ -61,6 +64,7 @@ impl Args {
         match value {
             Value::Object(map) => Ok(Args {
                 path,
+                names: map.keys().cloned().collect(),
                 left: map.clone(),
             }),
             _ => Err(wrong_type(&path, "object")),
@@ -87,7 +91,8 @@ impl Args {
     }
 
     pub(super) fn finish(&self) -> Parsed<()> {
-        match self.left.keys().next() {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        match unexpected::first(&names, |name| self.left.contains_key(name)) {
             None => Ok(()),
             Some(key) => Err(Refusal::ByQemu(QmpError::generic(format!(
                 "Parameter '{}' is unexpected",

@@ -103,8 +103,8 @@ pub static GONE_FILTER_CRASHES: Defect = Defect {
     place: "drive_backup_clean and blockdev_backup_clean end the drained section of a node that the action does not \
             keep: the first backup's filter, which the rollback has taken away",
     story: "defects/gone-filter-crashes",
-    evidence: "reproduced on 7.2.22 (SIGSEGV) and 10.0.2 (bdrv_do_drained_end: Assertion `bs->quiesce_counter > 0' \
-               failed)",
+    evidence: "reproduced on 7.2.22 and 10.0.2: bdrv_do_drained_end: Assertion `bs->quiesce_counter > 0' failed; \
+               with more nodes 7.2.22 dies of SIGSEGV instead, the node's memory was freed",
 };
 
 /// Every defect that the model has, in the order of the catalogue.

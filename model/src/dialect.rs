@@ -36,10 +36,6 @@ pub struct Dialect {
     /// block-copy's own bitmap hangs on the filter node, not on the source.
     /// Shown by `10.0.2/test_incremental_pause.0.jsonl`.
     pub copy_bitmap_on_filter: bool,
-    /// The end of a drained section asserts that its node is drained, since 8.1; so a node that is gone is met by an
-    /// assertion where 7.2 reads what is no longer its own.
-    /// Shown by the exit codes of the story `gone-filter-crashes`.
-    pub drain_end_asserts: bool,
     /// The backup commands have `discard-source`, since 9.1. Shown by `query-qmp-schema` of both.
     pub backup_discards_source: bool,
     /// The backup commands have `x-perf.min-cluster-size`, since 9.1. Shown by `query-qmp-schema` of both.
@@ -59,7 +55,6 @@ pub static QEMU_7_2: Dialect = Dialect {
     grouped_refusal_noun: "Transaction",
     graph_change_drains_all: false,
     copy_bitmap_on_filter: false,
-    drain_end_asserts: false,
     backup_discards_source: false,
     backup_has_min_cluster_size: false,
     resize_names_blocker: false,
@@ -76,7 +71,6 @@ pub static QEMU_10_0: Dialect = Dialect {
     grouped_refusal_noun: "transaction",
     graph_change_drains_all: true,
     copy_bitmap_on_filter: true,
-    drain_end_asserts: true,
     backup_discards_source: true,
     backup_has_min_cluster_size: true,
     resize_names_blocker: true,

@@ -707,12 +707,7 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
 /// The named source was the filter of an earlier backup, and went when that one was rolled back.
 fn drained_node_is_gone(w: &mut World) -> Flow {
     w.meets(&defect::GONE_FILTER_CRASHES);
-    let why = "a drained section ends whose node is gone";
-    if w.dialect.drain_end_asserts {
-        crate::process::aborts(w, why)
-    } else {
-        crate::process::dies(w, why)
-    }
+    crate::process::aborts(w, "a drained section ends whose node is gone")
 }
 
 /// The source of a prepared backup is let go, whether the transaction succeeded or not: `drive_backup_clean`.

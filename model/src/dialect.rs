@@ -36,6 +36,10 @@ pub struct Dialect {
     /// block-copy's own bitmap hangs on the filter node, not on the source.
     /// Shown by `10.0.2/test_incremental_pause.jsonl`.
     pub copy_bitmap_on_filter: bool,
+    /// The backup commands have `discard-source`, since 9.1. Shown by `query-qmp-schema` of both.
+    pub backup_discards_source: bool,
+    /// The backup commands have `x-perf.min-cluster-size`, since 9.1. Shown by `query-qmp-schema` of both.
+    pub backup_has_min_cluster_size: bool,
     /// `block_resize` names the blocking job (8.x) instead of "Device '…' is in use" (7.2).
     pub resize_names_blocker: bool,
 }
@@ -51,6 +55,8 @@ pub static QEMU_7_2: Dialect = Dialect {
     grouped_refusal_noun: "Transaction",
     graph_change_drains_all: false,
     copy_bitmap_on_filter: false,
+    backup_discards_source: false,
+    backup_has_min_cluster_size: false,
     resize_names_blocker: false,
 };
 
@@ -65,6 +71,8 @@ pub static QEMU_10_0: Dialect = Dialect {
     grouped_refusal_noun: "transaction",
     graph_change_drains_all: true,
     copy_bitmap_on_filter: true,
+    backup_discards_source: true,
+    backup_has_min_cluster_size: true,
     resize_names_blocker: true,
 };
 

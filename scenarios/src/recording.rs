@@ -177,6 +177,7 @@ impl Recording {
     /// # Errors
     /// A line whose fields are missing or malformed, or a command that is not modelled.
     pub fn script(&self, collapse: bool, early: Option<u32>) -> Result<Script, RecordingError> {
+        let dialect = self.dialect()?;
         let mut acts: Vec<Act> = Vec::new();
         // The act after the last line that is no event, and that line's number.
         let (mut quiet_since, mut quiet_line) = (0, 0);
@@ -186,7 +187,7 @@ impl Recording {
                 line: *number,
                 what,
             };
-            match act_of(line).map_err(error)? {
+            match act_of(dialect, line).map_err(error)? {
                 Recorded::Act(kind) => acts.push(Act {
                     line: *number,
                     kind,
@@ -222,7 +223,7 @@ impl Recording {
             name: self.scenario.clone(),
             file: self.file.clone(),
             acts,
-            world: World::new(self.dialect()?),
+            world: World::new(dialect),
             collapse,
             offers: early.is_some(),
         })
@@ -256,7 +257,7 @@ enum Recorded {
     Reply(Sent),
 }
 
-fn act_of(line: &Value) -> Result<Recorded, String> {
+fn act_of(dialect: &Dialect, line: &Value) -> Result<Recorded, String> {
     let number = |key: &str| {
         line.get(key)
             .and_then(Value::as_u64)
@@ -271,6 +272,7 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
                 .ok_or("no field execute")?;
             let empty = Value::Object(Map::new());
             Kind::Send(script::qmp_sent(
+                dialect,
                 execute,
                 line.get("arguments").unwrap_or(&empty),
             )?)

@@ -176,10 +176,11 @@ impl Script {
         }
         let mut acts = Vec::new();
         for item in &story.script {
-            let kinds = of_verb(story, &item.verb, &guests).map_err(|what| ScriptError {
-                line: item.line,
-                what,
-            })?;
+            let kinds =
+                of_verb(story, dialect, &item.verb, &guests).map_err(|what| ScriptError {
+                    line: item.line,
+                    what,
+                })?;
             acts.extend(kinds.into_iter().map(|kind| Act {
                 line: item.line,
                 kind,
@@ -197,7 +198,12 @@ impl Script {
     }
 }
 
-fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec<Kind>, String> {
+fn of_verb(
+    story: &Story,
+    dialect: &Dialect,
+    verb: &Verb,
+    guests: &[(&str, GuestIx)],
+) -> Result<Vec<Kind>, String> {
     let index_of = |name: &String| {
         let found = guests.iter().find(|(guest, _)| guest == name);
         found
@@ -208,7 +214,7 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         Verb::Img(img) => image_act(img)?,
         Verb::Launch(launch) => launch_act(story, launch)?,
         Verb::Qmp(qmp) => Kind::Ask {
-            sent: qmp_sent(&qmp.execute, &Value::Object(qmp.arguments.clone()))?,
+            sent: qmp_sent(dialect, &qmp.execute, &Value::Object(qmp.arguments.clone()))?,
             expected: match &qmp.answers[..] {
                 [only] => expected(only),
                 several => Expected::Either(several.iter().map(expected).collect()),
@@ -237,7 +243,7 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
             Kind::Join(names.iter().map(index_of).collect::<Result<_, _>>()?)
         }
         Verb::Shutdown => {
-            let sent = qmp_sent("quit", &json!({}))?;
+            let sent = qmp_sent(dialect, "quit", &json!({}))?;
             return Ok(vec![Kind::Send(sent), Kind::ReadToExit]);
         }
     }])
@@ -253,12 +259,12 @@ fn expected(answer: &Answer) -> Expected {
 
 // ---- commands
 
-/// A QMP command as it is sent.
+/// A QMP command as it is sent to a release.
 ///
 /// # Errors
 /// What is not modelled.
-pub fn qmp_sent(execute: &str, arguments: &Value) -> Result<Sent, String> {
-    let command = qmp::parse(execute, arguments).map_err(|error| error.to_string())?;
+pub fn qmp_sent(dialect: &Dialect, execute: &str, arguments: &Value) -> Result<Sent, String> {
+    let command = qmp::parse(dialect, execute, arguments).map_err(|error| error.to_string())?;
     let shown = Shown::Cmd(Fixed::new(
         json!({"execute": execute, "arguments": arguments}),
     ));

@@ -255,7 +255,7 @@ pub(crate) fn check_parameters(
 fn busy(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Node '{}' is busy: block device is in use by block job: backup",
-        w.node(node).name
+        w.device_or_node_name(node)
     ))
 }
 
@@ -377,11 +377,11 @@ fn create_frozen(
     if let Some(name) = &request.filter_node_name
         && w.find_node(name).is_some()
     {
-        return Err(QmpError::generic(format!(
+        return Err(not_inserted(&format!(
             "Duplicate nodes with node-name='{name}'"
         )));
     }
-    check_target_not_backed_up(w, request, target)?;
+    check_target_writable(w, request, target)?;
     if chunk_max > 0 && chunk_max < cluster {
         return Err(QmpError::generic(format!(
             "Required max-chunk ({chunk_max}) is less than backup cluster size ({cluster})"
@@ -477,24 +477,46 @@ pub(crate) fn copy_cluster(request: &BackupRequest, of_target: Option<u64>) -> u
         .max(request.cluster_min)
 }
 
-/// A node that is being backed up lets nobody but its filter write it: `bdrv_refresh_perms`.
-fn check_target_not_backed_up(
+/// The filter could not be opened, for this reason: `bdrv_insert_node`.
+fn not_inserted(why: &str) -> QmpError {
+    QmpError::generic(format!("Could not create node: {why}"))
+}
+
+/// May the filter write its target? A read-only node lets nobody, one that is being backed up only its filter, and a
+/// guest's device nobody beside itself. QEMU: `bdrv_refresh_perms`.
+fn check_target_writable(
     w: &mut World,
     request: &BackupRequest,
     target: NodeIx,
 ) -> Result<(), QmpError> {
     let entry = w.node(target);
-    let Some(&above) = entry.filters.first() else {
-        return Ok(());
+    if entry.read_only {
+        return Err(not_inserted("Block node is read-only"));
+    }
+    let unshared_by = match (entry.filters.first(), &entry.drive) {
+        (Some(&above), _) => {
+            let above = &w.node(above).name;
+            format!(
+                "node '{above}' (uses node '{}' as 'file' child)",
+                entry.name
+            )
+        }
+        (None, Some(drive)) if entry.has_device => {
+            format!(
+                "block device '{drive}' (uses node '{}' as 'root' child)",
+                entry.name
+            )
+        }
+        _ => return Ok(()),
     };
-    let (name, above) = (entry.name.clone(), w.node(above).name.clone());
+    let name = entry.name.clone();
     let filter = match &request.filter_node_name {
         Some(filter) => filter.clone(),
         None => w.generated_node_name(),
     };
-    Err(QmpError::generic(format!(
+    Err(not_inserted(&format!(
         "Permission conflict on node '{name}': permissions 'write' are both required by node '{filter}' (uses \
-         node '{name}' as 'target' child) and unshared by node '{above}' (uses node '{name}' as 'file' child)."
+         node '{name}' as 'target' child) and unshared by {unshared_by}."
     )))
 }
 
@@ -521,6 +543,8 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         name: filter_name,
         drive: None,
         opener: Opener::Job,
+        read_only: false,
+        has_device: false,
         kind: NodeKind::Filter { source, job: index },
         listed,
         filters: Vec::new(),

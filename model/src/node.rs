@@ -62,6 +62,17 @@ pub enum Opener {
     Job,
 }
 
+/// How an image file is to be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// Nobody may write it through the node.
+    pub read_only: bool,
+    /// Its driver; the one that fits if absent.
+    pub format: Option<Format>,
+    /// This node is below it, whatever its header says: `drive-backup` with sync=none.
+    pub over: Option<NodeIx>,
+}
+
 /// A block node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
@@ -71,6 +82,10 @@ pub struct Node {
     pub drive: Option<Name>,
     /// Who opened it.
     pub opener: Opener,
+    /// Nobody may write it.
+    pub read_only: bool,
+    /// A guest's device uses it, and lets nobody else write it.
+    pub has_device: bool,
     /// What it is.
     pub kind: NodeKind,
     /// Its bitmaps, newest first.
@@ -197,6 +212,16 @@ impl World {
         }
     }
 
+    /// What errors call a node: the drive on it, if there is one, or its own name. A drive is on the filter, if one
+    /// was inserted. QEMU: `bdrv_get_device_or_node_name`.
+    pub(crate) fn device_or_node_name(&self, node: NodeIx) -> &Name {
+        let image = self.node(self.image_under(node));
+        match &image.drive {
+            Some(drive) if self.top_of(self.image_under(node)) == node => drive,
+            _ => &self.node(node).name,
+        }
+    }
+
     /// A name no node has yet: `bdrv_gen_node_name` (QEMU adds two random digits; ours counts).
     pub(crate) fn generated_node_name(&mut self) -> Name {
         let main = self.main_mut();
@@ -210,15 +235,32 @@ impl World {
     /// Opens an image file as a node.
     ///
     /// # Errors
-    /// QEMU's text: the file is missing, or another node of this process writes it.
+    /// QEMU's text: the file is missing, is of another format, or another node of this process writes it (or, if
+    /// this one is to write it, uses it at all).
     pub(crate) fn open_node(
         &mut self,
         file: &Name,
         name: Option<Name>,
         opener: Opener,
+        access: Access,
     ) -> Result<NodeIx, QmpError> {
-        let chain = self.chain_of(file).map_err(QmpError::generic)?;
-        self.check_not_open(file)?;
+        let mut chain = self.chain_of(file).map_err(QmpError::generic)?;
+        if access.read_only {
+            self.check_unwritten(chain[0])?;
+        } else {
+            self.check_not_open(file)?;
+        }
+        let is_qcow2 = self.file(chain[0]).image.format == Format::Qcow2;
+        if access.format == Some(Format::Qcow2) && !is_qcow2 {
+            return Err(QmpError::generic("Image is not in qcow2 format"));
+        }
+        match access.over {
+            Some(over) => {
+                chain.truncate(1);
+                chain.extend_from_slice(self.node(over).chain());
+            }
+            None => self.check_backing(&chain)?,
+        }
         let name = match name {
             Some(name) => name,
             None => self.generated_node_name(),
@@ -228,6 +270,8 @@ impl World {
             name,
             drive: None,
             opener,
+            read_only: access.read_only,
+            has_device: false,
             kind: NodeKind::Image {
                 chain,
                 file: file.clone(),
@@ -244,20 +288,43 @@ impl World {
         }))
     }
 
-    /// Refuses a file that another node of this process writes.
+    /// Refuses to write a file that another node of this process uses, be it as a backing file.
     ///
     /// # Errors
     /// `Failed to get "write" lock`.
     pub(crate) fn check_not_open(&self, file: &Name) -> Result<(), QmpError> {
         let wanted = self.directory().find(file);
-        let writer = self
+        let in_use = self
             .node_indices()
             .any(|index| match &self.node(index).kind {
-                NodeKind::Image { chain: open, .. } => Some(open[0]) == wanted,
+                NodeKind::Image { chain, .. } => chain.iter().any(|&open| Some(open) == wanted),
                 NodeKind::Filter { .. } => false,
             });
-        if writer {
+        if in_use {
             return Err(QmpError::generic("Failed to get \"write\" lock"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to read a file that another node of this process writes.
+    fn check_unwritten(&self, file: FileIx) -> Result<(), QmpError> {
+        let written = self.node_indices().any(|index| {
+            let node = self.node(index);
+            matches!(&node.kind, NodeKind::Image { chain, .. } if chain[0] == file && !node.read_only)
+        });
+        if written {
+            return Err(QmpError::generic("Failed to get shared \"write\" lock"));
+        }
+        Ok(())
+    }
+
+    /// The files below are opened one after the other, each by the one above: `bdrv_open_backing_file`.
+    fn check_backing(&self, chain: &[FileIx]) -> Result<(), QmpError> {
+        for (depth, &file) in chain.iter().enumerate().skip(1) {
+            self.check_unwritten(file).map_err(|error| {
+                let opening = "Could not open backing file: ".repeat(depth);
+                QmpError::generic(format!("{opening}{}", error.desc))
+            })?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::image::Format;
 use crate::job::Verb;
 use crate::monitor::{ByName, Command};
 use crate::name::Name;
+use crate::node::Access;
 use crate::query::Query;
 use crate::transaction::{Action, BitmapName};
 
@@ -326,7 +327,6 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
     let usual = [
         ("discard", Value::from("ignore")),
         ("detect-zeroes", Value::from("off")),
-        ("read-only", Value::from(false)),
     ];
     for (option, usual) in usual {
         if let Some(other) = args.optional(option)?.filter(|value| *value != usual) {
@@ -336,10 +336,16 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
     for option in ["cache", "auto-read-only"] {
         args.optional(option)?;
     }
+    let access = Access {
+        read_only: args.flag("read-only", false)?,
+        format: driver.parse().ok(),
+        over: None,
+    };
     Ok(Command::BlockdevAdd {
         node_name,
         file,
         blkdebug,
+        access,
     })
 }
 

@@ -145,6 +145,10 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "races/resize-at-any-moment",
     "races/set-speed-wakes-a-sleeper",
     "races/soft-cancel-comes-too-late",
+    "targets/clusters-small-and-large",
+    "targets/in-use-by-a-backup",
+    "targets/raw-images",
+    "targets/refused",
 ];
 
 /// Understands the text of a scenario; `file` is only its name, for messages and for [`Story::name`].

@@ -407,7 +407,7 @@ fn create_frozen(
         copy.chunk_max = cluster;
     }
     if chunk_max > 0 {
-        copy.chunk_max = copy.chunk_max.min(chunk_max / cluster * cluster);
+        copy.chunk_max = copy.chunk_max.min(chunk_max.div_ceil(cluster) * cluster);
     }
     copy.skip_unallocated = request.sync == Sync::Top;
     let name = bitmap.as_ref().map(|(name, _)| name);
@@ -563,7 +563,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
     let mut reasons = 0;
     for drain in &mut w.main_mut().drains {
         if drain.nodes & nodes != 0 {
-            drain.jobs.push(index);
+            drain.jobs.insert(0, index);
             reasons += 1;
         }
     }

@@ -340,7 +340,7 @@ fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
     };
     let entry = w.node(node);
     let guests = w.guest_indices().map(|index| w.guest(index));
-    if entry.drive.is_some()
+    if w.drive_on(node).is_some()
         || guests
             .into_iter()
             .any(|guest| guest.drive == *node_name && !guest.is_finished())

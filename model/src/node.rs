@@ -212,14 +212,16 @@ impl World {
         }
     }
 
-    /// What errors call a node: the drive on it, if there is one, or its own name. A drive is on the filter, if one
-    /// was inserted. QEMU: `bdrv_get_device_or_node_name`.
+    /// The drive that is on that very node: on a filter, if one was inserted over the image. QEMU: `bdrv_has_blk`.
+    pub(crate) fn drive_on(&self, node: NodeIx) -> Option<&Name> {
+        let image = self.image_under(node);
+        let drive = self.node(image).drive.as_ref();
+        drive.filter(|_| self.top_of(image) == node)
+    }
+
+    /// What errors call a node: the drive on it, if there is one, or its own name. QEMU: `bdrv_get_device_or_node_name`.
     pub(crate) fn device_or_node_name(&self, node: NodeIx) -> &Name {
-        let image = self.node(self.image_under(node));
-        match &image.drive {
-            Some(drive) if self.top_of(self.image_under(node)) == node => drive,
-            _ => &self.node(node).name,
-        }
+        self.drive_on(node).unwrap_or(&self.node(node).name)
     }
 
     /// A name no node has yet: `bdrv_gen_node_name` (QEMU adds two random digits; ours counts).
@@ -502,7 +504,10 @@ impl World {
                 self.node_mut(index).quiesced += 1;
             }
         }
-        let jobs: Vec<JobIx> = self.jobs_on(nodes);
+        let mut jobs: Vec<JobIx> = self.jobs_on(nodes);
+        if nodes == ALL_NODES {
+            jobs.sort_by_key(|&job| self.first_drained(job));
+        }
         let main = self.main_mut();
         let id = main.next_drain;
         main.next_drain += 1;
@@ -535,9 +540,43 @@ impl World {
                 (self.rules().let_go)(self, index);
             }
         }
-        for job in drain.jobs {
+        let mut jobs = drain.jobs;
+        if drain.nodes == ALL_NODES {
+            self.sort_by_last_let_go(&mut jobs);
+        }
+        for job in jobs {
             (self.rules().resume)(self, job);
         }
+    }
+
+    /// By which node a drained section over all nodes, which goes from one to the next as they were made, first reaches
+    /// a job: through the filter from its source, or, where filters pass nothing on, only by its target.
+    fn first_drained(&self, job: JobIx) -> NodeIx {
+        let backup = &self.job(job).backup;
+        if self.dialect.drain_all_skips_filters {
+            backup.target
+        } else {
+            backup.source
+        }
+    }
+
+    /// The order in which jobs go on after a drained section over all nodes: the last node that lets a job go is its
+    /// filter, or, where filters pass that on, the newest filter of its source, which lets the newest job go first.
+    fn sort_by_last_let_go(&self, jobs: &mut [JobIx]) {
+        let newest_first = &self.main().jobs;
+        let age = |job: JobIx| newest_first.iter().position(|&other| other == job);
+        jobs.sort_by_key(|&job| age(job));
+        if self.dialect.drain_all_skips_filters {
+            jobs.reverse();
+            return;
+        }
+        let source = |job: JobIx| self.job(job).backup.source;
+        let newest = |job: JobIx| {
+            newest_first
+                .iter()
+                .position(|&other| source(other) == source(job))
+        };
+        jobs.sort_by_key(|&job| std::cmp::Reverse(newest(job)));
     }
 
     /// A node is held by one drained section less; held by none, guests submit there again.

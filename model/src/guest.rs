@@ -451,8 +451,8 @@ pub(crate) fn qemu_io(w: &mut World, drive: &Name, request: Request) -> Result<F
     if writes && entry.read_only {
         return Err("Block node is read-only".into());
     }
-    if writes && !entry.filters.is_empty() {
-        let (name, above) = (&entry.name, &w.node(w.top_of(node)).name);
+    if let Some(&above) = entry.filters.first().filter(|_| writes) {
+        let (name, above) = (&entry.name, &w.node(above).name);
         return Err(format!(
             "Permission conflict on node '{name}': permissions 'write' are both required by an unnamed block device \
              (uses node '{name}' as 'root' child) and unshared by node '{above}' (uses node '{name}' as 'file' child)."

@@ -421,10 +421,10 @@ fn resize(
 /// `Permission conflict on node '…'`
 pub(crate) fn check_resize_shared(w: &World, node: NodeIx) -> Result<(), QmpError> {
     let entry = w.node(node);
-    if entry.filters.is_empty() {
+    let Some(&above) = entry.filters.first() else {
         return Ok(());
-    }
-    let filter = &w.node(w.top_of(node)).name;
+    };
+    let filter = &w.node(above).name;
     Err(QmpError::generic(format!(
         "Permission conflict on node '{0}': permissions 'resize' are both required by an unnamed \
          block device (uses node '{0}' as 'root' child) and unshared by node '{filter}' (uses \

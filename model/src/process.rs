@@ -50,6 +50,11 @@ impl World {
             entry.blkdebug = drive.blkdebug.clone();
             entry.context = context;
             entry.has_device = drive.has_device;
+            if drive.has_device && self.length(node) > 0 {
+                // The device guesses its disk's geometry from the first sector; that this fails is no error to it.
+                // QEMU: `hd_geometry_guess`.
+                let _ = self.read_starts(node, &(0..512));
+            }
         }
         Ok(())
     }

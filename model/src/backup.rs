@@ -417,7 +417,7 @@ fn create_frozen(
         copy.chunk_max = cluster;
     }
     if chunk_max > 0 {
-        copy.chunk_max = copy.chunk_max.min(chunk_max / cluster * cluster);
+        copy.chunk_max = copy.chunk_max.min(chunk_max.div_ceil(cluster) * cluster);
     }
     copy.skip_unallocated = request.sync == Sync::Top;
     let name = bitmap.as_ref().map(|(name, _)| name);
@@ -492,7 +492,7 @@ fn check_filter(w: &mut World, request: &BackupRequest, target: NodeIx) -> Resul
     if let Some(name) = &request.filter_node_name {
         w.check_node_name(name)?;
     }
-    check_target_not_backed_up(w, request, target)?;
+    check_target_writable(w, request, target)?;
     if request.cluster_min > 0 && !request.cluster_min.is_power_of_two() {
         return Err(QmpError::generic(
             "Cannot create block-copy-state: min-cluster-size needs to be a power of 2",
@@ -501,24 +501,41 @@ fn check_filter(w: &mut World, request: &BackupRequest, target: NodeIx) -> Resul
     Ok(())
 }
 
-/// A node that is being backed up lets nobody but its filter write it: `bdrv_refresh_perms`.
-fn check_target_not_backed_up(
+/// May the filter write its target? A read-only node lets nobody, one that is being backed up only its filter, and a
+/// guest's device nobody beside itself. QEMU: `bdrv_refresh_perms`.
+fn check_target_writable(
     w: &mut World,
     request: &BackupRequest,
     target: NodeIx,
 ) -> Result<(), QmpError> {
     let entry = w.node(target);
-    let Some(&above) = entry.filters.first() else {
-        return Ok(());
+    if entry.read_only {
+        return Err(QmpError::generic("Block node is read-only"));
+    }
+    let unshared_by = match (entry.filters.first(), &entry.drive) {
+        (Some(&above), _) => {
+            let above = &w.node(above).name;
+            format!(
+                "node '{above}' (uses node '{}' as 'file' child)",
+                entry.name
+            )
+        }
+        (None, Some(drive)) if entry.has_device => {
+            format!(
+                "block device '{drive}' (uses node '{}' as 'root' child)",
+                entry.name
+            )
+        }
+        _ => return Ok(()),
     };
-    let (name, above) = (entry.name.clone(), w.node(above).name.clone());
+    let name = entry.name.clone();
     let filter = match &request.filter_node_name {
         Some(filter) => filter.clone(),
         None => w.generated_node_name(),
     };
     Err(QmpError::generic(format!(
         "Permission conflict on node '{name}': permissions 'write' are both required by node '{filter}' (uses \
-         node '{name}' as 'target' child) and unshared by node '{above}' (uses node '{name}' as 'file' child)."
+         node '{name}' as 'target' child) and unshared by {unshared_by}."
     )))
 }
 
@@ -545,6 +562,8 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         name: filter_name,
         drive: None,
         opener: Opener::Job,
+        read_only: false,
+        has_device: false,
         kind: NodeKind::Filter { source, job: index },
         listed,
         filters: Vec::new(),
@@ -563,7 +582,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
     let mut reasons = 0;
     for drain in &mut w.main_mut().drains {
         if drain.nodes & nodes != 0 {
-            drain.jobs.push(index);
+            drain.jobs.insert(0, index);
             reasons += 1;
         }
     }

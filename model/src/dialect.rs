@@ -33,6 +33,10 @@ pub struct Dialect {
     /// Shown by `10.0.2/transaction_failure_slow0.jsonl`: the sleeping sibling is aborting before its
     /// group's first member is completed.
     pub graph_change_drains_all: bool,
+    /// A drained section over all nodes leaves it to each node to hold its own users, and a filter's are not those of
+    /// the node below it (`ignore_bds_parents`, until 8.0). Shown by a command beside two jobs: 7.2 says first of the
+    /// job that it is paused whose target was opened first, 10.0 of the one whose source was.
+    pub drain_all_skips_filters: bool,
     /// block-copy's own bitmap hangs on the filter node, not on the source.
     /// Shown by `10.0.2/test_incremental_pause.jsonl`.
     pub copy_bitmap_on_filter: bool,
@@ -54,6 +58,7 @@ pub static QEMU_7_2: Dialect = Dialect {
     grouped_checked_first: false,
     grouped_refusal_noun: "Transaction",
     graph_change_drains_all: false,
+    drain_all_skips_filters: true,
     copy_bitmap_on_filter: false,
     backup_discards_source: false,
     backup_has_min_cluster_size: false,
@@ -70,6 +75,7 @@ pub static QEMU_10_0: Dialect = Dialect {
     grouped_checked_first: true,
     grouped_refusal_noun: "transaction",
     graph_change_drains_all: true,
+    drain_all_skips_filters: false,
     copy_bitmap_on_filter: true,
     backup_discards_source: true,
     backup_has_min_cluster_size: true,

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::block_copy::{self, Caller};
-use crate::error::{Errno, QmpError};
+use crate::error::Errno;
 use crate::event::Reply;
 use crate::file::filled;
 use crate::image::Fill;
@@ -439,24 +439,24 @@ pub const QEMU_IO: GuestIx = 0;
 /// Begins `qemu-io DRIVE "…"`; the command waits for the request in a nested event loop.
 ///
 /// # Errors
-/// No such drive; a node below a running backup's filter, which nobody else may write.
-pub(crate) fn qemu_io(w: &mut World, drive: &Name, request: Request) -> Result<Frame, QmpError> {
+/// What is printed: no such drive; a read-only node; one below a running backup's filter, which nobody else may write.
+pub(crate) fn qemu_io(w: &mut World, drive: &Name, request: Request) -> Result<Frame, String> {
     let Some(node) = w.find_node(drive) else {
-        return Err(QmpError::generic(format!(
-            "Cannot find device='{drive}' nor node-name='{drive}'"
-        )));
+        return Err(format!(
+            "Error: Cannot find device='' nor node-name='{drive}'"
+        ));
     };
-    let image = w.image_under(node);
-    if request.changes_data() && node == image && !w.node(node).filters.is_empty() {
-        return Err(QmpError::generic(format!(
-            "Permission conflict on node '{}': permissions 'write' are both required by an unnamed \
-             block device (uses node '{}' as 'root' child) and unshared by node '{}' (uses node '{}' \
-             as 'file' child).",
-            w.node(image).name,
-            w.node(image).name,
-            w.node(w.top_of(image)).name,
-            w.node(image).name,
-        )));
+    let entry = w.node(node);
+    let writes = request.changes_data() || matches!(request, Request::Discard { .. });
+    if writes && entry.read_only {
+        return Err("Block node is read-only".into());
+    }
+    if let Some(&above) = entry.filters.first().filter(|_| writes) {
+        let (name, above) = (&entry.name, &w.node(above).name);
+        return Err(format!(
+            "Permission conflict on node '{name}': permissions 'write' are both required by an unnamed block device \
+             (uses node '{name}' as 'root' child) and unshared by node '{above}' (uses node '{name}' as 'file' child)."
+        ));
     }
     let guest = w.guest_mut(QEMU_IO);
     guest.drive = drive.clone();

@@ -17,7 +17,7 @@ use crate::guest::{self, Request};
 use crate::job::{self, Verb};
 use crate::main_loop::{self, Bh, Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, Listed, NodeKind, Opener};
+use crate::node::{ALL_NODES, Access, Listed, NodeKind, Opener};
 use crate::process;
 use crate::property::{self, Witness};
 use crate::query::{self, Query};
@@ -71,6 +71,8 @@ pub enum Command {
         file: Name,
         /// A blkdebug layer under the format.
         blkdebug: Option<Blkdebug>,
+        /// The driver, and whether it may be written.
+        access: Access,
     },
     /// `blockdev-del`
     BlockdevDel {
@@ -251,7 +253,8 @@ fn handle(w: &mut World, command: Command) -> Result<Frame, QmpError> {
             node_name,
             file,
             blkdebug,
-        } => blockdev_add(w, node_name, &file, blkdebug),
+            access,
+        } => blockdev_add(w, node_name, &file, blkdebug, access),
         Command::BlockdevDel { node_name } => blockdev_del(w, &node_name),
         Command::Resize {
             device,
@@ -260,10 +263,7 @@ fn handle(w: &mut World, command: Command) -> Result<Frame, QmpError> {
         } => resize(w, device, node_name, size),
         Command::QemuIo { drive, request } => match guest::qemu_io(w, &drive, request) {
             Ok(frame) => Ok(frame),
-            Err(error) => {
-                let line = format!("Error: {}", error.desc);
-                Ok(Frame::Command(Box::new(Reply::Printed(vec![line.into()]))))
-            }
+            Err(line) => Ok(Frame::Command(Box::new(Reply::Printed(vec![line.into()])))),
         },
         Command::Quit => {
             w.monitor_mut().quitting = true;
@@ -317,13 +317,14 @@ fn blockdev_add(
     node_name: Option<Name>,
     file: &Name,
     blkdebug: Option<Blkdebug>,
+    access: Access,
 ) -> Result<Frame, QmpError> {
     if node_name.is_none() {
         return Err(QmpError::generic(
             "'node-name' must be specified for the root node",
         ));
     }
-    let node = w.open_node(file, node_name, Opener::BlockdevAdd)?;
+    let node = w.open_node(file, node_name, Opener::BlockdevAdd, access)?;
     w.node_mut(node).blkdebug = blkdebug;
     Ok(after_graph_change(w))
 }
@@ -420,10 +421,10 @@ fn resize(
 /// `Permission conflict on node '…'`
 pub(crate) fn check_resize_shared(w: &World, node: NodeIx) -> Result<(), QmpError> {
     let entry = w.node(node);
-    if entry.filters.is_empty() {
+    let Some(&above) = entry.filters.first() else {
         return Ok(());
-    }
-    let filter = &w.node(w.top_of(node)).name;
+    };
+    let filter = &w.node(above).name;
     Err(QmpError::generic(format!(
         "Permission conflict on node '{0}': permissions 'resize' are both required by an unnamed \
          block device (uses node '{0}' as 'root' child) and unshared by node '{filter}' (uses \
@@ -441,6 +442,8 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
     let image = &w.file(chain[0]).image;
     let reply = if image.format == crate::image::Format::Qcow2 && !size.is_multiple_of(512) {
         Reply::Error(QmpError::generic("The new size must be a multiple of 512"))
+    } else if w.node(node).read_only {
+        Reply::Error(QmpError::generic("Image is read-only"))
     } else {
         property::bitmap::resizes(w, node);
         w.change_image(&chain, false, |image, below| image.resize(below, size));

@@ -65,6 +65,17 @@ pub enum Opener {
     Job,
 }
 
+/// How an image file is to be opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// Nobody may write it through the node.
+    pub read_only: bool,
+    /// Its driver; the one that fits if absent.
+    pub format: Option<Format>,
+    /// This node is below it, whatever its header says: `drive-backup` with sync=none.
+    pub over: Option<NodeIx>,
+}
+
 /// A block node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
@@ -74,6 +85,10 @@ pub struct Node {
     pub drive: Option<Name>,
     /// Who opened it.
     pub opener: Opener,
+    /// Nobody may write it.
+    pub read_only: bool,
+    /// A guest's device uses it, and lets nobody else write it.
+    pub has_device: bool,
     /// What it is.
     pub kind: NodeKind,
     /// Its bitmaps, newest first.
@@ -247,23 +262,40 @@ impl World {
     /// Opens an image file as a node.
     ///
     /// # Errors
-    /// QEMU's text: the file is missing, the name is not to be had, or another node of this process writes the file.
+    /// QEMU's text: the file is missing, is of another format, the name is not to be had, or another node of this
+    /// process writes the file (or, if this one is to write it, uses it at all).
     pub(crate) fn open_node(
         &mut self,
         file: &Name,
         name: Option<Name>,
         opener: Opener,
+        access: Access,
     ) -> Result<NodeIx, QmpError> {
         if file.is_empty() {
             return Err(QmpError::generic(
                 "The 'file' block driver requires a file name",
             ));
         }
-        let chain = self.chain_of(file).map_err(QmpError::generic)?;
+        let mut chain = self.chain_of(file).map_err(QmpError::generic)?;
         if let Some(name) = &name {
             self.check_node_name(name)?;
         }
-        self.check_not_open(file)?;
+        if access.read_only {
+            self.check_unwritten(chain[0])?;
+        } else {
+            self.check_not_open(file)?;
+        }
+        let is_qcow2 = self.file(chain[0]).image.format == Format::Qcow2;
+        if access.format == Some(Format::Qcow2) && !is_qcow2 {
+            return Err(QmpError::generic("Image is not in qcow2 format"));
+        }
+        match access.over {
+            Some(over) => {
+                chain.truncate(1);
+                chain.extend_from_slice(self.node(over).chain());
+            }
+            None => self.check_backing(&chain)?,
+        }
         let name = match name {
             Some(name) => name,
             None => self.generated_node_name(),
@@ -273,6 +305,8 @@ impl World {
             name,
             drive: None,
             opener,
+            read_only: access.read_only,
+            has_device: false,
             kind: NodeKind::Image {
                 chain,
                 file: file.clone(),
@@ -289,20 +323,43 @@ impl World {
         }))
     }
 
-    /// Refuses a file that another node of this process writes.
+    /// Refuses to write a file that another node of this process uses, be it as a backing file.
     ///
     /// # Errors
     /// `Failed to get "write" lock`.
     pub(crate) fn check_not_open(&self, file: &Name) -> Result<(), QmpError> {
         let wanted = self.directory().find(file);
-        let writer = self
+        let in_use = self
             .node_indices()
             .any(|index| match &self.node(index).kind {
-                NodeKind::Image { chain: open, .. } => Some(open[0]) == wanted,
+                NodeKind::Image { chain, .. } => chain.iter().any(|&open| Some(open) == wanted),
                 NodeKind::Filter { .. } => false,
             });
-        if writer {
+        if in_use {
             return Err(QmpError::generic("Failed to get \"write\" lock"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to read a file that another node of this process writes.
+    fn check_unwritten(&self, file: FileIx) -> Result<(), QmpError> {
+        let written = self.node_indices().any(|index| {
+            let node = self.node(index);
+            matches!(&node.kind, NodeKind::Image { chain, .. } if chain[0] == file && !node.read_only)
+        });
+        if written {
+            return Err(QmpError::generic("Failed to get shared \"write\" lock"));
+        }
+        Ok(())
+    }
+
+    /// The files below are opened one after the other, each by the one above: `bdrv_open_backing_file`.
+    fn check_backing(&self, chain: &[FileIx]) -> Result<(), QmpError> {
+        for (depth, &file) in chain.iter().enumerate().skip(1) {
+            self.check_unwritten(file).map_err(|error| {
+                let opening = "Could not open backing file: ".repeat(depth);
+                QmpError::generic(format!("{opening}{}", error.desc))
+            })?;
         }
         Ok(())
     }
@@ -480,7 +537,10 @@ impl World {
                 self.node_mut(index).quiesced += 1;
             }
         }
-        let jobs: Vec<JobIx> = self.jobs_on(nodes);
+        let mut jobs: Vec<JobIx> = self.jobs_on(nodes);
+        if nodes == ALL_NODES {
+            jobs.sort_by_key(|&job| self.first_drained(job));
+        }
         let main = self.main_mut();
         let id = main.next_drain;
         main.next_drain += 1;
@@ -513,9 +573,43 @@ impl World {
                 (self.rules().let_go)(self, index);
             }
         }
-        for job in drain.jobs {
+        let mut jobs = drain.jobs;
+        if drain.nodes == ALL_NODES {
+            self.sort_by_last_let_go(&mut jobs);
+        }
+        for job in jobs {
             (self.rules().resume)(self, job);
         }
+    }
+
+    /// By which node a drained section over all nodes, which goes from one to the next as they were made, first reaches
+    /// a job: through the filter from its source, or, where filters pass nothing on, only by its target.
+    fn first_drained(&self, job: JobIx) -> NodeIx {
+        let backup = &self.job(job).backup;
+        if self.dialect.drain_all_skips_filters {
+            backup.target
+        } else {
+            backup.source
+        }
+    }
+
+    /// The order in which jobs go on after a drained section over all nodes: the last node that lets a job go is its
+    /// filter, or, where filters pass that on, the newest filter of its source, which lets the newest job go first.
+    fn sort_by_last_let_go(&self, jobs: &mut [JobIx]) {
+        let newest_first = &self.main().jobs;
+        let age = |job: JobIx| newest_first.iter().position(|&other| other == job);
+        jobs.sort_by_key(|&job| age(job));
+        if self.dialect.drain_all_skips_filters {
+            jobs.reverse();
+            return;
+        }
+        let source = |job: JobIx| self.job(job).backup.source;
+        let newest = |job: JobIx| {
+            newest_first
+                .iter()
+                .position(|&other| source(other) == source(job))
+        };
+        jobs.sort_by_key(|&job| std::cmp::Reverse(newest(job)));
     }
 
     /// A node is held by one drained section less; held by none, guests submit there again.

@@ -9,7 +9,7 @@ use crate::guest::Stage;
 use crate::job::Status;
 use crate::main_loop::{Context, Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, Opener};
+use crate::node::{ALL_NODES, Access, Opener};
 use crate::property;
 use crate::world::World;
 
@@ -26,6 +26,8 @@ pub struct Drive {
     pub blkdebug: Option<Blkdebug>,
     /// The iothread its device runs in; the main loop if absent.
     pub iothread: Option<Name>,
+    /// A guest's device uses it.
+    pub has_device: bool,
 }
 
 impl World {
@@ -36,12 +38,23 @@ impl World {
     pub fn launch(&mut self, drives: &[Drive]) -> Result<(), QmpError> {
         self.monitor_mut().gone = false;
         for drive in drives {
-            let node = self.open_node(&drive.file, drive.node.clone(), Opener::Drive)?;
+            let node = self.open_node(
+                &drive.file,
+                drive.node.clone(),
+                Opener::Drive,
+                Access::default(),
+            )?;
             let context = drive.iothread.as_ref().map(|name| self.iothread(name));
             let entry = self.node_mut(node);
             entry.drive = Some(drive.id.clone());
             entry.blkdebug = drive.blkdebug.clone();
             entry.context = context;
+            entry.has_device = drive.has_device;
+            if drive.has_device && self.length(node) > 0 {
+                // The device guesses its disk's geometry from the first sector; that this fails is no error to it.
+                // QEMU: `hd_geometry_guess`.
+                let _ = self.read_starts(node, &(0..512));
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::image::Format;
 use crate::job::Verb;
 use crate::monitor::{ByName, Command};
 use crate::name::Name;
+use crate::node::Access;
 use crate::query::Query;
 use crate::transaction::{Action, BitmapName};
 use args::{Args, Parsed, Refusal, invalid_value, missing, unmodelled, wrong_type};
@@ -330,7 +331,6 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
     let node_name = args.optional_name("node-name")?;
     let usual = [
         ("discard", Value::from("ignore")),
-        ("read-only", Value::from(false)),
         ("detect-zeroes", Value::from("off")),
     ];
     for (option, usual) in usual {
@@ -341,11 +341,17 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
     for option in ["cache", "auto-read-only"] {
         args.optional(option);
     }
+    let access = Access {
+        read_only: args.flag("read-only", false)?,
+        format: driver.parse().ok(),
+        over: None,
+    };
     let (file, blkdebug) = protocol(args, "file")?;
     Ok(Command::BlockdevAdd {
         node_name,
         file,
         blkdebug,
+        access,
     })
 }
 

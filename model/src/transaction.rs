@@ -12,9 +12,10 @@ use crate::defect;
 use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
+use crate::image::Format;
 use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, NodeKind, NodeSet, Opener};
+use crate::node::{ALL_NODES, Access, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
@@ -429,7 +430,7 @@ fn prepare_backup(
             Flow::Become(t.at(Stage::Prepare(index, BackupStage::Opened)), Wait::Io)
         }
         BackupStage::Drained | BackupStage::Opened => {
-            let opened = match open_target(w, request) {
+            let opened = match open_target(w, source, request) {
                 Ok(opened) => opened,
                 Err(error) => return t.fails(w, error),
             };
@@ -550,11 +551,36 @@ fn check_folder(file: &str) -> Result<(), QmpError> {
     Ok(())
 }
 
-fn open_target(w: &mut World, request: &BackupRequest) -> Result<Option<NodeIx>, QmpError> {
+/// Opens the target file of a `drive-backup`; with sync=none, the source is what is below it.
+fn open_target(
+    w: &mut World,
+    source: NodeIx,
+    request: &BackupRequest,
+) -> Result<Option<NodeIx>, QmpError> {
     if !request.drive {
         return Ok(None);
     }
-    w.open_node(&request.target, None, Opener::Job).map(Some)
+    let source_format = w.file(w.top_file(w.image_under(source))).image.format;
+    let created = (!request.existing).then_some(source_format);
+    let asked = match request.format {
+        Some(TargetFormat::Known(format)) => Some(format),
+        _ => None,
+    };
+    let access = Access {
+        read_only: false,
+        format: asked.or(created),
+        over: (request.sync == Sync::None).then(|| w.image_under(source)),
+    };
+    let target = w.open_node(&request.target, None, Opener::Job, access)?;
+    let opened_as_raw = access.format == Some(Format::Raw);
+    if opened_as_raw && w.file(w.top_file(target)).image.format != Format::Raw {
+        // The bytes of the file itself would be the disk: as many as no disk of a story has.
+        w.close_node(target);
+        return Err(QmpError::generic(
+            "Source and target image have different sizes",
+        ));
+    }
+    Ok(Some(target))
 }
 
 // ---- commit, abort, clean, end

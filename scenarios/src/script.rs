@@ -551,7 +551,16 @@ pub fn drive(entry: &Value, args: &[String]) -> Result<Drive, String> {
         file: file.into(),
         blkdebug,
         iothread: args.iter().find_map(|arg| iothread_of(arg, id)),
+        has_device: text("if").is_some_and(|interface| interface != "none")
+            || args.iter().any(|arg| is_device_of(arg, id)),
     })
+}
+
+/// Is that the argument of `-device` for the drive (`virtio-blk-pci,drive=ID,…`)?
+fn is_device_of(arg: &str, drive: &str) -> bool {
+    arg.split(',')
+        .skip(1)
+        .any(|option| option.split_once('=') == Some(("drive", drive)))
 }
 
 fn iothread_of(arg: &str, drive: &str) -> Option<Name> {

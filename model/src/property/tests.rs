@@ -100,6 +100,7 @@ fn idle() -> World {
         file: "d0".into(),
         blkdebug: None,
         iothread: None,
+        has_device: false,
     }])
     .expect("the drive is opened");
     let file = json!({"driver": "file", "filename": "t0"});

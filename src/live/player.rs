@@ -179,7 +179,7 @@ impl Player<'_> {
                 self.received.clear();
                 Flow::On
             }
-            Kind::Settle(ms) => self.settle(*ms),
+            Kind::Settle { ms, until } => self.settle(*ms, until.as_ref()),
             Kind::Sleep(ms) => {
                 thread::sleep(Duration::from_millis(*ms));
                 self.take("slept", json!({"ms": ms}));
@@ -555,8 +555,15 @@ impl Player<'_> {
         Flow::On
     }
 
-    fn settle(&mut self, ms: u64) -> Flow {
+    fn settle(&mut self, ms: u64, until: Option<&format::Until>) -> Flow {
         loop {
+            let awaited = |event: &Value| {
+                until.is_some_and(|until| is_event(&until.event, &until.matching, event))
+            };
+            if let Some(at) = self.received.iter().position(awaited) {
+                self.received.remove(at);
+                return Flow::On;
+            }
             match self.hear(Duration::from_millis(ms)) {
                 Heard::Message(message) => self.event(message),
                 Heard::Silence => {
@@ -682,10 +689,14 @@ fn without_id(mut message: Value) -> Value {
 }
 
 fn fits(wait: &format::Wait, event: &Value) -> bool {
+    is_event(&wait.event, &wait.matching, event)
+}
+
+/// Has the event that name, and its data these values?
+fn is_event(name: &str, matching: &Map<String, Value>, event: &Value) -> bool {
     let empty = Map::new();
-    event["event"] == *wait.event
-        && format::mismatch_in(&wait.matching, event["data"].as_object().unwrap_or(&empty))
-            .is_none()
+    event["event"] == *name
+        && format::mismatch_in(matching, event["data"].as_object().unwrap_or(&empty)).is_none()
 }
 
 /// The dirty bitmaps of every node that has some, in the order in which QEMU lists the nodes.

@@ -686,6 +686,8 @@ fn messages_about_items() {
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {reply: [], error: {class: GenericError}}]\n",
         "  - qmp: {execute: stop}\n    reply: {}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
+        "  - qmp: {execute: stop}\n    any: {}\n    error: {class: GenericError}\n",
+        "  - qmp: {execute: stop}\n    any: true\n",
         "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
     ]), @r#"
         broken.yaml:4:5: a script item has no `qpm`
@@ -736,7 +738,7 @@ fn messages_about_items() {
         broken.yaml:5:5: `data` does not go with `qmp`
          5 |     data: {}
            |     ^
-        help: beside `qmp`, possible are `reply`, `error`, `either`
+        help: beside `qmp`, possible are `reply`, `error`, `either`, `any`
 
         broken.yaml:5:5: `reply` does not go with `forget`
          5 |     reply: {}
@@ -1633,6 +1635,8 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "  - img: {cmd: wirte, img: $DIR/b.qcow2}\n",
         "faults: {drive0: {set-state: [{event: flush_to_disc, new_state: 2}]}}\n",
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
+        "  - qmp: {execute: stop}\n    any: {}\n    error: {class: GenericError}\n",
+        "  - qmp: {execute: stop}\n    any: true\n",
         "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
         "witnesses: error-stop\n",
         "defects: grouped-abort-hangs\n",

@@ -386,7 +386,12 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
             return Err("bitmaps stored in an image are not modelled".into());
         }
     };
-    let shown = command.as_ref().map_or(Value::Null, shown_image_command);
+    let mut shown = command.as_ref().map_or(Value::Null, shown_image_command);
+    if let format::Img::Create { opts, .. } = img
+        && !opts.is_empty()
+    {
+        shown["opts"] = json!(opts);
+    }
     Ok(Kind::Img {
         command,
         shown: Fixed::new(shown),

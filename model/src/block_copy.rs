@@ -417,7 +417,8 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     let Some(area) = (w.rules().next_area)(copy, call) else {
         return (w.rules().end_pass)(w, job, caller);
     };
-    if w.must_load_l2(copy.source) {
+    // While the scan of sync=top goes on it is the one that reads the table.
+    if !copy.skip_unallocated && w.must_load_l2(copy.source) {
         begin_locating(w, job, caller, area);
         return false;
     }

@@ -569,6 +569,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         filters: Vec::new(),
         blkdebug: None,
         written: false,
+        l2_loaded: false,
         quiesced: 0,
         requests: 0,
         target_of: None,
@@ -749,6 +750,7 @@ pub(crate) fn scanned(w: &mut World, index: JobIx) {
     let At::Scanning(at) = w.job(index).backup.at else {
         panic!("internal: no scan in progress");
     };
+    w.note_l2_loaded(w.copy(index).source);
     let copy = w.copy(index);
     let (cluster, len) = (copy.cluster, copy.len);
     let top = w.node(copy.source).chain()[0];

@@ -46,6 +46,10 @@ pub struct Dialect {
     pub backup_has_min_cluster_size: bool,
     /// `block_resize` names the blocking job (8.x) instead of "Device '…' is in use" (7.2).
     pub resize_names_blocker: bool,
+    /// At `quit` the VM is stopped (drained, let go, flushed) before everything is drained for the cancelling of
+    /// jobs; 7.2 stops it inside that drained section. Shown by a job that runs at `quit`: it says `paused` once more
+    /// in 10.0 (`shutdown/with-a-running-job`), and copies on meanwhile.
+    pub vm_stops_before_jobs_are_held: bool,
 }
 
 /// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
@@ -63,6 +67,7 @@ pub static QEMU_7_2: Dialect = Dialect {
     backup_discards_source: false,
     backup_has_min_cluster_size: false,
     resize_names_blocker: false,
+    vm_stops_before_jobs_are_held: false,
 };
 
 /// QEMU 10.0 (recorded with 10.0.2).
@@ -80,6 +85,7 @@ pub static QEMU_10_0: Dialect = Dialect {
     backup_discards_source: true,
     backup_has_min_cluster_size: true,
     resize_names_blocker: true,
+    vm_stops_before_jobs_are_held: true,
 };
 
 /// Every dialect, oldest first.

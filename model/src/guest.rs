@@ -357,6 +357,9 @@ pub(crate) fn lands(w: &mut World, index: GuestIx) {
     if request.changes_data() {
         property::data::spoils(w, node);
     }
+    if !matches!(request, Request::Flush) {
+        w.note_l2_loaded(node);
+    }
     if fault.is_none() {
         let chain = w.node(node).chain().to_vec();
         match request {

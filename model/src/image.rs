@@ -192,6 +192,11 @@ impl Image {
         (allocation, same.last().map_or(end, |(_, end)| end))
     }
 
+    /// Has it any cluster of its own, and so a table that says where they lie?
+    pub fn has_clusters(&self) -> bool {
+        !self.cells.is_empty()
+    }
+
     fn says(&self, cell: Option<Cell>) -> Allocation {
         match cell {
             Some(Cell::Data(_)) => Allocation::Data,

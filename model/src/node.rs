@@ -9,7 +9,7 @@ use crate::bitmap::{Bitmap, Hold};
 use crate::defect;
 use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
-use crate::image::{Allocation, Format};
+use crate::image::{Allocation, Format, Image};
 use crate::main_loop::Drain;
 use crate::name::{self, Name};
 use crate::property::bitmap::NodeGhost;
@@ -99,6 +99,8 @@ pub struct Node {
     pub blkdebug: Option<Blkdebug>,
     /// Written since its last completed flush.
     pub written: bool,
+    /// Its image's table of clusters is in memory: where data lies is known without an I/O.
+    pub l2_loaded: bool,
     /// How many drained sections hold it.
     pub quiesced: u8,
     /// Guest requests in flight on it.
@@ -315,6 +317,7 @@ impl World {
             filters: Vec::new(),
             blkdebug: None,
             written: false,
+            l2_loaded: false,
             quiesced: 0,
             requests: 0,
             target_of: None,
@@ -431,6 +434,25 @@ impl World {
             return None;
         }
         self.write_starts(node, range)
+    }
+
+    /// Does it take an I/O to know where a node's data lies? The first time: `qcow2_get_host_offset` reads the table of
+    /// clusters, if there is one. (What else reads or writes the node has read it before.)
+    pub(crate) fn must_load_l2(&self, node: NodeIx) -> bool {
+        let has_table = |image: &Image| image.format == Format::Qcow2 && image.has_clusters();
+        let node = self.node(node);
+        !node.l2_loaded
+            && node
+                .chain()
+                .iter()
+                .any(|&file| has_table(&self.file(file).image))
+    }
+
+    /// The table of clusters has been read.
+    pub(crate) fn note_l2_loaded(&mut self, node: NodeIx) {
+        if !self.node(node).l2_loaded {
+            self.node_mut(node).l2_loaded = true;
+        }
     }
 
     /// A flush starts: `bdrv_co_flush`. Only a node written since its last flush reaches the disk.

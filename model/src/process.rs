@@ -1,6 +1,7 @@
 //! The process: started with its drives, ended by `quit` or by a crash.
 //!
-//! QEMU: `qemu_cleanup`: everything is drained, then each job is cancelled and waited for, newest first.
+//! QEMU: `qemu_cleanup`: everything is drained, then each job is cancelled and waited for, newest first. Since 8.2 the
+//! VM is stopped before that, which drains everything, lets it go on, and flushes: jobs go on, too, for a moment.
 
 use crate::error::QmpError;
 use crate::event::{Event, Output};
@@ -77,6 +78,13 @@ impl World {
 pub enum Shutdown {
     /// `SHUTDOWN` has been said.
     Begin,
+    /// The VM stops: everything is drained, then let go again and flushed.
+    StopVm {
+        /// The drained section of the stop.
+        drain: u32,
+    },
+    /// Jobs are to be cancelled, and everything is drained for that.
+    HoldJobs,
     /// Everything is drained; jobs are cancelled one by one.
     CancelJobs {
         /// The drained section that holds until the end.
@@ -100,15 +108,41 @@ pub(crate) fn begin(w: &mut World) -> Frame {
 /// The shutdown goes on.
 pub(crate) fn advance(w: &mut World, stage: Shutdown) -> Flow {
     match stage {
-        Shutdown::Begin => {
-            let drain = w.drain_begin(ALL_NODES);
-            Flow::Become(
-                Frame::Shutdown(Shutdown::CancelJobs { drain }),
-                Wait::Quiet(ALL_NODES),
-            )
+        Shutdown::Begin if w.dialect.vm_stops_before_jobs_are_held => {
+            drain_all(w, |drain| Shutdown::StopVm { drain })
+        }
+        Shutdown::StopVm { drain } => {
+            w.drain_end(drain);
+            let wait = if flush_all(w) {
+                Wait::Io
+            } else {
+                Wait::Nothing
+            };
+            Flow::Become(Frame::Shutdown(Shutdown::HoldJobs), wait)
+        }
+        Shutdown::Begin | Shutdown::HoldJobs => {
+            drain_all(w, |drain| Shutdown::CancelJobs { drain })
         }
         Shutdown::CancelJobs { .. } => cancel_next(w),
     }
+}
+
+/// Drains everything, then goes on as `next`: `bdrv_drain_all_begin`.
+fn drain_all(w: &mut World, next: impl FnOnce(u32) -> Shutdown) -> Flow {
+    let drain = w.drain_begin(ALL_NODES);
+    Flow::Become(Frame::Shutdown(next(drain)), Wait::Quiet(ALL_NODES))
+}
+
+/// Every node is flushed, whatever comes of it; whether that takes an I/O is returned. `bdrv_flush_all`, the end of
+/// `do_vm_stop`.
+fn flush_all(w: &mut World) -> bool {
+    let mut takes_io = false;
+    for node in w.node_indices().collect::<Vec<_>>() {
+        w.flush_starts(node);
+        takes_io |= w.node(node).written;
+        w.node_mut(node).written = false;
+    }
+    takes_io
 }
 
 fn cancel_next(w: &mut World) -> Flow {

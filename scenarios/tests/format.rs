@@ -1088,7 +1088,7 @@ fn messages_about_the_story() {
     ];
     let scripts = [
         "  - launch: {}\n",
-        "  - shutdown: {}\n  - pending: 0\n",
+        "  - shutdown: {}\n  - bitmaps: {}\n",
         "  - hmp: {drive: drive1, line: flush}\n",
         "  - hmp: {drive: disk, line: flush}\n  - qmp: {execute: blockdev-add, arguments: {node-name: disk}}\n",
         "  - guests: {start: [guest0]}\n",
@@ -1127,10 +1127,10 @@ fn messages_about_the_story() {
            |     ^
         help: put `- shutdown: {}` before it
 
-        broken.yaml:5:5: `pending` after the `shutdown` in line 4
-         5 |   - pending: 0
+        broken.yaml:5:5: `bitmaps` after the `shutdown` in line 4
+         5 |   - bitmaps: {}
            |     ^
-        help: after it only `img`, `sleep` and another `launch` can come
+        help: after it can come `img`, `sleep`, another `launch`, and what looks at the events that came: `wait`, `pending`, `forget`
 
         broken.yaml:4:5: there is no drive or node `drive1` at this point
          4 |   - hmp: {drive: drive1, line: flush}

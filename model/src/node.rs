@@ -13,6 +13,7 @@ use crate::image::{Allocation, Format};
 use crate::main_loop::Drain;
 use crate::name::Name;
 use crate::property::bitmap::NodeGhost;
+use crate::stored;
 use crate::world::{ContextIx, FileIx, JobIx, NodeIx, World};
 
 /// A set of nodes: one bit each.
@@ -224,7 +225,7 @@ impl World {
             None => self.generated_node_name(),
         };
         self.open_chain(&chain);
-        Ok(self.add_node(Node {
+        let node = self.add_node(Node {
             name,
             drive: None,
             opener,
@@ -241,7 +242,9 @@ impl World {
             target_of: None,
             context: None,
             ghost: NodeGhost::default(),
-        }))
+        });
+        stored::load(self, node);
+        Ok(node)
     }
 
     /// Refuses a file that another node of this process writes.
@@ -262,8 +265,9 @@ impl World {
         Ok(())
     }
 
-    /// Closes an image node: its bitmaps are gone, its files are free.
+    /// Closes an image node: its persistent bitmaps are stored, the others are gone; its files are free.
     pub(crate) fn close_node(&mut self, index: NodeIx) {
+        stored::store(self, index);
         let chain = self.node(index).chain().to_vec();
         self.remove_node(index);
         self.close_chain(&chain);

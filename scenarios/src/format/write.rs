@@ -86,7 +86,7 @@ fn entries(verb: &Verb) -> (Value, Vec<(&'static str, Value)>) {
         Verb::Wait(wait) => wait_entries(wait),
         Verb::Bitmaps(bitmaps) => (value(bitmaps), vec![]),
         Verb::Pending(count) => (json!(count), vec![]),
-        Verb::Forget | Verb::Shutdown => (json!({}), vec![]),
+        Verb::Forget | Verb::Shutdown | Verb::Kill => (json!({}), vec![]),
         Verb::Settle { ms } | Verb::Sleep { ms } => (json!({"ms": ms}), vec![]),
         Verb::Guests(guests) => (value(guests), vec![]),
     }
@@ -163,7 +163,10 @@ fn img_entries(img: &Img) -> (Value, Vec<(&'static str, Value)>) {
             json!({"cmd": "compare", "a": value(a), "b": value(b)})
         }
         Img::Map { img } => json!({"cmd": "map", "img": value(img)}),
-        Img::Bitmaps { img } => json!({"cmd": "bitmaps", "img": value(img)}),
+        Img::Bitmaps { img, result } => {
+            expected.extend(result.iter().map(|result| ("result", value(result))));
+            json!({"cmd": "bitmaps", "img": value(img)})
+        }
         Img::Remove { img } => json!({"cmd": "remove", "img": value(img)}),
     };
     (what, expected)

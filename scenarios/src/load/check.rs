@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
         }
         match verb {
             Verb::Launch(launch) => self.launch(place, line, launch),
-            Verb::Shutdown => {
+            Verb::Shutdown | Verb::Kill => {
                 self.qemu = Qemu::ShutDown { since: line };
                 Ok(())
             }
@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
                 "QEMU is started by `- launch: {drives: [...]}`",
             ),
             Qemu::ShutDown { since } => (
-                format!("after the `shutdown` in line {since}"),
+                format!("after the end of QEMU in line {since}"),
                 "after it only `img`, `sleep` and another `launch` can come",
             ),
         };

@@ -55,8 +55,13 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
         words.push(told.word());
         shown.extend(told.shown());
         if session.watch.is_interrupted() {
+            let not_begun = stages.len() - number - 1;
+            words.extend(std::iter::repeat_n(report::NOT_BEGUN, not_begun));
             break;
         }
+    }
+    if words.contains(&report::NOT_BEGUN) {
+        worst = worst.worse(Exit::Inconclusive);
     }
     if args.format == Format::Human {
         let mut out = anstream::stdout().lock();

@@ -379,15 +379,48 @@ impl FromStr for Partition {
 /// Arguments of `conform`.
 #[derive(Debug, Args)]
 pub struct ConformArgs {
-    /// Recordings, or folders of recordings (*.jsonl)
-    #[arg(required = true)]
-    pub recordings: Vec<PathBuf>,
+    /// Recordings, or folders of recordings (*.jsonl); with --qemu, or if nothing is given, scenarios to play
+    #[arg(value_name = "RECORDING|SCENARIO")]
+    pub what: Vec<PathBuf>,
+    /// Play the scenarios with this QEMU, and check what it says; may be given several times
+    #[arg(long, value_name = "BIN")]
+    pub qemu: Vec<PathBuf>,
+    /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu_img: Option<PathBuf>,
+    /// How often each scenario is played
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub repeat: NonZeroUsize,
+    /// Write the accepted recordings to DIR/VERSION/SCENARIO.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// How many are played at once. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// Where recordings are kept that the model does not allow
+    #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
+    failures: PathBuf,
+    /// Keep none of them
+    #[arg(long, conflicts_with = "failures")]
+    no_failures: bool,
     /// Unnamed bitmaps must match too, and pauses by drains are not normalised
     #[arg(long)]
     pub strict: bool,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+impl ConformArgs {
+    /// Whether scenarios are to be played, and no recordings to be read.
+    pub fn is_live(&self) -> bool {
+        !self.qemu.is_empty() || self.what.is_empty()
+    }
+
+    /// Where rejected recordings are kept, if they are.
+    pub fn failures(&self) -> Option<&Path> {
+        (!self.no_failures).then_some(&self.failures)
+    }
 }
 
 /// How the language of traces is written.

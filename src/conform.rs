@@ -1,7 +1,9 @@
 //! `blockrace conform`: is each recording of real QEMU a trace of the model?
 
+mod live;
+
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use scenarios::conform::{Exactness, Rejection, Verdict, conform};
 use scenarios::recording::Recording;
@@ -16,7 +18,10 @@ use crate::stage;
 /// # Errors
 /// What to print: a recording that cannot be used.
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
-    let files = files(&args.recordings)?;
+    if args.is_live() {
+        return live::run(args);
+    }
+    let files = files(&args.what)?;
     if files.is_empty() {
         eprintln!("blockrace: nothing to check: no recording (*.jsonl) there");
         return Ok(Exit::NothingChecked);
@@ -30,26 +35,22 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     for file in &files {
         let text = std::fs::read_to_string(file)
             .map_err(|error| format!("{file}: cannot be read: {error}"))?;
-        let recording = Recording::parse(file, &text).map_err(|error| error.to_string())?;
-        let verdict = conform(&recording, exactness).map_err(|error| error.to_string())?;
-        let strictly = matches!(verdict, Verdict::Accepted { .. })
-            && (args.strict
-                || matches!(
-                    conform(&recording, Exactness::Strict).map_err(|error| error.to_string())?,
-                    Verdict::Accepted { .. }
-                ));
-        tally.count(&verdict, strictly);
-        let mut out = anstream::stdout().lock();
-        crate::written(match args.format {
-            Format::Human => print_human(&mut out, &recording, &verdict, strictly),
-            Format::Json => print_json(&mut out, &recording, &verdict, strictly),
-        })?;
+        let recordings = Recording::parse_all(file, &text).map_err(|error| error.to_string())?;
+        for recording in &recordings {
+            let (verdict, strictly) = check(recording, exactness)?;
+            tally.count(&verdict, strictly);
+            let mut out = anstream::stdout().lock();
+            crate::written(match args.format {
+                Format::Human => print_human(&mut out, recording, &verdict, strictly),
+                Format::Json => print_json(&mut out, recording, &verdict, strictly),
+            })?;
+        }
     }
     if args.format == Format::Human {
         crate::written(writeln!(
             anstream::stdout().lock(),
             "{} recordings: {} accepted ({} of them strictly), {} rejected, {} undecided",
-            files.len(),
+            tally.accepted + tally.rejected + tally.undecided,
             tally.accepted,
             tally.strictly,
             tally.rejected,
@@ -61,6 +62,16 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
         Tally { undecided: 1.., .. } => Exit::Inconclusive,
         Tally { .. } => Exit::Clean,
     })
+}
+
+/// The verdict, and whether it is one of acceptance in every detail.
+fn check(recording: &Recording, exactness: Exactness) -> Result<(Verdict, bool), String> {
+    let verdict = |exactness| conform(recording, exactness).map_err(|error| error.to_string());
+    let accepted = |verdict: &Verdict| matches!(verdict, Verdict::Accepted { .. });
+    let found = verdict(exactness)?;
+    let strictly = accepted(&found)
+        && (exactness == Exactness::Strict || accepted(&verdict(Exactness::Strict)?));
+    Ok((found, strictly))
 }
 
 #[derive(Default)]
@@ -82,13 +93,17 @@ impl Tally {
     }
 }
 
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 fn files(recordings: &[PathBuf]) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
     for path in recordings {
         if path.is_dir() {
             files.extend(stage::files_in(path, "jsonl")?);
         } else {
-            files.push(path.to_string_lossy().into_owned());
+            files.push(text(path));
         }
     }
     Ok(files)

@@ -56,6 +56,11 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         }
         worst = worst.worse(exit_of(&told));
         if session.watch.is_interrupted() {
+            let not_begun = stages.len() - number - 1;
+            if not_begun > 0 {
+                worst = worst.worse(Exit::Inconclusive);
+                eprintln!("blockrace: ended by Ctrl-C: {not_begun} stories were not begun");
+            }
             break;
         }
     }

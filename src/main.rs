@@ -10,6 +10,8 @@ mod exit;
 mod failures;
 mod fuzz;
 mod list;
+mod live;
+mod pool;
 mod progress;
 mod replay;
 mod run;

@@ -133,6 +133,22 @@ impl Dialect {
         })
     }
 
+    /// The dialect of a version; of a release that nobody has looked at, the dialect of the nearest one, and `true`.
+    ///
+    /// # Errors
+    /// What is no version at all.
+    pub fn nearest(version: &str) -> Result<(&'static Dialect, bool), String> {
+        if let Ok(dialect) = Dialect::of_version(version) {
+            return Ok((dialect, false));
+        }
+        let number =
+            number_of(version).ok_or_else(|| format!("'{version}' is no version of QEMU"))?;
+        let away =
+            |dialect: &&&Dialect| number_of(dialect.name).map(|other| other.abs_diff(number));
+        let nearest = DIALECTS.iter().min_by_key(away);
+        Ok((nearest.expect("internal: there are dialects"), true))
+    }
+
     /// The release without what is planted in it: `10.0`.
     pub fn release(&self) -> &'static str {
         self.name.split('+').next().unwrap_or(self.name)
@@ -158,6 +174,14 @@ impl Dialect {
             ..self.clone()
         }))
     }
+}
+
+/// `8.2.1` as one number that orders releases: there are at most three a year, so ten to a major number are enough.
+fn number_of(version: &str) -> Option<u32> {
+    let mut parts = version.split('.');
+    let major: u32 = parts.next()?.parse().ok()?;
+    let minor: u32 = parts.next()?.parse().ok()?;
+    Some(major.checked_mul(10)?.saturating_add(minor.min(9)))
 }
 
 impl FromStr for &'static Dialect {

@@ -265,7 +265,9 @@ impl Client {
             }
             Some(Heard::Reply) => {
                 let line = seen.last().expect("internal: the reply was just read");
-                match unexpected(expected, line, world) {
+                match unexpected(expected, line, &|node, name| {
+                    query::bitmap_status(world, node, name)
+                }) {
                     Some(what) => self.fail(act, format!("{}: {what}", sent.word)),
                     None => self.done(),
                 }
@@ -507,12 +509,17 @@ fn unexpected_event(wait: &format::Wait, event: &Event) -> Option<String> {
     Some(differs.unwrap_or_else(|| format!("its data is {data}")))
 }
 
-fn unexpected(expected: &Expected, line: &Line, world: &World) -> Option<String> {
+/// What of an answer is not as expected, in one sentence. `status` gives a bitmap's one word of before QEMU 6.0.
+pub fn unexpected(
+    expected: &Expected,
+    line: &Line,
+    status: &dyn Fn(&str, &str) -> Option<&'static str>,
+) -> Option<String> {
     match (expected, line) {
         (Expected::Either(ways), line) => {
             let differs: Option<Vec<String>> = ways
                 .iter()
-                .map(|way| unexpected(way, line, world))
+                .map(|way| unexpected(way, line, status))
                 .collect();
             differs.map(|differs| differs.join("; or "))
         }
@@ -567,9 +574,7 @@ fn unexpected(expected: &Expected, line: &Line, world: &World) -> Option<String>
             (!same).then(|| format!("it printed {output:?}"))
         }
         (Expected::Bitmaps(expected), Line::Bitmaps(listed)) => {
-            bitmaps_mismatch(expected, listed, |node, name| {
-                query::bitmap_status(world, node, name)
-            })
+            bitmaps_mismatch(expected, listed, status)
         }
         (_, line) => Some(format!("an answer of another kind came: {line}")),
     }

@@ -26,6 +26,8 @@ pub struct Recording {
     pub scenario: String,
     /// The version of the QEMU that was recorded.
     pub version: String,
+    /// The dialect that it is held to, if the recording says so: its version may be one without a dialect.
+    pub held_to: Option<String>,
     /// Its lines after the header, each with its number in the file, counted from 1.
     pub lines: Vec<(u32, Value)>,
 }
@@ -59,11 +61,11 @@ const KINDS: [&str; 15] = [
 ];
 
 impl Recording {
-    /// Reads a recording.
+    /// Reads the recordings of a file: each begins with its header, and there is at least one.
     ///
     /// # Errors
     /// A line that is not JSON, has no kind, or a first line that is not a header.
-    pub fn parse(file: &str, text: &str) -> Result<Recording, RecordingError> {
+    pub fn parse_all(file: &str, text: &str) -> Result<Vec<Recording>, RecordingError> {
         let error = |line: u32, what: String| RecordingError {
             file: file.into(),
             line,
@@ -92,24 +94,38 @@ impl Recording {
         if lines.is_empty() {
             return Err(error(0, "the recording is empty".into()));
         }
-        let (number, header) = lines.remove(0);
-        if header["t"] != "header" {
-            let what = "the first line is not a header; was the beginning cut off?";
-            return Err(error(number, what.into()));
+        let mut recordings: Vec<Recording> = Vec::new();
+        for (number, line) in lines {
+            if line["t"] == "header" {
+                let begun = Recording::begin(file, &line).map_err(|what| error(number, what))?;
+                recordings.push(begun);
+            } else if let Some(recording) = recordings.last_mut() {
+                recording.lines.push((number, line));
+            } else {
+                let what = "the first line is not a header; was the beginning cut off?";
+                return Err(error(number, what.into()));
+            }
         }
+        Ok(recordings)
+    }
+
+    /// Reads a recording: the first of a file.
+    ///
+    /// # Errors
+    /// See [`Recording::parse_all`].
+    pub fn parse(file: &str, text: &str) -> Result<Recording, RecordingError> {
+        Recording::parse_all(file, text).map(|mut all| all.swap_remove(0))
+    }
+
+    /// A recording that has only its header.
+    fn begin(file: &str, header: &Value) -> Result<Recording, String> {
         let text = |key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
-        let Some(version) = text("qemu") else {
-            return Err(error(
-                number,
-                "the header does not say which qemu was recorded".into(),
-            ));
-        };
-        let scenario = text("scenario").unwrap_or_else(|| "?".into());
         Ok(Recording {
             file: file.into(),
-            scenario,
-            version,
-            lines,
+            scenario: text("scenario").unwrap_or_else(|| "?".into()),
+            version: text("qemu").ok_or("the header does not say which qemu was recorded")?,
+            held_to: text("dialect"),
+            lines: Vec::new(),
         })
     }
 
@@ -118,7 +134,8 @@ impl Recording {
     /// # Errors
     /// A version without a dialect.
     pub fn dialect(&self) -> Result<&'static Dialect, RecordingError> {
-        self.version.parse().map_err(|what| RecordingError {
+        let version = self.held_to.as_ref().unwrap_or(&self.version);
+        version.parse().map_err(|what| RecordingError {
             file: self.file.clone(),
             line: 1,
             what,
@@ -290,7 +307,6 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
         "hang" => Kind::GiveUp(Line::Hang),
         // Said by some recorders before the quit that follows.
         "shutdown" => Kind::Forget,
-        "header" => return Err("a second header".into()),
         other => return Err(format!("no kind of line {other}")),
     };
     Ok(Recorded::Act(kind))

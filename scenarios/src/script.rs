@@ -390,7 +390,12 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
             Some(ImageCommand::Bitmaps { name: name(img) })
         }
     };
-    let shown = command.as_ref().map_or(Value::Null, shown_image_command);
+    let mut shown = command.as_ref().map_or(Value::Null, shown_image_command);
+    if let format::Img::Create { opts, .. } = img
+        && !opts.is_empty()
+    {
+        shown["opts"] = json!(opts);
+    }
     Ok(Kind::Img {
         command,
         shown: Fixed::new(shown),

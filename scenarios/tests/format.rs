@@ -1310,7 +1310,7 @@ guests:
   guest0: {drive: drive0, requests: ["write -P0x11 0 64k", "aio_write -z 1M 64k", flush, "read 0 4k", "discard 0 64k"]}
 witnesses: [cancel-while-copying, error-stop]
 script:
-  - img: {cmd: create, img: $DIR/a.qcow2, size: 64M, backing: $DIR/b.qcow2, opts: {cluster_size: 128k, lazy_refcounts: true, refcount_bits: 1}}
+  - img: {cmd: create, img: $DIR/a.qcow2, size: 64M, backing: $DIR/b.qcow2, opts: {cluster_size: 128k, format: raw, lazy_refcounts: true, refcount_bits: 1}}
     result: ok
   - img: {cmd: write, img: $DIR/a.qcow2, pattern: 0x41, offset: 1M, len: 32k}
   - img: {"cmd": "read", "img": "$DIR/a.qcow2", "pattern": "0x41", "offset": "0x100000", "len": 32768}
@@ -1377,7 +1377,7 @@ fn everything_a_story_can_say_is_understood() {
         {"drive0": Faults { set_state: [SetState { event: FaultEvent("flush_to_disk"), state: 1, new_state: 2 }], inject_error: [InjectError { event: FaultEvent("read_aio"), state: 2, errno: 28, sector: Some(8), once: true, immediately: true, iotype: Some(WriteZeroes) }, InjectError { event: FaultEvent("none"), state: 0, errno: 5, sector: None, once: false, immediately: false, iotype: None }] }}
         {"guest0": Guest { drive: "drive0", requests: [Write { offset: Size(0), len: Size(65536), fill: Pattern(Pattern(17)) }, AioWrite { offset: Size(1048576), len: Size(65536), fill: Zeroes }, Flush, Read { offset: Size(0), len: Size(4096), pattern: None }, Discard { offset: Size(0), len: Size(65536) }] }}
         ["cancel-while-copying", "error-stop"] ["grouped-abort-hangs"]
-        16 img: Img(Create { img: ImagePath("$DIR/a.qcow2"), size: Size(67108864), backing: Some(ImagePath("$DIR/b.qcow2")), opts: {"cluster_size": Text("128k"), "lazy_refcounts": Switch(true), "refcount_bits": Number(1)} })
+        16 img: Img(Create { img: ImagePath("$DIR/a.qcow2"), size: Size(67108864), backing: Some(ImagePath("$DIR/b.qcow2")), opts: {"cluster_size": Text("128k"), "format": Text("raw"), "lazy_refcounts": Switch(true), "refcount_bits": Number(1)} })
         18 img: Img(Write { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
         19 img: Img(Read { img: ImagePath("$DIR/a.qcow2"), pattern: Pattern(65), offset: Size(1048576), len: Size(32768) })
         20 img: Img(Copy { img: ImagePath("$DIR/a.qcow2"), to: ImagePath("$DIR/c.qcow2") })

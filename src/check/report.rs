@@ -17,11 +17,15 @@ use crate::defects::{self, Shown};
 use crate::exit::Exit;
 use crate::stage::Loaded;
 
+/// The word for a story whose turn never came: somebody pressed Ctrl-C before.
+pub const NOT_BEGUN: &str = "NOT BEGUN";
+
 /// The verdicts, from the best to the worst.
-const WORDS: [&str; 5] = [
+const WORDS: [&str; 6] = [
     "verified",
     "known defect",
     "UNREACHED",
+    NOT_BEGUN,
     "INCONCLUSIVE",
     "BROKEN",
 ];

@@ -1,0 +1,94 @@
+//! A QEMU on this machine: the program, the image tools that belong to it, and which rules it is held to.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use model::dialect::Dialect;
+
+/// A QEMU that can be played with.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// The emulator.
+    pub qemu: PathBuf,
+    /// `qemu-img` of the same release.
+    pub img: PathBuf,
+    /// `qemu-io` of the same release.
+    pub io: PathBuf,
+    /// Where its firmware lies, if that is beside it: a QEMU that was unpacked and not installed does not find it.
+    pub firmware: Option<PathBuf>,
+    /// Its version, such as `7.2.22`.
+    pub version: String,
+    /// The rules that it is held to.
+    pub dialect: &'static Dialect,
+    /// These are the nearest rules: the release itself is not known.
+    pub is_guess: bool,
+}
+
+impl Binary {
+    /// Asks a program for its version, and finds the image tools beside it or, failing that, on the path.
+    ///
+    /// # Errors
+    /// What to print: there is no such program, or it is no QEMU, or the image tools are missing.
+    pub fn find(qemu: &Path, img: Option<&Path>) -> Result<Binary, String> {
+        let version = version(qemu)?;
+        let (dialect, is_guess) = Dialect::nearest(&version)?;
+        let img = img.map_or_else(|| beside(qemu, "qemu-img"), Path::to_path_buf);
+        let io = beside(&img, "qemu-io");
+        for tool in [&img, &io] {
+            answer(tool, "--version").map_err(|why| {
+                format!("{why}\n  qemu-img and qemu-io belong to a QEMU (Debian: qemu-utils); --qemu-img says where")
+            })?;
+        }
+        let share = qemu.parent().map(|bin| bin.join("../share/qemu"));
+        Ok(Binary {
+            qemu: qemu.to_path_buf(),
+            img,
+            io,
+            firmware: share.filter(|share| share.is_dir()),
+            version,
+            dialect,
+            is_guess,
+        })
+    }
+}
+
+/// The tool of that name in the folder of another, if it is there; else whatever the path has.
+fn beside(other: &Path, name: &str) -> PathBuf {
+    let near = other.parent().map(|folder| folder.join(name));
+    near.filter(|near| near.is_file())
+        .unwrap_or_else(|| name.into())
+}
+
+/// `QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)`: the fourth word.
+fn version(qemu: &Path) -> Result<String, String> {
+    let printed = answer(qemu, "--version")?;
+    let mut words = printed.split_whitespace();
+    let version = words
+        .find(|word| *word == "version")
+        .and_then(|_| words.next());
+    match version {
+        Some(version) if printed.starts_with("QEMU emulator") => Ok(version.to_owned()),
+        _ => Err(format!(
+            "{}: this is not a QEMU system emulator: --version printed {:?}",
+            qemu.display(),
+            printed.lines().next().unwrap_or_default()
+        )),
+    }
+}
+
+/// What a program prints when it is called with one argument.
+fn answer(program: &Path, argument: &str) -> Result<String, String> {
+    let output = Command::new(program)
+        .arg(argument)
+        .output()
+        .map_err(|error| format!("{}: cannot be run: {error}", program.display()))?;
+    if !output.status.success() {
+        return Err(format!(
+            "{} {argument}: {}\n{}",
+            program.display(),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        ));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

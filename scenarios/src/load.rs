@@ -24,14 +24,18 @@ macro_rules! shipped {
 
 /// The scenarios that the binary carries with it: name and text. A new file is a new row.
 pub const SHIPPED: &[(&str, &str)] = shipped![
+    "bitmaps/a-disabled-one-in-a-backup",
     "bitmaps/cancelled-always-mode",
     "bitmaps/checkpoint-of-two-bitmaps",
     "bitmaps/clear-and-merge-roll-back",
     "bitmaps/clear-while-busy",
     "bitmaps/full-backup-resets-the-bitmap",
     "bitmaps/merge-from-a-busy-bitmap",
+    "bitmaps/merge-from-other-nodes",
     "bitmaps/never-mode-keeps-all",
     "bitmaps/remove-while-busy",
+    "bitmaps/several-on-one-node",
+    "bitmaps/two-backups-that-share-nothing",
     "bugs/a-backup-that-is-refused",
     "bugs/a-drain-beside-a-failing-group",
     "bugs/a-drain-beside-a-paused-backup",
@@ -75,6 +79,7 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "bugs/write-before-the-first-copy",
     "bugs/write-into-the-start",
     "bugs/write-that-fails",
+    "defects/always-settles-too-early",
     "defects/bitmap-on-filter-vanishes",
     "defects/enable-rollback-crashes",
     "defects/enable-rollback-disables",

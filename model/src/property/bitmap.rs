@@ -540,6 +540,9 @@ pub(crate) fn left_behind(w: &mut World, job: JobIx, range: &Range<u64>) {
     }
     let mut left = Bits::new();
     left.set(granules(range, real.granularity), ());
+    if !covers(real.dirty_bits(), &left) {
+        w.meets(&defect::ALWAYS_SETTLES_TOO_EARLY);
+    }
     w.node_mut(source).ghost.entry(&name).now.union(&left);
 }
 

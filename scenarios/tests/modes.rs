@@ -52,7 +52,7 @@ const CLUSTER: u64 = 65536;
 const MEANWHILE: Fill = Fill(0x33);
 
 /// The clusters that are dirty before the job, in every story.
-const BEFORE: [u64; 5] = [0, 1, 4, 5, 8];
+const BEFORE: [u64; 7] = [0, 1, 4, 5, 8, 11, 12];
 
 type Clusters = BTreeSet<u64>;
 
@@ -215,32 +215,39 @@ fn words(cases: &BTreeSet<After>) -> &'static str {
     }
 }
 
-/// The table of what is left.
+/// The cells of a row: what becomes of which clusters, and that in words.
+fn cells(cases: &BTreeSet<After>) -> String {
+    let before = Clusters::from(BEFORE);
+    let copied = sign(cases, |after| &before & &after.copied);
+    let uncopied = sign(cases, |after| &before - &after.copied);
+    let new_copied = sign(cases, |after| &after.copied - &before);
+    let elsewhere = sign(cases, |after| &(&after.scope - &before) - &after.copied);
+    let words = words(cases);
+    format!("{copied} | {uncopied} | {new_copied} | {elsewhere} | {words}")
+}
+
+/// The table of what is left. Ends that leave the same share a row.
 fn table() -> String {
     let rows = on_two_threads(&ROWS, |(sync, mode)| {
         let found = look(sync, mode);
-        let before = Clusters::from(BEFORE);
-        let mut rows = String::new();
+        let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
         for (end, called) in ENDS {
             let cases = &found[end];
-            let copied = sign(cases, |after| &before & &after.copied);
-            let uncopied = sign(cases, |after| &before - &after.copied);
-            let new_copied = sign(cases, |after| &after.copied - &before);
-            let elsewhere = sign(cases, |after| &(&after.scope - &before) - &after.copied);
-            let words = words(cases);
-            let _ = writeln!(
-                rows,
-                "| {sync} | {mode} | {called} | {copied} | {uncopied} | {new_copied} | {elsewhere} | {words} |"
-            );
-            let always = cases
-                .iter()
-                .all(|after| after.written.is_subset(&after.marked));
+            let marked = |after: &After| after.written.is_subset(&after.marked);
             assert!(
-                always,
+                cases.iter().all(marked),
                 "{sync} {mode} {end}: a write of the guest's is not marked"
             );
+            let cells = cells(cases);
+            match rows.iter_mut().find(|(other, _)| *other == cells) {
+                Some((_, ends)) => ends.push(called),
+                None => rows.push((cells, vec![called])),
+            }
         }
-        rows
+        let row = |(cells, ends): (String, Vec<&str>)| {
+            format!("| {sync} | {mode} | {} | {cells} |\n", ends.join(", "))
+        };
+        rows.into_iter().map(row).collect::<String>()
     });
     let head = "| `sync` | `bitmap-mode` | the job's end | marked, copied | marked, not copied | unmarked, copied \
                 | unmarked, not copied | so the bitmap holds |\n|---|---|---|---|---|---|---|---|\n";

@@ -5,6 +5,7 @@
 
 use crate::bitmap::Use;
 use crate::block_copy::{self, BlockCopy, CLUSTER_MIN, Caller, WORKERS_MAX};
+use crate::defect;
 use crate::error::{Errno, QmpError};
 use crate::event::{ErrorAction, Operation};
 use crate::image::{Allocation, Format};
@@ -843,7 +844,13 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
     }
     w.abdicate_bitmap(source, &name);
     if !success {
-        let uncopied = w.copy(index).dirty.clone();
+        let copy = w.copy(index);
+        let uncopied = copy.dirty.clone();
+        let unsure = if w.dialect.has(&defect::ALWAYS_SETTLES_TOO_EARLY) {
+            Vec::new()
+        } else {
+            copy.claimed()
+        };
         let bitmap = w
             .node_mut(source)
             .bitmap_mut(&name)
@@ -851,6 +858,9 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
         bitmap
             .merge(&uncopied)
             .expect("internal: a busy bitmap is not resized");
+        for range in unsure {
+            bitmap.set(range);
+        }
     }
 }
 

@@ -190,6 +190,20 @@ impl BlockCopy {
         }
     }
 
+    /// The bytes that are being copied, or that a call has claimed and waits with for a free worker: neither copied
+    /// nor left to copy.
+    pub fn claimed(&self) -> Vec<Range<u64>> {
+        let tasks = self.tasks.iter().map(|task| (task.start, task.end));
+        let held = self.calls.iter().filter_map(|call| match call.state {
+            CallState::PoolFull { start, end, .. } => Some((start, end)),
+            _ => None,
+        });
+        let inside = tasks.chain(held).filter(|(start, _)| *start < self.len);
+        inside
+            .map(|(start, end)| start..end.min(self.len))
+            .collect()
+    }
+
     /// Bytes claimed by tasks in flight.
     pub fn in_flight(&self) -> u64 {
         self.tasks.iter().map(|task| task.end - task.start).sum()

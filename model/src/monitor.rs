@@ -21,6 +21,7 @@ use crate::node::{ALL_NODES, Access, Listed, NodeKind, Opener};
 use crate::process;
 use crate::property::{self, Witness};
 use crate::query::{self, Query};
+use crate::stored;
 use crate::transaction::{Action, Transaction};
 use crate::world::{JobIx, NodeIx, World};
 
@@ -444,6 +445,8 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
         Reply::Error(QmpError::generic("The new size must be a multiple of 512"))
     } else if w.node(node).read_only {
         Reply::Error(QmpError::generic("Image is read-only"))
+    } else if let Err(error) = stored::check_resize(w, node) {
+        Reply::Error(error)
     } else {
         property::bitmap::resizes(w, node);
         w.change_image(&chain, false, |image, below| image.resize(below, size));

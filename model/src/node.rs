@@ -13,6 +13,7 @@ use crate::image::{Allocation, Format, Image};
 use crate::main_loop::Drain;
 use crate::name::{self, Name};
 use crate::property::bitmap::NodeGhost;
+use crate::stored;
 use crate::world::{ContextIx, FileIx, JobIx, NodeIx, World};
 
 /// The longest name of a node, in bytes: `BlockDriverState.node_name`, less its end.
@@ -303,7 +304,7 @@ impl World {
             None => self.generated_node_name(),
         };
         self.open_chain(&chain);
-        Ok(self.add_node(Node {
+        let node = self.add_node(Node {
             name,
             drive: None,
             opener,
@@ -323,7 +324,9 @@ impl World {
             target_of: None,
             context: None,
             ghost: NodeGhost::default(),
-        }))
+        });
+        stored::load(self, node);
+        Ok(node)
     }
 
     /// Refuses to write a file that another node of this process uses, be it as a backing file.
@@ -367,8 +370,9 @@ impl World {
         Ok(())
     }
 
-    /// Closes an image node: its bitmaps are gone, its files are free.
+    /// Closes an image node: its persistent bitmaps are stored, the others are gone; its files are free.
     pub(crate) fn close_node(&mut self, index: NodeIx) {
+        stored::store(self, index);
         let chain = self.node(index).chain().to_vec();
         self.remove_node(index);
         self.close_chain(&chain);

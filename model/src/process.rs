@@ -10,8 +10,9 @@ use crate::guest::Stage;
 use crate::job::Status;
 use crate::main_loop::{Context, Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, Access, Opener};
+use crate::node::{ALL_NODES, Access, NodeKind, Opener};
 use crate::property;
+use crate::stored;
 use crate::world::World;
 
 /// A drive on QEMU's command line.
@@ -60,6 +61,13 @@ impl World {
         Ok(())
     }
 
+    /// Somebody kills QEMU (SIGKILL): it ends between two of its steps, and says nothing.
+    pub fn kill(&mut self) {
+        if !self.monitor().gone {
+            vanishes(self, KILLED);
+        }
+    }
+
     fn iothread(&mut self, name: &Name) -> usize {
         let found = self
             .context_indices()
@@ -94,6 +102,9 @@ pub enum Shutdown {
 
 /// Killed by SIGSEGV, as an exit code.
 const KILLED_BY_SEGV: i32 = -11;
+
+/// Killed by SIGKILL, as an exit code.
+pub const KILLED: i32 = -9;
 
 /// Killed by SIGABRT, as an exit code.
 const KILLED_BY_ABORT: i32 = -6;
@@ -164,6 +175,7 @@ fn cancel_next(w: &mut World) -> Flow {
 fn exits(w: &mut World, code: i32) -> Flow {
     (w.rules().flush_reply)(w);
     w.say(Output::Exit(code));
+    stored::store_all(w);
     w.remove_process();
     w.monitor_mut().gone = true;
     Flow::Done
@@ -189,13 +201,26 @@ pub(crate) fn aborts(w: &mut World, why: &str) -> Flow {
 /// Whoever waits for a reply gets none, and guests' requests in flight are lost with the process.
 fn is_killed(w: &mut World, code: i32, why: &str) -> Flow {
     w.breaks("no-crash", format!("QEMU would die here: {why}"));
+    vanishes(w, code);
+    Flow::Done
+}
+
+/// The process is gone in the middle of everything: nothing is stored, nothing is flushed.
+fn vanishes(w: &mut World, code: i32) {
     w.say(Output::Exit(code));
     for guest in w.guest_indices().collect::<Vec<_>>() {
         let guest = w.guest_mut(guest);
         guest.stage = Stage::Idle;
         guest.started = false;
     }
+    for node in w.node_indices().collect::<Vec<_>>() {
+        if let NodeKind::Image { chain, .. } = &w.node(node).kind
+            && w.node(node).written
+        {
+            let file = chain[0];
+            w.file_mut(file).torn = true;
+        }
+    }
     w.remove_process();
     w.monitor_mut().gone = true;
-    Flow::Done
 }

@@ -17,6 +17,7 @@ use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Access, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
+use crate::stored;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
 /// A bitmap, by its node (or drive) and name.
@@ -354,6 +355,8 @@ pub(crate) fn prepare_action(
         Action::BitmapRemove(bitmap) => {
             let node = dirty_bitmap::find(w, bitmap)?;
             dirty_bitmap::check_removable(dirty_bitmap::named(w, node, bitmap))?;
+            // At once: a rollback does not bring it back, the node's end may.
+            stored::forget(w, node, &bitmap.name);
             w.set_hold(node, &bitmap.name, Hold::Removing);
             *prepared = Prepared::Removing(node, bitmap.name.clone());
         }

@@ -5,7 +5,6 @@
 //! The rule of reading is iotests' `event_wait` (ARCHITECTURE.md, "Recordings").
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use model::event::{Event, Output, Reply};
 use model::job::Status;
@@ -90,7 +89,7 @@ impl Client {
         seen: &mut Vec<Line>,
     ) -> bool {
         match &act.kind {
-            Kind::Img { .. } | Kind::Launch { .. } | Kind::GiveUp(_) => false,
+            Kind::Img { .. } | Kind::Launch { .. } | Kind::Kill | Kind::GiveUp(_) => false,
             Kind::Ask { sent, expected } => self.ask(script, act, sent, expected, world, seen),
             Kind::Send(sent) => {
                 self.send(sent, world, seen);
@@ -347,7 +346,7 @@ impl Client {
             return true;
         }
         match self.act(script).map(|act| &act.kind) {
-            Some(Kind::Img { .. } | Kind::Launch { .. }) => true,
+            Some(Kind::Img { .. } | Kind::Launch { .. } | Kind::Kill) => true,
             Some(Kind::Settle { .. } | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
             _ => false,
         }
@@ -419,13 +418,14 @@ impl Client {
                     Some(command) => world.qemu_img(command),
                     None => Ok("*".into()),
                 };
-                let result: Arc<str> = match result {
-                    Ok(word) => word.into(),
-                    Err(error) => error.into(),
-                };
+                let result = result.unwrap_or_else(Value::from);
                 seen.push(Line::Img(shown.clone(), result.clone()));
-                if expected.is_some_and(|expected| *expected != *result) {
+                if expected
+                    .as_ref()
+                    .is_some_and(|expected| *expected != result)
+                {
                     let word = command.as_ref().map_or("img", |command| command.word());
+                    let result = result.as_str().map_or(result.to_string(), str::to_owned);
                     self.fail(act, format!("img {word}: {result}"));
                     return;
                 }
@@ -436,6 +436,10 @@ impl Client {
                     self.fail(act, format!("QEMU does not start: {}", error.desc));
                     return;
                 }
+            }
+            Kind::Kill => {
+                world.kill();
+                self.hear(world);
             }
             Kind::Settle { ms, .. } => seen.push(Line::Settled(*ms)),
             Kind::GiveUp(line) => seen.push(line.clone()),
@@ -458,6 +462,7 @@ impl Client {
             }
             Some(Kind::Img { .. }) => "client img".into(),
             Some(Kind::Launch { .. }) => "client launch".into(),
+            Some(Kind::Kill) => "client kill".into(),
             Some(Kind::Settle { .. }) => "client settles".into(),
             Some(Kind::GiveUp(_)) => "client gives up".into(),
             _ => "client reads".into(),

@@ -9,6 +9,7 @@ use model::dialect::Dialect;
 use model::file::ImageCommand;
 use model::image::Fill;
 use model::name::Name;
+use model::process::KILLED;
 use model::world::World;
 use serde_json::{Map, Value};
 
@@ -192,6 +193,10 @@ impl Recording {
                     line: *number,
                     kind,
                 }),
+                Recorded::Killed => acts.extend([Kind::Kill, Kind::Read].map(|kind| Act {
+                    line: *number,
+                    kind,
+                })),
                 Recorded::Reply(sent) => {
                     let any_moment =
                         early.is_some_and(|early| quiet_line < early && early <= *number);
@@ -255,6 +260,8 @@ enum Recorded {
     Act(Kind),
     /// The reply to a command that has no line of its own.
     Reply(Sent),
+    /// The end of a QEMU that the client killed.
+    Killed,
 }
 
 fn act_of(dialect: &Dialect, line: &Value) -> Result<Recorded, String> {
@@ -289,6 +296,8 @@ fn act_of(dialect: &Dialect, line: &Value) -> Result<Recorded, String> {
                 .ok_or("no field event")?;
             Kind::Read
         }
+        // Nobody but the client sends that signal.
+        "exit" if line["code"] == KILLED => return Ok(Recorded::Killed),
         "exit" => Kind::Read,
         "hmp" => return Ok(Recorded::Reply(hmp(line)?)),
         "bitmaps" => return Ok(Recorded::Reply(script::bitmaps_sent())),
@@ -423,7 +432,8 @@ fn img(line: &Value) -> Result<Kind, String> {
             b: name("b")?,
         }),
         "remove" => Some(ImageCommand::Remove { name: name("img")? }),
-        "map" | "bitmaps" => None,
+        "bitmaps" => Some(ImageCommand::Bitmaps { name: name("img")? }),
+        "map" => None,
         other => return Err(format!("no image command {other}")),
     };
     Ok(Kind::Img {

@@ -16,7 +16,7 @@ use model::query::Query;
 use model::world::{GuestIx, World};
 use serde_json::{Map, Value, json};
 
-use crate::format::{self, Answer, BitmapState, Comparison, Skip, Story, Verb};
+use crate::format::{self, Answer, BitmapState, Skip, Story, Verb};
 use crate::line::Fixed;
 use crate::size::Size;
 
@@ -39,7 +39,7 @@ pub enum Kind {
         /// As a trace shows it.
         shown: Fixed,
         /// How it must end.
-        expected: Option<&'static str>,
+        expected: Option<Value>,
     },
     /// QEMU is started.
     Launch {
@@ -61,6 +61,8 @@ pub enum Kind {
     Pending(Option<u64>),
     /// Events received so far are forgotten.
     Forget,
+    /// QEMU is killed.
+    Kill,
     /// Nothing comes any more for a while, or an event comes and is taken.
     Settle {
         /// The silence, in milliseconds.
@@ -246,6 +248,7 @@ fn of_verb(
             let sent = qmp_sent(dialect, "quit", &json!({}))?;
             return Ok(vec![Kind::Send(sent), Kind::ReadToExit]);
         }
+        Verb::Kill => return Ok(vec![Kind::Kill, Kind::ReadToExit]),
     }])
 }
 
@@ -341,7 +344,7 @@ fn request(request: &format::Request) -> Request {
 fn image_act(img: &format::Img) -> Result<Kind, String> {
     let name = |path: &format::ImagePath| Name::from(path.as_str());
     let fill = |pattern: &format::Pattern| Fill(pattern.0.into());
-    let mut expected = Some("ok");
+    let mut expected = Some(json!("ok"));
     let command = match img {
         format::Img::Create {
             img,
@@ -391,7 +394,7 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
             backing: Some(name(backing)),
         }),
         format::Img::Compare { a, b, result } => {
-            expected = result.map(Comparison::name);
+            expected = result.map(|result| json!(result.name()));
             Some(ImageCommand::Compare {
                 a: name(a),
                 b: name(b),
@@ -399,8 +402,9 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
         }
         format::Img::Remove { img } => Some(ImageCommand::Remove { name: name(img) }),
         format::Img::Map { .. } => return Err("img map is not modelled".into()),
-        format::Img::Bitmaps { .. } => {
-            return Err("bitmaps stored in an image are not modelled".into());
+        format::Img::Bitmaps { img, result } => {
+            expected = result.as_deref().map(shown_stored_bitmaps);
+            Some(ImageCommand::Bitmaps { name: name(img) })
         }
     };
     let mut shown = command.as_ref().map_or(Value::Null, shown_image_command);
@@ -454,6 +458,16 @@ pub fn create(
     })
 }
 
+/// Stored bitmaps as `qemu-img info --output=json` lists them, their flags in order.
+fn shown_stored_bitmaps(bitmaps: &[format::StoredBitmap]) -> Value {
+    let shown = bitmaps.iter().map(|bitmap| {
+        let mut flags = bitmap.flags.clone();
+        flags.sort();
+        json!({"flags": flags, "name": bitmap.name, "granularity": bitmap.granularity.bytes()})
+    });
+    shown.collect()
+}
+
 /// An image command as a trace shows it.
 pub fn shown_image_command(command: &ImageCommand) -> Value {
     let pattern = |fill: &Fill| format!("{:#04x}", fill.0);
@@ -504,6 +518,7 @@ pub fn shown_image_command(command: &ImageCommand) -> Value {
             json!({"cmd": "rebase", "img": &**name, "backing": backing.as_deref()})
         }
         ImageCommand::Compare { a, b } => json!({"cmd": "compare", "a": &**a, "b": &**b}),
+        ImageCommand::Bitmaps { name } => json!({"cmd": "bitmaps", "img": &**name}),
         ImageCommand::Remove { name } => json!({"cmd": "remove", "img": &**name}),
     }
 }

@@ -56,7 +56,7 @@ fn small_stories_are_small_and_say_what_they_are_about() {
         }
         let shows = !story.witnesses.is_empty() || !story.defects.is_empty();
         assert!(shows, "{name} names no witness");
-        let quits = |verb: &Verb| matches!(verb, Verb::Shutdown);
+        let quits = |verb: &Verb| matches!(verb, Verb::Shutdown | Verb::Kill);
         let last = story.script.iter().rposition(|item| quits(&item.verb));
         let last = last.unwrap_or_else(|| panic!("{name} has no shutdown"));
         for (index, item) in story.script.iter().enumerate() {

@@ -78,6 +78,7 @@ pub fn play(
         recorder: Recorder::new(super::text(folder)),
         qemu: None,
         received: Vec::new(),
+        killed: false,
         guests: Vec::new(),
         rng: Randomness::new(run),
         played: Played {
@@ -116,6 +117,8 @@ struct Player<'a> {
     qemu: Option<(Process, Monitor)>,
     /// Events that were read and that no wait has taken.
     received: Vec<Value>,
+    /// The script has killed QEMU.
+    killed: bool,
     /// Guests at work: the name, the drive, and the requests that are left.
     guests: Vec<(String, String, VecDeque<format::Request>)>,
     rng: Randomness,
@@ -169,7 +172,7 @@ impl Player<'_> {
         Ok(match &act.kind {
             Kind::Img {
                 shown, expected, ..
-            } => self.image(act, shown, *expected)?,
+            } => self.image(act, shown, expected.as_ref())?,
             Kind::Launch { shown, .. } => self.launch(act, shown)?,
             Kind::Ask { sent, expected } => self.ask(act, sent, Some(expected)),
             Kind::Send(sent) => self.send(act, sent),
@@ -191,6 +194,7 @@ impl Player<'_> {
             }
             // What is left was sent before this act.
             Kind::Join(_) => Flow::On,
+            Kind::Kill => self.kill(),
             Kind::ReadToExit => self.read_to_exit(),
             Kind::Offer(_) | Kind::Read | Kind::GiveUp(_) => {
                 return Err("internal: a recording cannot be played".into());
@@ -228,13 +232,18 @@ impl Player<'_> {
 
     // ---- images and launching
 
-    fn image(&mut self, act: &Act, shown: &Value, expected: Option<&str>) -> Result<Flow, String> {
+    fn image(
+        &mut self,
+        act: &Act,
+        shown: &Value,
+        expected: Option<&Value>,
+    ) -> Result<Flow, String> {
         let result = self.images.run(shown)?;
         let mut line = shown.clone();
         line["result"] = result.clone();
         self.take("img", line);
         Ok(match expected {
-            Some(expected) if result != expected => {
+            Some(expected) if result != *expected => {
                 let word = shown["cmd"].as_str().unwrap_or_default();
                 self.fail(act, format!("img {word}: {result}"))
             }
@@ -581,6 +590,16 @@ impl Player<'_> {
         }
     }
 
+    /// Kills QEMU; what it had sent before can still be read. Its guests go with it.
+    fn kill(&mut self) -> Flow {
+        self.guests.clear();
+        self.killed = true;
+        if let Some((process, _)) = &mut self.qemu {
+            process.kill();
+        }
+        Flow::On
+    }
+
     fn read_to_exit(&mut self) -> Flow {
         let until = Instant::now() + self.limits.exit;
         loop {
@@ -596,8 +615,10 @@ impl Player<'_> {
                     return Flow::End;
                 }
                 Heard::Gone => {
+                    let killed = std::mem::take(&mut self.killed);
                     return match self.exited() {
                         Some(0) => Flow::On,
+                        Some(_) if killed => Flow::On,
                         _ => Flow::End,
                     };
                 }

@@ -351,6 +351,12 @@ const CASES: &[(&str, At, Tamper)] = &[
         let asked = bitmap::asks(w, &action);
         bitmap::prepared(w, &action, &Prepared::Nothing, true, asked);
     }),
+    ("inconsistent-untouchable", At::Idle, |w| {
+        b0(w).inconsistent = true;
+        let action = Action::BitmapClear(on_b0());
+        let asked = bitmap::asks(w, &action);
+        bitmap::prepared(w, &action, &Prepared::Nothing, true, asked);
+    }),
     ("frozen-parent", At::Copying, |w| { b0(w).clear(); }),
     ("busy-ends", At::Returned, |w| { let settling = bitmap::settles(w, JOB); bitmap::settled(w, JOB, settling); }),
     ("count-exact", At::Idle, bits_beyond_the_end),

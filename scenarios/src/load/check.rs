@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Verb::Launch(launch) => self.launch(place, line, launch),
-            Verb::Shutdown => {
+            Verb::Shutdown | Verb::Kill => {
                 self.qemu = Qemu::ShutDown { since: line };
                 Ok(())
             }
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
                 "QEMU is started by `- launch: {drives: [...]}`",
             ),
             Qemu::ShutDown { since } => (
-                format!("after the `shutdown` in line {since}"),
+                format!("after the end of QEMU in line {since}"),
                 "after it can come `img`, `sleep`, another `launch`, and what looks at the events that came: `wait`, \
                  `pending`, `forget`",
             ),

@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::format::{
-    Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, Story, Verb,
-    Wait,
+    Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, StoredBitmap,
+    Story, Verb, Wait,
 };
 use crate::load::error::{Place, Trouble, one_of};
 use crate::load::raw::{
-    Entry, ImgCmd, ImgResult, Key, Named, Outcome, RawHmp, RawImg, RawItem, RawQmp, RawStory,
-    RawWait, VERBS, verbs_in_words,
+    Entry, ImgCmd, ImgResult, ImgWord, Key, Named, Outcome, RawHmp, RawImg, RawItem, RawQmp,
+    RawStory, RawWait, VERBS, verbs_in_words,
 };
 
 /// Where the parts of a story stand that `check` may have to point at.
@@ -157,6 +157,7 @@ fn verb(place: Place, raw: RawItem) -> Result<Verb, Trouble> {
         Entry::Sleep(time) => Ok(Verb::Sleep { ms: time.ms }),
         Entry::Guests(guests) => Ok(Verb::Guests(guests)),
         Entry::Shutdown(_) => Ok(Verb::Shutdown),
+        Entry::Kill(_) => Ok(Verb::Kill),
         _ => unreachable!("internal bug: `split` puts the verb first"),
     }
 }
@@ -272,7 +273,10 @@ fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
             result: comparison(result.take())?,
         },
         ImgCmd::Map => Img::Map { img: must!(img) },
-        ImgCmd::Bitmaps => Img::Bitmaps { img: must!(img) },
+        ImgCmd::Bitmaps => Img::Bitmaps {
+            img: must!(img),
+            result: stored(result.take())?,
+        },
         ImgCmd::Remove => Img::Remove { img: must!(img) },
     };
     if let Some((key, place)) = leftover(&raw) {
@@ -285,10 +289,10 @@ fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
     }
     match result {
         // Every command but a comparison must succeed anyhow.
-        None | Some((_, ImgResult::Ok)) => Ok(img),
+        None | Some((_, ImgResult::Word(ImgWord::Ok))) => Ok(img),
         Some((place, _)) => Err(Trouble::new(
             place,
-            "only a comparison ends so",
+            "no command but a comparison or `bitmaps` ends so",
             "leave `result` out, or write `result: ok`",
         )),
     }
@@ -315,9 +319,9 @@ fn leftover(raw: &RawImg) -> Option<(&'static str, Place)> {
 fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, Trouble> {
     match result {
         None => Ok(None),
-        Some((_, ImgResult::Identical)) => Ok(Some(Comparison::Identical)),
-        Some((_, ImgResult::Different)) => Ok(Some(Comparison::Different)),
-        Some((place, ImgResult::Ok)) => {
+        Some((_, ImgResult::Word(ImgWord::Identical))) => Ok(Some(Comparison::Identical)),
+        Some((_, ImgResult::Word(ImgWord::Different))) => Ok(Some(Comparison::Different)),
+        Some((place, ImgResult::Word(ImgWord::Ok) | ImgResult::Bitmaps(_))) => {
             let help = "possible are `identical` and `different`";
             Err(Trouble::new(
                 place,
@@ -325,6 +329,18 @@ fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, 
                 help,
             ))
         }
+    }
+}
+
+fn stored(result: Option<(Place, ImgResult)>) -> Result<Option<Vec<StoredBitmap>>, Trouble> {
+    match result {
+        None => Ok(None),
+        Some((_, ImgResult::Bitmaps(bitmaps))) => Ok(Some(bitmaps)),
+        Some((place, ImgResult::Word(_))) => Err(Trouble::new(
+            place,
+            "`bitmaps` ends with a list",
+            "such as `result: [{name: a, granularity: 64k, flags: [auto]}]`",
+        )),
     }
 }
 

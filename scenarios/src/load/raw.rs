@@ -16,7 +16,7 @@ use serde_saphyr::Spanned;
 
 use crate::format::{
     Bitmaps, FaultEvent, Faults, Guests, ImagePath, ImgOpt, Launch, Mistake, Pattern, QmpError,
-    Request, Skip, Until, present,
+    Request, Skip, StoredBitmap, Until, present,
 };
 use crate::load::error::{self, Trouble};
 use crate::size::Size;
@@ -140,7 +140,9 @@ keys! {
     "guests" => Guests(Guests),
     /// `quit`, then events to the end.
     "shutdown" => Shutdown(Nothing),
-    /// How the image command must end: `identical` or `different` for a comparison, `ok` for any other.
+    /// SIGKILL, then what QEMU had sent before, to the end.
+    "kill" => Kill(Nothing),
+    /// How the image command must end: `identical` or `different` for a comparison, the list of stored bitmaps, `ok` for any other.
     "result" => Result(ImgResult),
     /// What the reply's `return` must hold: all these keys, lists of this length, equal values.
     "reply" => Reply(Value),
@@ -172,6 +174,7 @@ pub(crate) const VERBS: &[(&str, &[&str])] = &[
     ("sleep", &[]),
     ("guests", &[]),
     ("shutdown", &[]),
+    ("kill", &[]),
 ];
 
 /// What a script item may begin with, for messages.
@@ -232,9 +235,17 @@ pub(crate) enum ImgCmd {
     Remove,
 }
 
+/// How an image command ends: with a word, or with a list.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum ImgResult {
+    Word(ImgWord),
+    Bitmaps(Vec<StoredBitmap>),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum ImgResult {
+pub(crate) enum ImgWord {
     Ok,
     Identical,
     Different,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::dialect::{DIALECTS, Dialect, QEMU_10_0};
 use model::mutation::{MUTATIONS, Mutation};
+use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
@@ -406,15 +407,82 @@ pub struct ConformArgs {
     /// Unnamed bitmaps must match too, and pauses by drains are not normalised
     #[arg(long)]
     pub strict: bool,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// Check a log that somebody else wrote; --format says how. May be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "qemu", "qemu_img", "save", "strict"])]
+    pub log: Vec<PathBuf>,
+    /// What was there before the log begins: a scenario of `img` items and one `launch`; inferred if not given
+    #[arg(long, value_name = "SCENARIO", requires = "log")]
+    pub given: Option<String>,
+    /// Whose rules a log is held against if it does not say its version [default: all are tried]
+    #[arg(long, requires = "log", value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// Write the result as JSON Lines: with --log, where --format is taken
+    #[arg(long, requires = "log")]
+    json: bool,
+    /// How to write the result (human, json); with --log, how the log is written [default: human]
+    #[arg(long, value_enum)]
+    format: Option<ConformFormat>,
+}
+
+/// How `conform` writes its result, or how the log is written that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConformFormat {
+    /// For people
+    Human,
+    /// For machines: JSON Lines
+    Json,
+    /// A log: libvirt's debug log
+    Libvirt,
+    /// A log: qmp-shell -v, or the debug log of QEMU's Python client
+    Qmp,
+    /// A log: what QEMU's iotests print
+    Iotest,
+}
+
+impl ConformFormat {
+    fn style(self) -> Option<Style> {
+        match self {
+            ConformFormat::Human | ConformFormat::Json => None,
+            ConformFormat::Libvirt => Some(Style::Libvirt),
+            ConformFormat::Qmp => Some(Style::Qmp),
+            ConformFormat::Iotest => Some(Style::Iotest),
+        }
+    }
 }
 
 impl ConformArgs {
+    /// How the result is written.
+    ///
+    /// # Errors
+    /// A style of logs, without a log.
+    pub fn format(&self) -> Result<Format, String> {
+        match self.format {
+            _ if self.json => Ok(Format::Json),
+            Some(ConformFormat::Json) => Ok(Format::Json),
+            Some(format) if self.log.is_empty() && format.style().is_some() => Err(
+                "--format says how a log is written, and there is no log: give it with --log FILE"
+                    .into(),
+            ),
+            _ => Ok(Format::Human),
+        }
+    }
+
+    /// How the log is written.
+    ///
+    /// # Errors
+    /// Nobody says so.
+    pub fn style(&self) -> Result<Style, String> {
+        let style = self.format.and_then(ConformFormat::style);
+        style.ok_or_else(|| {
+            "with --log, --format says how the log is written: libvirt, qmp or iotest; --json writes the result as \
+             JSON Lines"
+                .into()
+        })
+    }
+
     /// Whether scenarios are to be played, and no recordings to be read.
     pub fn is_live(&self) -> bool {
-        !self.qemu.is_empty() || self.what.is_empty()
+        self.log.is_empty() && (!self.qemu.is_empty() || self.what.is_empty())
     }
 
     /// Where rejected recordings are kept, if they are.

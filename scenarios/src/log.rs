@@ -118,7 +118,10 @@ impl Reading {
 
     /// A message of a monitor's.
     fn heard(&mut self, monitor: &str, message: Message) {
-        let known = self.monitors.iter().position(|known| known.monitor == monitor);
+        let known = self
+            .monitors
+            .iter()
+            .position(|known| known.monitor == monitor);
         let index = known.unwrap_or_else(|| {
             self.monitors.push(Transcript {
                 monitor: monitor.to_owned(),
@@ -291,7 +294,11 @@ fn check_session(
         Verdict::Rejected(rejection) => (2, u32::MAX - rejection.line),
     });
     causes::explain(&mut checked, &converted, question)?;
-    if checked.tried.first().is_some_and(|best| best.order == Order::Taken) {
+    if checked
+        .tried
+        .first()
+        .is_some_and(|best| best.order == Order::Taken)
+    {
         checked.not_checked.push(
             "how late each event was read, and which ones the log does not show: its events stand where the client \
              took them"
@@ -341,12 +348,16 @@ impl convert::Converted {
     fn recording(&self, file: &str, dialect: &'static Dialect, order: Order) -> Recording {
         let mut lines = self.lines.clone();
         if order == Order::Taken {
-            lines.insert(0, (0, serde_json::json!({"t": "taken", "events": self.events})));
+            lines.insert(
+                0,
+                (0, serde_json::json!({"t": "taken", "events": self.events})),
+            );
         }
         Recording {
             file: file.to_owned(),
             scenario: "a log".into(),
             version: dialect.name.into(),
+            held_to: None,
             lines,
         }
     }

@@ -178,7 +178,11 @@ impl Player<'_> {
             // What is left was sent before this act.
             Kind::Join(_) => Flow::On,
             Kind::ReadToExit => self.read_to_exit(),
-            Kind::Offer(_) | Kind::Read | Kind::GiveUp(_) => {
+            Kind::Offer(_)
+            | Kind::Read
+            | Kind::GiveUp(_)
+            | Kind::ReadReply
+            | Kind::Take(_) => {
                 return Err("internal: a recording cannot be played".into());
             }
         })

@@ -209,7 +209,12 @@ impl Converter<'_> {
             }
             None => self.inferred_drives(),
         }
-        let drives: BTreeSet<String> = self.facts.drives.iter().map(|drive| drive.id.clone()).collect();
+        let drives: BTreeSet<String> = self
+            .facts
+            .drives
+            .iter()
+            .map(|drive| drive.id.clone())
+            .collect();
         for bitmap in &self.facts.bitmaps {
             if self.question.given.is_some() || drives.contains(&bitmap.node) {
                 self.add_bitmap(bitmap);
@@ -238,7 +243,8 @@ impl Converter<'_> {
 
     fn make_image(&mut self, file: &str, size: u64) {
         if self.made.insert(file.to_owned()) {
-            let line = json!({"t": "img", "cmd": "create", "img": file, "size": size, "result": "ok"});
+            let line =
+                json!({"t": "img", "cmd": "create", "img": file, "size": size, "result": "ok"});
             self.put(0, line);
         }
     }
@@ -254,7 +260,8 @@ impl Converter<'_> {
         if bitmap.shown["recording"] == false {
             arguments["disabled"] = json!(true);
         }
-        let command = json!({"t": "cmd", "execute": "block-dirty-bitmap-add", "arguments": arguments});
+        let command =
+            json!({"t": "cmd", "execute": "block-dirty-bitmap-add", "arguments": arguments});
         self.put(0, command);
         self.put(0, json!({"t": "reply", "return": {}}));
     }
@@ -289,7 +296,9 @@ impl Converter<'_> {
     /// The reply of the last command is not in the log: it came before the next command.
     fn lost_reply(&mut self) {
         if let Some(line) = self.owed.take() {
-            self.out.assumed.push(format!("the reply to the command in line {line} is lost; it came before the next"));
+            self.out.assumed.push(format!(
+                "the reply to the command in line {line} is lost; it came before the next"
+            ));
             self.put(line, json!({"t": "reply", "return": "*"}));
         }
     }
@@ -326,16 +335,26 @@ impl Converter<'_> {
 
     /// Why a command is none of the model's business, if it is none.
     fn reason_to_skip(&mut self, asked: &Asked<'_>, arguments: &Value) -> Option<String> {
-        let text = |key: &str| arguments.get(key).and_then(Value::as_str).unwrap_or_default();
+        let text = |key: &str| {
+            arguments
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let execute = asked.execute;
         if execute == "human-monitor-command" {
             let line = infer::qemu_io(arguments).map(|(_, line)| line);
-            let is_request = line.is_some_and(|line| line.parse::<crate::format::Request>().is_ok());
-            return (!is_request).then(|| "commands of the human monitor other than qemu-io".into());
+            let is_request =
+                line.is_some_and(|line| line.parse::<crate::format::Request>().is_ok());
+            return (!is_request)
+                .then(|| "commands of the human monitor other than qemu-io".into());
         }
         if execute == "blockdev-add"
             && text("driver") == "file"
-            && let (Some(node), Some(path)) = (arguments["node-name"].as_str(), arguments["filename"].as_str())
+            && let (Some(node), Some(path)) = (
+                arguments["node-name"].as_str(),
+                arguments["filename"].as_str(),
+            )
         {
             self.protocol.insert(node.to_owned(), path.to_owned());
             return Some("blockdev-add of files under images".into());
@@ -344,17 +363,26 @@ impl Converter<'_> {
             return Some("blockdev-del of nodes that are not modelled".into());
         }
         let is_job_verb = execute.starts_with("job-") || execute.starts_with("block-job-");
-        let job = if execute.starts_with("block-job-") && !text("device").is_empty() { "device" } else { "id" };
+        let job = if execute.starts_with("block-job-") && !text("device").is_empty() {
+            "device"
+        } else {
+            "id"
+        };
         if is_job_verb && !self.jobs.contains(text(job)) && !asked.not_found() {
             return Some("commands to jobs that the log did not see start".into());
         }
-        qmp::parse(execute, arguments).err().map(|_| format!("the command {execute}"))
+        qmp::parse(execute, arguments)
+            .err()
+            .map(|_| format!("the command {execute}"))
     }
 
     /// Puts in what a command needs that succeeded.
     fn prepare(&mut self, asked: &Asked<'_>, arguments: &Value) {
         if asked.execute == "blockdev-add" {
-            let node = arguments["node-name"].as_str().unwrap_or_default().to_owned();
+            let node = arguments["node-name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             let file = file_of(&arguments["file"]);
             let size = self.size_behind(&node, asked.at);
             self.make_image(&file, size);
@@ -370,7 +398,8 @@ impl Converter<'_> {
                 let size = self.size_behind(device, asked.at);
                 self.make_image(data["target"].as_str().unwrap_or_default(), size);
             }
-            if is_backup(name) && data.get("bitmap").is_some() && self.masks() && !self.facts.writes {
+            if is_backup(name) && data.get("bitmap").is_some() && self.masks() && !self.facts.writes
+            {
                 self.unseen_write(device, job_of(data).unwrap_or_default(), asked.at);
             }
         }
@@ -391,25 +420,41 @@ impl Converter<'_> {
     /// The size of a node, or of the drive that is backed up to it later.
     fn size_behind(&self, node: &str, at: usize) -> u64 {
         let later = self.asked.iter().filter(|asked| asked.at > at);
-        let source = later.flat_map(|asked| asked.actions()).find_map(|(name, data)| {
-            let is_target = name == "blockdev-backup" && data["target"] == node;
-            data["device"].as_str().filter(|_| is_target)
-        });
+        let source = later
+            .flat_map(|asked| asked.actions())
+            .find_map(|(name, data)| {
+                let is_target = name == "blockdev-backup" && data["target"] == node;
+                data["device"].as_str().filter(|_| is_target)
+            });
         let name = source.unwrap_or(node);
-        let resized = self.asked.iter().filter(|asked| asked.at < at && asked.execute == "block_resize");
+        let resized = self
+            .asked
+            .iter()
+            .filter(|asked| asked.at < at && asked.execute == "block_resize");
         let resized = resized.filter(|asked| {
             let of = [&asked.arguments["device"], &asked.arguments["node-name"]];
-            asked.succeeded() && of.iter().filter_map(|of| of.as_str()).any(|of| self.is_same(of, name))
+            asked.succeeded()
+                && of
+                    .iter()
+                    .filter_map(|of| of.as_str())
+                    .any(|of| self.is_same(of, name))
         });
-        let resized = resized.last().and_then(|asked| asked.arguments["size"].as_u64());
+        let resized = resized
+            .last()
+            .and_then(|asked| asked.arguments["size"].as_u64());
         let given = || {
             let given = self.question.given?;
-            let named = |(id, node, _): &&(String, Option<String>, String)| id == name || node.as_deref() == Some(name);
+            let named = |(id, node, _): &&(String, Option<String>, String)| {
+                id == name || node.as_deref() == Some(name)
+            };
             given.size_of(&given.drives.iter().find(named)?.2)
         };
         let inferred = || {
             let sizes = &self.facts.sizes;
-            sizes.get(name).or_else(|| sizes.get(self.facts.canonical(name))).copied()
+            sizes
+                .get(name)
+                .or_else(|| sizes.get(self.facts.canonical(name)))
+                .copied()
         };
         resized.or_else(given).or_else(inferred).unwrap_or(4 << 20)
     }
@@ -444,9 +489,17 @@ impl Converter<'_> {
             (_, Some(value)) => json!({"t": "reply", "return": self.masked(value)}),
         };
         self.checked(line, recorded);
-        if execute == "blockdev-add" && reply.get("return").is_some() && self.question.given.is_none() {
+        if execute == "blockdev-add"
+            && reply.get("return").is_some()
+            && self.question.given.is_none()
+        {
             let node = arguments["node-name"].as_str().unwrap_or_default();
-            for bitmap in self.facts.bitmaps.iter().filter(|bitmap| bitmap.node == node) {
+            for bitmap in self
+                .facts
+                .bitmaps
+                .iter()
+                .filter(|bitmap| bitmap.node == node)
+            {
                 self.add_bitmap(bitmap);
             }
         }
@@ -459,7 +512,10 @@ impl Converter<'_> {
         if event == "SHUTDOWN" && data["reason"] != "host-qmp-quit" {
             return self.leave_out("a shutdown that no client asked for");
         }
-        let job = data.get("id").or_else(|| data.get("device")).and_then(Value::as_str);
+        let job = data
+            .get("id")
+            .or_else(|| data.get("device"))
+            .and_then(Value::as_str);
         if event != "SHUTDOWN" && !job.is_some_and(|job| self.jobs.contains(job)) {
             return self.leave_out("events of jobs that the log did not see start");
         }
@@ -482,7 +538,14 @@ impl Converter<'_> {
                 .map(|(key, value)| {
                     let is_flag = key == "busy" && fields.contains_key("granularity");
                     let hidden = OF_CONTENTS.contains(&key.as_str()) && !is_flag;
-                    (key.clone(), if hidden { json!("*") } else { self.masked(value) })
+                    (
+                        key.clone(),
+                        if hidden {
+                            json!("*")
+                        } else {
+                            self.masked(value)
+                        },
+                    )
                 })
                 .collect::<Map<_, _>>()
                 .into(),
@@ -497,8 +560,14 @@ impl Converter<'_> {
                 "what depends on contents, which the log does not say (len, offset, count, progress); --given says them"
                     .into(),
             );
-            if self.asked.iter().any(|asked| asked.execute == "query-block") {
-                self.out.not_checked.push("what query-block returned".into());
+            if self
+                .asked
+                .iter()
+                .any(|asked| asked.execute == "query-block")
+            {
+                self.out
+                    .not_checked
+                    .push("what query-block returned".into());
             }
         }
         self.out
@@ -568,7 +637,9 @@ impl Converter<'_> {
                         fields.insert("new_state".into(), state);
                     }
                 }
-                layer.as_object_mut().map(|fields| fields.retain(|_, value| !value.is_null()));
+                layer
+                    .as_object_mut()
+                    .map(|fields| fields.retain(|_, value| !value.is_null()));
                 layer
             }
             _ => file.clone(),
@@ -611,5 +682,8 @@ fn printed_lines(printed: &Value) -> Value {
     };
     let lines = text.lines().map(str::trim_end);
     let is_time = |line: &&str| line.contains(" ops; ");
-    lines.filter(|line| !line.is_empty() && !is_time(line)).collect::<Vec<_>>().into()
+    lines
+        .filter(|line| !line.is_empty() && !is_time(line))
+        .collect::<Vec<_>>()
+        .into()
 }

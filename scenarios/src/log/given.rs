@@ -40,10 +40,15 @@ impl Given {
         let Some(launch) = given.lines.last().filter(is_launch) else {
             return Err(format!("{file}: the last item of a header is a `launch`"));
         };
-        let text = |drive: &Value, key: &str| drive.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text =
+            |drive: &Value, key: &str| drive.get(key).and_then(Value::as_str).map(str::to_owned);
         for drive in launch["drives"].as_array().into_iter().flatten() {
             let (id, file) = (text(drive, "id"), text(drive, "file"));
-            let names = (id.unwrap_or_default(), text(drive, "node"), file.unwrap_or_default());
+            let names = (
+                id.unwrap_or_default(),
+                text(drive, "node"),
+                file.unwrap_or_default(),
+            );
             given.drives.push(names);
         }
         Ok(given)

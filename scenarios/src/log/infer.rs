@@ -105,8 +105,12 @@ pub fn job_of(backup: &Value) -> Option<&str> {
 /// Finds out what can be found.
 pub fn infer(messages: &[Message], asked: &[Asked<'_>], given: Option<&Given>) -> Facts {
     let mut facts = Facts::default();
-    facts.writes = messages.iter().any(|message| matches!(message.said, Said::QemuIo(_)))
-        || asked.iter().any(|asked| asked.execute == "human-monitor-command");
+    facts.writes = messages
+        .iter()
+        .any(|message| matches!(message.said, Said::QemuIo(_)))
+        || asked
+            .iter()
+            .any(|asked| asked.execute == "human-monitor-command");
     facts.find_aliases(asked);
     let mut names = Names::default();
     for asked in asked {
@@ -139,11 +143,13 @@ impl Names {
         if asked.not_found() {
             return;
         }
-        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let text =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         for (name, data) in asked.actions() {
             match name {
                 "blockdev-add" => {
-                    self.files.extend(text(data, "node-name").zip(file_in(data)));
+                    self.files
+                        .extend(text(data, "node-name").zip(file_in(data)));
                     self.given.extend(text(data, "node-name"));
                 }
                 "drive-backup" | "blockdev-backup" => {
@@ -153,8 +159,12 @@ impl Names {
                         self.used(text(data, "target"));
                     }
                 }
-                "block_resize" => self.used(text(data, "node-name").or_else(|| text(data, "device"))),
-                "human-monitor-command" => self.used(qemu_io(data).map(|(drive, _)| drive.to_owned())),
+                "block_resize" => {
+                    self.used(text(data, "node-name").or_else(|| text(data, "device")))
+                }
+                "human-monitor-command" => {
+                    self.used(qemu_io(data).map(|(drive, _)| drive.to_owned()))
+                }
                 _ if name.starts_with("block-dirty-bitmap-") => {
                     self.used(text(data, "node"));
                     for source in data["bitmaps"].as_array().into_iter().flatten() {
@@ -186,7 +196,9 @@ pub fn qemu_io(arguments: &Value) -> Option<(&str, &str)> {
     let text = arguments.get("command-line")?.as_str()?;
     let (drive, line) = text.strip_prefix("qemu-io ")?.trim().split_once(' ')?;
     let line = line.trim();
-    let quoted = line.strip_prefix('"').and_then(|line| line.strip_suffix('"'));
+    let quoted = line
+        .strip_prefix('"')
+        .and_then(|line| line.strip_suffix('"'));
     Some((drive, quoted.unwrap_or(line)))
 }
 
@@ -214,7 +226,9 @@ impl Facts {
     }
 
     fn find_sizes(&mut self, messages: &[Message], asked: &[Asked<'_>], names: &Names) {
-        let resized = asked.iter().position(|asked| asked.execute == "block_resize");
+        let resized = asked
+            .iter()
+            .position(|asked| asked.execute == "block_resize");
         let before = &asked[..resized.unwrap_or(asked.len())];
         let end = resized.map_or(messages.len(), |at| asked[at].at);
         for asked in before {
@@ -236,7 +250,11 @@ impl Facts {
     fn sizes_in_reply(&mut self, asked: &Asked<'_>) {
         let entries = asked.reply.and_then(|reply| reply["return"].as_array());
         for entry in entries.into_iter().flatten() {
-            let node = if asked.execute == "query-block" { &entry["inserted"] } else { entry };
+            let node = if asked.execute == "query-block" {
+                &entry["inserted"]
+            } else {
+                entry
+            };
             let size = node["image"]["virtual-size"].as_u64();
             for name in [&entry["device"], &node["node-name"]] {
                 if let (Some(name), Some(size)) = (name.as_str(), size) {
@@ -250,7 +268,9 @@ impl Facts {
     fn sizes_of_full_jobs(&mut self, messages: &[Message], asked: &[Asked<'_>]) {
         for asked in asked {
             for (name, data) in asked.actions() {
-                let device = data["device"].as_str().filter(|_| is_backup(name) && data["sync"] == "full");
+                let device = data["device"]
+                    .as_str()
+                    .filter(|_| is_backup(name) && data["sync"] == "full");
                 let Some((device, job)) = device.zip(job_of(data)) else {
                     continue;
                 };
@@ -269,11 +289,18 @@ impl Facts {
         let mut note = |drive: &str, line: &str| {
             let numbers = line.split_whitespace().rev().take(2);
             let numbers: Vec<u64> = numbers
-                .filter_map(|word| word.parse().ok().map(|size: crate::size::Size| size.bytes()))
+                .filter_map(|word| {
+                    word.parse()
+                        .ok()
+                        .map(|size: crate::size::Size| size.bytes())
+                })
                 .collect();
             if let [len, offset] = numbers[..] {
                 let end = ends.entry(drive.to_owned()).or_default();
-                *end = offset.saturating_add(len).next_multiple_of(SIZE_USUAL).max(*end);
+                *end = offset
+                    .saturating_add(len)
+                    .next_multiple_of(SIZE_USUAL)
+                    .max(*end);
             }
         };
         for asked in asked {
@@ -298,7 +325,11 @@ impl Facts {
             if self.drives.iter().any(|drive| drive.id == id) {
                 continue;
             }
-            let node = self.alias.iter().find(|(_, of)| **of == id).map(|(node, _)| node.clone());
+            let node = self
+                .alias
+                .iter()
+                .find(|(_, of)| **of == id)
+                .map(|(node, _)| node.clone());
             let said = [Some(name), Some(&id), node.as_ref()].into_iter().flatten();
             let said = said.filter_map(|name| self.sizes.get(name)).next().copied();
             let size = said.unwrap_or(SIZE_USUAL);
@@ -333,7 +364,10 @@ impl Facts {
             let Some(asked) = commands.next_if(|asked| asked.at == at) else {
                 continue;
             };
-            if let Some(reply) = asked.reply.filter(|_| asked.execute == "query-named-block-nodes") {
+            if let Some(reply) = asked
+                .reply
+                .filter(|_| asked.execute == "query-named-block-nodes")
+            {
                 self.shown(&mut there, &bitmaps_in(reply));
             }
             if asked.succeeded() {
@@ -347,7 +381,10 @@ impl Facts {
     /// What a command or action that succeeded says of bitmaps.
     fn uses(&mut self, there: &mut BTreeSet<Key>, name: &str, data: &Value) {
         let key = |node: &Value, name: &Value| -> Option<Key> {
-            Some((self.canonical(node.as_str()?).to_owned(), name.as_str()?.to_owned()))
+            Some((
+                self.canonical(node.as_str()?).to_owned(),
+                name.as_str()?.to_owned(),
+            ))
         };
         let mut used = Vec::new();
         match name {
@@ -365,7 +402,9 @@ impl Facts {
                 }
             }
             _ if is_backup(name) => used.push(key(&data["device"], &data["bitmap"])),
-            _ if name.starts_with("block-dirty-bitmap-") => used.push(key(&data["node"], &data["name"])),
+            _ if name.starts_with("block-dirty-bitmap-") => {
+                used.push(key(&data["node"], &data["name"]))
+            }
             _ => {}
         }
         for key in used.into_iter().flatten() {
@@ -387,7 +426,12 @@ impl Facts {
                 };
                 let key = (self.canonical(node).to_owned(), name.to_owned());
                 let is_new = there.insert(key.clone());
-                if is_new || self.bitmaps.iter().any(|known| (&known.node, &known.name) == (&key.0, &key.1)) {
+                if is_new
+                    || self
+                        .bitmaps
+                        .iter()
+                        .any(|known| (&known.node, &known.name) == (&key.0, &key.1))
+                {
                     self.existed(&key, bitmap);
                 }
             }
@@ -395,12 +439,17 @@ impl Facts {
     }
 
     fn existed(&mut self, (node, name): &Key, shown: &Value) {
-        let known = self.bitmaps.iter_mut().find(|known| (&known.node, &known.name) == (node, name));
+        let known = self
+            .bitmaps
+            .iter_mut()
+            .find(|known| (&known.node, &known.name) == (node, name));
         match known {
             Some(known) if known.shown.is_null() => known.shown = shown.clone(),
             Some(_) => {}
             None => {
-                self.assumed.push(format!("bitmap {name} of {node} was there before, with unknown bits"));
+                self.assumed.push(format!(
+                    "bitmap {name} of {node} was there before, with unknown bits"
+                ));
                 let shown = shown.clone();
                 let (node, name) = (node.clone(), name.clone());
                 self.bitmaps.push(Bitmap { node, name, shown });
@@ -417,7 +466,8 @@ pub fn bitmaps_in(reply: &Value) -> Value {
     let mut nodes: BTreeMap<&str, &Value> = BTreeMap::new();
     for node in reply["return"].as_array().into_iter().flatten() {
         let bitmaps = node.get("dirty-bitmaps").or_else(|| Some(&node["bitmaps"]));
-        let bitmaps = bitmaps.filter(|bitmaps| bitmaps.as_array().is_some_and(|list| !list.is_empty()));
+        let bitmaps =
+            bitmaps.filter(|bitmaps| bitmaps.as_array().is_some_and(|list| !list.is_empty()));
         if let (Some(name), Some(bitmaps)) = (node["node-name"].as_str(), bitmaps) {
             nodes.insert(name, bitmaps);
         }
@@ -427,10 +477,12 @@ pub fn bitmaps_in(reply: &Value) -> Value {
 
 /// The data of the event that ends a job, of those after a place among the messages.
 pub fn end_of<'m>(messages: &'m [Message], after: usize, job: &str) -> Option<&'m Value> {
-    messages[after..].iter().find_map(|message| match &message.said {
-        Said::Event { event, data } if is_end(event) && data["device"] == job => Some(data),
-        _ => None,
-    })
+    messages[after..]
+        .iter()
+        .find_map(|message| match &message.said {
+            Said::Event { event, data } if is_end(event) && data["device"] == job => Some(data),
+            _ => None,
+        })
 }
 
 fn is_end(event: &str) -> bool {

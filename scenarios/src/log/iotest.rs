@@ -16,7 +16,7 @@ pub fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let starts_line = |before: &str| before.trim().is_empty();
     objects(text, starts_line, |line, found| match found {
-        Found::Object { value, .. } => match message_of(line, &value).or_else(|| bitmaps(line, &value)) {
+        Found::Object(value) => match message_of(line, &value).or_else(|| bitmaps(line, &value)) {
             Some(message) => reading.heard("", message),
             None => reading.unknown(line, &value.to_string()),
         },

@@ -146,11 +146,7 @@ fn unknown() -> Value {
 
 /// Every object in a text that begins a line, but for what `prefix` accepts before it; each with the number of its
 /// line, counted from 1. What stands between them is handed to `between`, line by line.
-pub fn objects(
-    text: &str,
-    prefix: impl Fn(&str) -> bool,
-    mut on: impl FnMut(u32, Found<'_>),
-) {
+pub fn objects(text: &str, prefix: impl Fn(&str) -> bool, mut on: impl FnMut(u32, Found<'_>)) {
     let (mut at, mut line) = (0, 1);
     while at < text.len() {
         let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
@@ -159,8 +155,7 @@ pub fn objects(
         let found = start.and_then(|start| Some((at + start, value_at(&text[at + start..])?)));
         match found {
             Some((start, (value, len))) => {
-                let before = &text[at..start];
-                on(line, Found::Object { before, value });
+                on(line, Found::Object(value));
                 line += newlines(&text[start..start + len]);
                 at = start + len;
                 let behind = text[at..].find('\n').map_or(text.len(), |end| at + end);
@@ -180,13 +175,8 @@ pub fn objects(
 
 /// What [`objects`] finds.
 pub enum Found<'t> {
-    /// An object, and what stands before it on its line.
-    Object {
-        /// The beginning of the line.
-        before: &'t str,
-        /// The object.
-        value: Value,
-    },
+    /// An object.
+    Object(Value),
     /// A line without one.
     Line(&'t str),
 }
@@ -214,7 +204,14 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_no_object() {
-        for text in ["{", "{'a", "{'a':", "{'a': [1", "{'a': 1", "{\"a\": \"b\n\"}"] {
+        for text in [
+            "{",
+            "{'a",
+            "{'a':",
+            "{'a': [1",
+            "{'a': 1",
+            "{\"a\": \"b\n\"}",
+        ] {
             assert_eq!(value_at(text), None, "{text}");
         }
         assert_eq!(value_at(&"[".repeat(100_000)), None);

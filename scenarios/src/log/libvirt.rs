@@ -52,11 +52,18 @@ pub fn read(text: &str) -> Reading {
             continue;
         };
         let is_command = matches!(message.said, Said::Command { .. });
-        if is_command && sent.iter().any(|(other, last)| is_again(monitor, &message, other, last)) {
+        if is_command
+            && sent
+                .iter()
+                .any(|(other, last)| is_again(monitor, &message, other, last))
+        {
             continue;
         }
         // Which monitor was greeted is not said; it is the next that speaks, and that is a new one.
-        let is_new = !reading.monitors.iter().any(|known| known.monitor == monitor);
+        let is_new = !reading
+            .monitors
+            .iter()
+            .any(|known| known.monitor == monitor);
         if is_new && let Some(greeting) = greetings.pop() {
             reading.heard(monitor, greeting);
         }
@@ -76,7 +83,9 @@ fn is_again(monitor: &str, message: &Message, other: &str, last: &Message) -> bo
 }
 
 fn message(line: u32, text: &str) -> Option<(&str, Message)> {
-    let (marker, field) = MARKERS.into_iter().find(|(marker, _)| text.contains(marker))?;
+    let (marker, field) = MARKERS
+        .into_iter()
+        .find(|(marker, _)| text.contains(marker))?;
     let (_, rest) = text.split_once(marker)?;
     let (monitor, rest) = rest.strip_prefix("mon=")?.split_once(field)?;
     let (value, _) = json::value_at(rest)?;

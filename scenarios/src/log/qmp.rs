@@ -11,17 +11,21 @@ use super::{Message, Reading, Said, message_of};
 /// Reads such a log.
 pub fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
-    objects(text, |_| true, |line, found| match found {
-        Found::Object { value, .. } => match message_of(line, &value) {
-            Some(message) => reading.heard("", message),
-            None => reading.unknown(line, &value.to_string()),
+    objects(
+        text,
+        |_| true,
+        |line, found| match found {
+            Found::Object(value) => match message_of(line, &value) {
+                Some(message) => reading.heard("", message),
+                None => reading.unknown(line, &value.to_string()),
+            },
+            Found::Line(text) => match connected(text) {
+                Some(version) => reading.heard("", greeting(line, version)),
+                None if is_prompt(text) => {}
+                None => reading.unknown(line, text),
+            },
         },
-        Found::Line(text) => match connected(text) {
-            Some(version) => reading.heard("", greeting(line, version)),
-            None if is_prompt(text) => {}
-            None => reading.unknown(line, text),
-        },
-    });
+    );
     reading
 }
 

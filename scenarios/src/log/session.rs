@@ -16,7 +16,10 @@ pub fn split(messages: &[Message]) -> Vec<Vec<Message>> {
             Said::Greeting(_) => true,
             Said::Command { execute, arguments } => {
                 let succeeds = || succeeds(messages, index);
-                ended || execute == "blockdev-add" && nodes.contains(&node_name(arguments)) && succeeds()
+                ended
+                    || execute == "blockdev-add"
+                        && nodes.contains(&node_name(arguments))
+                        && succeeds()
             }
             _ => false,
         };
@@ -28,7 +31,9 @@ pub fn split(messages: &[Message]) -> Vec<Vec<Message>> {
         match &message.said {
             Said::Event { event, .. } => ended |= event == "SHUTDOWN",
             Said::Command { execute, .. } if execute == "quit" => ended = true,
-            Said::Command { execute, arguments } if execute == "blockdev-add" && succeeds(messages, index) => {
+            Said::Command { execute, arguments }
+                if execute == "blockdev-add" && succeeds(messages, index) =>
+            {
                 nodes.insert(node_name(arguments));
             }
             Said::Command { execute, arguments } if execute == "blockdev-del" => {
@@ -39,7 +44,11 @@ pub fn split(messages: &[Message]) -> Vec<Vec<Message>> {
         let session = sessions.last_mut().expect("internal: there is always one");
         session.push(message.clone());
     }
-    sessions.retain(|session| session.iter().any(|message| !matches!(message.said, Said::Greeting(_))));
+    sessions.retain(|session| {
+        session
+            .iter()
+            .any(|message| !matches!(message.said, Said::Greeting(_)))
+    });
     sessions
 }
 
@@ -49,10 +58,12 @@ fn node_name(arguments: &Value) -> Option<String> {
 
 /// Is the next reply one of success?
 fn succeeds(messages: &[Message], index: usize) -> bool {
-    let reply = messages[index + 1..].iter().find_map(|message| match &message.said {
-        Said::Reply(reply) => Some(reply),
-        _ => None,
-    });
+    let reply = messages[index + 1..]
+        .iter()
+        .find_map(|message| match &message.said {
+            Said::Reply(reply) => Some(reply),
+            _ => None,
+        });
     reply.is_some_and(|reply| reply.get("return").is_some())
 }
 

@@ -280,7 +280,7 @@ impl Converter<'_> {
             Said::Reply(reply) => self.reply(line, reply, question),
             Said::Event { event, data } => self.event(line, event, data),
             Said::Bitmaps(nodes) => {
-                let nodes = self.masked(nodes);
+                let nodes = self.bitmaps(nodes);
                 self.checked(line, json!({"t": "bitmaps", "nodes": nodes}));
             }
             Said::Greeting(_) | Said::Formatting(..) => {}
@@ -342,6 +342,9 @@ impl Converter<'_> {
                 .unwrap_or_default()
         };
         let execute = asked.execute;
+        if execute == "qmp_capabilities" {
+            return Some("the command qmp_capabilities".into());
+        }
         if execute == "human-monitor-command" {
             let line = infer::qemu_io(arguments).map(|(_, line)| line);
             let is_request =
@@ -483,7 +486,7 @@ impl Converter<'_> {
                 json!({"t": "hmp", "line": text, "output": printed_lines(printed)})
             }
             ("query-named-block-nodes", Some(_)) => {
-                json!({"t": "bitmaps", "nodes": self.masked(&bitmaps_in(reply))})
+                json!({"t": "bitmaps", "nodes": self.bitmaps(&bitmaps_in(reply))})
             }
             ("query-block", Some(_)) if self.masks() => json!({"t": "reply", "return": "*"}),
             (_, Some(value)) => json!({"t": "reply", "return": self.masked(value)}),
@@ -525,6 +528,15 @@ impl Converter<'_> {
         self.out.events.insert(event.to_owned());
         let data = self.masked(data);
         self.checked(line, json!({"t": "event", "event": event, "data": data}));
+    }
+
+    /// The bitmaps of each node. Nodes whose names QEMU made up cannot be told apart.
+    fn bitmaps(&self, nodes: &Value) -> Value {
+        let is_made_up = |node: &String| node.starts_with('#');
+        match nodes.as_object() {
+            Some(nodes) if nodes.keys().any(is_made_up) => json!("*"),
+            _ => self.masked(nodes),
+        }
     }
 
     /// Without what depends on contents, if those are not known.

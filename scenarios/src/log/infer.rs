@@ -116,12 +116,17 @@ pub fn infer(messages: &[Message], asked: &[Asked<'_>], given: Option<&Given>) -
     for asked in asked {
         names.note(asked);
     }
-    facts.main_drive = names.used.first().cloned();
+    for message in messages {
+        if let Said::Bitmaps(nodes) = &message.said {
+            let nodes = nodes.as_object().into_iter().flatten();
+            names.shown.extend(nodes.map(|(node, _)| node.clone()));
+        }
+    }
+    let first_given = || Some(given?.drives.first()?.0.clone());
+    facts.main_drive = names.sources.first().cloned().or_else(first_given);
     facts.find_sizes(messages, asked, &names);
     if given.is_none() {
         facts.find_drives(&names);
-    } else if let Some((id, _, _)) = given.and_then(|given| given.drives.first()) {
-        facts.main_drive = Some(id.clone());
     }
     facts.find_bitmaps(messages, asked);
     facts
@@ -132,43 +137,49 @@ pub fn infer(messages: &[Message], asked: &[Asked<'_>], given: Option<&Given>) -
 struct Names {
     /// Used, in order, each once.
     used: Vec<String>,
+    /// What is backed up or has bitmaps, in order, each once.
+    sources: Vec<String>,
     /// Given to nodes by `blockdev-add` and to filters by a backup, before they were used.
     given: BTreeSet<String>,
+    /// Given to files under images.
+    protocol: BTreeSet<String>,
+    /// Shown by queries as names of nodes.
+    shown: BTreeSet<String>,
+    /// By the target of a backup, what is backed up to it.
+    source_of: BTreeMap<String, String>,
     /// The file of each node that was added.
     files: BTreeMap<String, String>,
 }
 
 impl Names {
     fn note(&mut self, asked: &Asked<'_>) {
+        self.note_shown(asked);
         if asked.not_found() {
             return;
         }
-        let text =
-            |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         for (name, data) in asked.actions() {
             match name {
-                "blockdev-add" => {
-                    self.files
-                        .extend(text(data, "node-name").zip(file_in(data)));
-                    self.given.extend(text(data, "node-name"));
-                }
+                "blockdev-add" => self.added(data),
                 "drive-backup" | "blockdev-backup" => {
                     self.given.extend(text(data, "filter-node-name"));
-                    self.used(text(data, "device"));
+                    self.source(text(data, "device"));
                     if name == "blockdev-backup" {
-                        self.used(text(data, "target"));
+                        let target = text(data, "target");
+                        self.source_of
+                            .extend(target.clone().zip(text(data, "device")));
+                        self.used(target);
                     }
                 }
                 "block_resize" => {
-                    self.used(text(data, "node-name").or_else(|| text(data, "device")))
+                    self.used(text(data, "node-name").or_else(|| text(data, "device")));
                 }
                 "human-monitor-command" => {
-                    self.used(qemu_io(data).map(|(drive, _)| drive.to_owned()))
+                    self.used(qemu_io(data).map(|(drive, _)| drive.to_owned()));
                 }
                 _ if name.starts_with("block-dirty-bitmap-") => {
-                    self.used(text(data, "node"));
+                    self.source(text(data, "node"));
                     for source in data["bitmaps"].as_array().into_iter().flatten() {
-                        self.used(text(source, "node"));
+                        self.source(text(source, "node"));
                     }
                 }
                 _ => {}
@@ -176,10 +187,46 @@ impl Names {
         }
     }
 
+    /// A node is added. One that the model does not know is as if it had been there.
+    fn added(&mut self, data: &Value) {
+        let image = matches!(data["driver"].as_str(), Some("qcow2" | "raw"));
+        let file = file_in(data);
+        let on_known = data["file"]
+            .as_str()
+            .is_some_and(|file| self.protocol.contains(file));
+        if image && (file.is_some() || on_known) {
+            self.files.extend(text(data, "node-name").zip(file));
+            self.given.extend(text(data, "node-name"));
+        } else if data["driver"] == "file" {
+            self.protocol.extend(text(data, "node-name"));
+        }
+    }
+
+    fn note_shown(&mut self, asked: &Asked<'_>) {
+        if !matches!(asked.execute, "query-block" | "query-named-block-nodes") {
+            return;
+        }
+        let entries = asked.reply.and_then(|reply| reply["return"].as_array());
+        for entry in entries.into_iter().flatten() {
+            self.shown.extend(text(entry, "node-name"));
+            self.shown.extend(text(&entry["inserted"], "node-name"));
+        }
+    }
+
+    fn source(&mut self, name: Option<String>) {
+        let new = name.clone().filter(|name| !self.sources.contains(name));
+        self.sources.extend(new);
+        self.used(name);
+    }
+
     fn used(&mut self, name: Option<String>) {
         let new = name.filter(|name| !self.given.contains(name) && !self.used.contains(name));
         self.used.extend(new);
     }
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().map(str::to_owned)
 }
 
 /// The file that a `blockdev-add` opens, however deep it stands.
@@ -330,8 +377,18 @@ impl Facts {
                 .iter()
                 .find(|(_, of)| **of == id)
                 .map(|(node, _)| node.clone());
-            let said = [Some(name), Some(&id), node.as_ref()].into_iter().flatten();
-            let said = said.filter_map(|name| self.sizes.get(name)).next().copied();
+            let node = node.or_else(|| names.shown.get(&id).cloned());
+            let said = [
+                Some(name),
+                node.as_ref(),
+                names.source_of.get(name),
+                Some(&id),
+            ];
+            let said = said
+                .into_iter()
+                .flatten()
+                .filter_map(|name| self.sizes.get(name));
+            let said = said.copied().next();
             let size = said.unwrap_or(SIZE_USUAL);
             self.assumed.push(match said {
                 Some(_) => format!("drive {id} was there at the start, {size} bytes large"),
@@ -348,8 +405,15 @@ impl Facts {
             return;
         }
         let sizes = self.drives.iter_mut().map(|drive| &mut drive.size);
+        let mut any = false;
         for size in sizes.chain(self.sizes.values_mut()) {
+            any |= *size > SIZE_USUAL;
             *size = (*size).min(SIZE_USUAL);
+        }
+        if any {
+            self.assumed.push(format!(
+                "larger drives do nothing else than drives of {SIZE_USUAL} bytes, of which nobody knows what they hold"
+            ));
         }
     }
 

@@ -204,10 +204,21 @@ impl Client {
         true
     }
 
-    /// What there is in the place of an event that never comes: one of its kind, else the first that was kept.
+    /// What there is in the place of an event that never comes: one of its kind or of its job, else the first that
+    /// was kept.
     fn instead_of(&self, wanted: &Value) -> Line {
+        let data = &wanted["data"];
+        let job = data
+            .get("id")
+            .or_else(|| data.get("device"))
+            .and_then(Value::as_str);
+        let of_job = |event: &&Event| event.job().map(|job| &**job) == job;
         let of_kind = |event: &&Event| wanted["event"] == event.name();
-        let found = self.received.iter().find(of_kind).or(self.received.first());
+        let kept = || self.received.iter();
+        let found = kept().filter(of_job).find(of_kind);
+        let found = found
+            .or_else(|| kept().rev().find(of_job))
+            .or_else(|| kept().next());
         match found {
             Some(event) => Line::Event(event.clone()),
             None => Line::Timeout(Fixed::new(json!({"event": wanted["event"]}))),

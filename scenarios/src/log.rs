@@ -101,6 +101,8 @@ pub struct Reading {
     pub unknown: u32,
     /// The first of those, with its number.
     pub first_unknown: Option<(u32, String)>,
+    /// Its events may stand later than they were read, and some may not be shown.
+    pub late: bool,
     /// A transcript for each monitor, in the order in which they first speak.
     pub monitors: Vec<Transcript>,
 }
@@ -222,6 +224,8 @@ pub struct Tried {
     pub dialect: &'static Dialect,
     /// How the order of events was understood.
     pub order: Order,
+    /// The line at which it would be rejected if events stood where they were read.
+    pub late_from: Option<u32>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why it may be so, if it is a rejection.
@@ -253,7 +257,7 @@ pub fn check(reading: &Reading, question: &Question<'_>) -> Result<Vec<Checked>,
         for (index, messages) in sessions.iter().enumerate() {
             version = session::version(messages).or(version);
             let number = several.then_some(index + 1);
-            let mut checked = check_session(messages, version.as_deref(), question)?;
+            let mut checked = check_session(messages, version.as_deref(), reading.late, question)?;
             checked.session = number;
             if reading.monitors.len() > 1 {
                 checked.monitor.clone_from(&transcript.monitor);
@@ -267,6 +271,7 @@ pub fn check(reading: &Reading, question: &Question<'_>) -> Result<Vec<Checked>,
 fn check_session(
     messages: &[Message],
     version: Option<&str>,
+    late: bool,
     question: &Question<'_>,
 ) -> Result<Checked, RecordingError> {
     let converted = convert::convert(messages, question);
@@ -286,7 +291,9 @@ fn check_session(
         return Ok(checked);
     }
     for dialect in dialects(version, question.dialect) {
-        checked.tried.push(follow(&converted, dialect, question)?);
+        checked
+            .tried
+            .push(follow(&converted, dialect, late, question)?);
     }
     checked.tried.sort_by_key(|tried| match &tried.verdict {
         Verdict::Accepted { .. } => (0, 0),
@@ -294,16 +301,11 @@ fn check_session(
         Verdict::Rejected(rejection) => (2, u32::MAX - rejection.line),
     });
     causes::explain(&mut checked, &converted, question)?;
-    if checked
-        .tried
-        .first()
-        .is_some_and(|best| best.order == Order::Taken)
-    {
-        checked.not_checked.push(
-            "how late each event was read, and which ones the log does not show: its events stand where the client \
-             took them"
-                .into(),
-        );
+    if let Some(line) = checked.tried.first().and_then(|best| best.late_from) {
+        checked.not_checked.push(format!(
+            "when each event was read, and which ones the log does not show: its events stand where the client took \
+             them (by their order it would be rejected at line {line})"
+        ));
     }
     Ok(checked)
 }
@@ -321,26 +323,28 @@ fn dialects(version: Option<&str>, named: Option<&'static Dialect>) -> Vec<&'sta
 fn follow(
     converted: &convert::Converted,
     dialect: &'static Dialect,
+    late: bool,
     question: &Question<'_>,
 ) -> Result<Tried, RecordingError> {
-    let tried = |order, verdict| Tried {
+    let verdict = |order| {
+        let recording = converted.recording(question.file, dialect, order);
+        conform(&recording, Exactness::Normal)
+    };
+    let mut tried = Tried {
         dialect,
-        order,
-        verdict,
+        order: Order::Exact,
+        late_from: None,
+        verdict: verdict(Order::Exact)?,
         causes: Vec::new(),
     };
-    let exact = conform(
-        &converted.recording(question.file, dialect, Order::Exact),
-        Exactness::Normal,
-    )?;
-    if question.style == Style::Libvirt || matches!(exact, Verdict::Accepted { .. }) {
-        return Ok(tried(Order::Exact, exact));
+    if let Verdict::Rejected(rejection) = &tried.verdict
+        && late
+    {
+        tried.order = Order::Taken;
+        tried.late_from = Some(rejection.line);
+        tried.verdict = verdict(Order::Taken)?;
     }
-    let taken = conform(
-        &converted.recording(question.file, dialect, Order::Taken),
-        Exactness::Normal,
-    )?;
-    Ok(tried(Order::Taken, taken))
+    Ok(tried)
 }
 
 impl convert::Converted {

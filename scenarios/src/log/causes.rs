@@ -65,16 +65,16 @@ impl Trial<'_> {
             .position(|(number, value)| *number == line && value == recorded)
     }
 
-    /// Does the recording get further with these lines than it did?
-    fn gets_further(&self, lines: Vec<(u32, Value)>) -> Result<bool, RecordingError> {
+    /// Does the recording get beyond that line with these lines?
+    fn gets_beyond(&self, line: u32, lines: Vec<(u32, Value)>) -> Result<bool, RecordingError> {
         let changed = Recording {
             lines,
             ..self.recording.clone()
         };
         Ok(match conform(&changed, Exactness::Normal)? {
             Verdict::Accepted { .. } => true,
-            Verdict::Rejected(other) => other.line > self.rejection.line,
-            Verdict::TooManyWorlds { line, .. } => line > self.rejection.line,
+            Verdict::Rejected(other) => other.line > line,
+            Verdict::TooManyWorlds { line: other, .. } => other > line,
         })
     }
 
@@ -115,9 +115,9 @@ impl Trial<'_> {
             };
             let mut lines = self.recording.lines.clone();
             let moved = lines.remove(at);
-            // Its number goes with its new place, so that "further" means further in the log.
+            // With the number of its new place: it must be allowed there.
             lines.insert(to, (*before, moved.1));
-            if self.gets_further(lines)? {
+            if self.gets_beyond(*before, lines)? {
                 let what = brief(value);
                 return Ok(Some(format!(
                     "wrong order: it comes only after line {before}, {what}"
@@ -140,7 +140,7 @@ impl Trial<'_> {
         for event in events.take(MISSING_TRIED) {
             let mut lines = self.recording.lines.clone();
             lines.insert(at, (self.rejection.line, event.clone()));
-            if self.gets_further(lines)? {
+            if self.gets_beyond(self.rejection.line, lines)? {
                 let what = brief(event);
                 return Ok(Some(format!(
                     "a line is lost before it, or never came: {what}"
@@ -151,30 +151,28 @@ impl Trial<'_> {
     }
 }
 
-/// The same event or reply was possible with other data.
+/// The same event or reply was possible with other data, or another event of the same job.
 fn different_data(rejection: &Rejection) -> Option<String> {
     let recorded = &rejection.recorded;
-    let same_kind = |line: &&Value| {
-        line["t"] == recorded["t"]
-            && line["event"] == recorded["event"]
-            && is_same_job(line, recorded)
+    let of_job = |line: &&Value| line["t"] == recorded["t"] && is_same_job(line, recorded);
+    let same_kind = |line: &&Value| of_job(line) && line["event"] == recorded["event"];
+    let Some(other) = rejection.allowed.iter().find(same_kind) else {
+        let other = rejection.allowed.iter().find(of_job)?;
+        return Some(format!("another event in its place: {}", brief(other)));
     };
-    let other = rejection.allowed.iter().find(same_kind)?;
     if other["t"] == "reply" {
         return Some(format!("another reply: {}", brief(other)));
     }
     let fields = recorded["data"].as_object()?;
     let differs = fields
         .iter()
-        .filter(|(key, value)| *value != "*" && other["data"][key.as_str()] != **value);
-    let differs: Vec<String> = differs
-        .map(|(key, value)| {
-            format!(
-                "{key} is {value}, and can only be {}",
-                other["data"][key.as_str()]
-            )
-        })
-        .collect();
+        .filter_map(|(key, value)| match other["data"].get(key) {
+            _ if value == "*" => None,
+            Some(other) if other == value => None,
+            Some(other) => Some(format!("{key} is {value}, and can only be {other}")),
+            None => Some(format!("{key} is {value}, and there can be none")),
+        });
+    let differs: Vec<String> = differs.collect();
     (!differs.is_empty()).then(|| format!("wrong data: {}", differs.join("; ")))
 }
 

@@ -1,4 +1,4 @@
-//! From messages to a recording: what is left out, what is put in, what is masked.
+//! From messages to a recording: what is left out, what is put in, what is masked. Arguments are in `arguments`.
 //!
 //! - Commands, events and jobs of other parts of QEMU, or from before the first line, are left out and counted.
 //! - What must have been there is put in before: images, the launch, bitmaps, a guest's writes before a backup that
@@ -12,6 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::infer::{self, Asked, Facts, bitmaps_in, end_of, is_backup, job_of};
 use super::{Message, Question, Said};
+
+mod arguments;
+
+use arguments::file_of;
 
 /// The events that the model knows.
 const EVENTS: [&str; 6] = [
@@ -489,6 +493,9 @@ impl Converter<'_> {
                 json!({"t": "bitmaps", "nodes": self.bitmaps(&bitmaps_in(reply))})
             }
             ("query-block", Some(_)) if self.masks() => json!({"t": "reply", "return": "*"}),
+            ("query-jobs" | "query-block-jobs", Some(jobs)) => {
+                json!({"t": "reply", "return": self.masked(&self.known_jobs(jobs))})
+            }
             (_, Some(value)) => json!({"t": "reply", "return": self.masked(value)}),
         };
         self.checked(line, recorded);
@@ -530,6 +537,17 @@ impl Converter<'_> {
         self.checked(line, json!({"t": "event", "event": event, "data": data}));
     }
 
+    /// Of a list of jobs, those that the log saw start.
+    fn known_jobs(&self, jobs: &Value) -> Value {
+        let entries = jobs.as_array().into_iter().flatten();
+        let is_known = |job: &&Value| {
+            let id = job.get("id").or_else(|| job.get("device"));
+            id.and_then(Value::as_str)
+                .is_some_and(|id| self.jobs.contains(id))
+        };
+        entries.filter(is_known).cloned().collect()
+    }
+
     /// The bitmaps of each node. Nodes whose names QEMU made up cannot be told apart.
     fn bitmaps(&self, nodes: &Value) -> Value {
         let is_made_up = |node: &String| node.starts_with('#');
@@ -567,6 +585,10 @@ impl Converter<'_> {
     }
 
     fn end(mut self) -> Converted {
+        // What could have come in place of an event counts, whether or not the log shows its like.
+        self.out
+            .events
+            .extend(EVENTS[1..5].iter().map(|event| (*event).to_owned()));
         if self.masks() {
             self.out.not_checked.push(
                 "what depends on contents, which the log does not say (len, offset, count, progress); --given says them"
@@ -583,102 +605,6 @@ impl Converter<'_> {
             }
         }
         self.out
-    }
-
-    // ---- arguments
-
-    /// The arguments with paths in the image folder, and `blockdev-add` as the model knows it.
-    fn rewritten(&mut self, asked: &Asked<'_>) -> Value {
-        match asked.execute {
-            "blockdev-add" => self.rewritten_node(asked.arguments),
-            "drive-backup" => self.with_target(asked.arguments),
-            "transaction" => {
-                let mut arguments = asked.arguments.clone();
-                for action in arguments["actions"].as_array_mut().into_iter().flatten() {
-                    if action["type"] == "drive-backup" && action["data"].is_object() {
-                        action["data"] = self.with_target(&action["data"]);
-                    }
-                }
-                arguments
-            }
-            _ => asked.arguments.clone(),
-        }
-    }
-
-    fn with_target(&mut self, data: &Value) -> Value {
-        let mut data = data.clone();
-        if let Some(path) = data["target"].as_str() {
-            data["target"] = json!(self.file(path));
-        }
-        data
-    }
-
-    /// Only what the model looks at: the driver, the name, and the file with its faults.
-    fn rewritten_node(&mut self, arguments: &Value) -> Value {
-        let driver = arguments["driver"].as_str().unwrap_or_default();
-        if !matches!(driver, "qcow2" | "raw") {
-            return arguments.clone();
-        }
-        let file = match &arguments["file"] {
-            Value::String(node) => match self.protocol.get(node).cloned() {
-                Some(path) => json!({"driver": "file", "filename": self.file(&path)}),
-                None => return arguments.clone(),
-            },
-            file => self.rewritten_file(file),
-        };
-        let mut node = json!({"driver": driver, "file": file});
-        if let Some(name) = arguments.get("node-name") {
-            node["node-name"] = name.clone();
-        }
-        node
-    }
-
-    fn rewritten_file(&mut self, file: &Value) -> Value {
-        match file["driver"].as_str() {
-            Some("file") => match file["filename"].as_str() {
-                Some(path) => json!({"driver": "file", "filename": self.file(path)}),
-                None => file.clone(),
-            },
-            Some("blkdebug") => {
-                let mut layer = file.clone();
-                layer["image"] = self.rewritten_file(&file["image"]);
-                for rule in layer["set-state"].as_array_mut().into_iter().flatten() {
-                    if let Some(fields) = rule.as_object_mut()
-                        && let Some(state) = fields.remove("new-state")
-                    {
-                        fields.insert("new_state".into(), state);
-                    }
-                }
-                layer
-                    .as_object_mut()
-                    .map(|fields| fields.retain(|_, value| !value.is_null()));
-                layer
-            }
-            _ => file.clone(),
-        }
-    }
-
-    /// The file in the image folder that a path means: of the same last name, unless another path has that.
-    fn file(&mut self, path: &str) -> String {
-        if let Some(file) = self.files.get(path) {
-            return file.clone();
-        }
-        let last = path.rsplit('/').next().unwrap_or(path);
-        let mut file = format!("$DIR/{last}");
-        while self.files.values().any(|other| *other == file) {
-            file.push('+');
-        }
-        self.files.insert(path.to_owned(), file.clone());
-        file
-    }
-}
-
-/// The path in a node's description, however deep it stands.
-fn file_of(file: &Value) -> String {
-    match file["filename"].as_str() {
-        Some(path) => path.to_owned(),
-        None if file["image"].is_object() => file_of(&file["image"]),
-        None => String::new(),
     }
 }
 

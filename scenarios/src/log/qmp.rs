@@ -3,14 +3,20 @@
 //! The shell prints each command and each reply as an object, on one line or (`-p`) over several, behind its prompt
 //! or not; events when the user asks for them with an empty line. The client logs `--> {…}` and `<-- {…}` (before
 //! QEMU 6.2 `>>> {…}` and `<<< {…}`, as Python prints objects), behind whatever the logger puts first.
-//! What an object is, its keys say, so arrows are not looked at.
+//! What an object is, its keys say; an arrow says only that its place is exact.
 
 use super::json::{Found, objects};
 use super::{Message, Reading, Said, message_of};
 
+/// What the client puts before an object: it logs each where it crossed the socket, and the shell does not.
+const ARROWS: [&str; 6] = ["-> {", "<- {", "--> {", "<-- {", ">>> {", "<<< {"];
+
 /// Reads such a log.
 pub fn read(text: &str) -> Reading {
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        late: !ARROWS.iter().any(|arrow| text.contains(arrow)),
+        ..Reading::default()
+    };
     objects(
         text,
         |_| true,

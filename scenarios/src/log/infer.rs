@@ -115,7 +115,7 @@ pub fn infer(messages: &[Message], asked: &[Asked<'_>], given: Option<&Given>) -
         .any(|message| matches!(message.said, Said::QemuIo(_)))
         || asked
             .iter()
-            .any(|asked| asked.execute == "human-monitor-command");
+            .any(|asked| qemu_io(asked.arguments).is_some());
     facts.find_aliases(asked);
     let mut names = Names::default();
     for asked in asked {
@@ -210,7 +210,8 @@ impl Facts {
                 };
                 let end = end_of(messages, asked.at, job);
                 let end = end.filter(|end| end.get("error").is_none());
-                if let Some(len) = end.and_then(|end| end["len"].as_u64()) {
+                let len = end.and_then(|end| end["len"].as_u64());
+                if let Some(len) = len.filter(|len| *len > 0) {
                     self.sizes.entry(device.to_owned()).or_insert(len);
                 }
             }

@@ -13,7 +13,8 @@ impl Converter<'_> {
             "drive-backup" => self.with_target(asked.arguments),
             "transaction" => {
                 let mut arguments = asked.arguments.clone();
-                for action in arguments["actions"].as_array_mut().into_iter().flatten() {
+                let actions = arguments.get_mut("actions").and_then(Value::as_array_mut);
+                for action in actions.into_iter().flatten() {
                     if action["type"] == "drive-backup" && action["data"].is_object() {
                         action["data"] = self.with_target(&action["data"]);
                     }

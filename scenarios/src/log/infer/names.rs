@@ -131,6 +131,10 @@ fn file_in(data: &Value) -> Option<String> {
 pub fn qemu_io(arguments: &Value) -> Option<(&str, &str)> {
     let text = arguments.get("command-line")?.as_str()?;
     let (drive, line) = text.strip_prefix("qemu-io ")?.trim().split_once(' ')?;
+    if drive.starts_with('-') {
+        // A device by its path: what is behind it is not said.
+        return None;
+    }
     let line = line.trim();
     let quoted = line
         .strip_prefix('"')

@@ -34,7 +34,9 @@ pub fn explain(
     causes.extend(trial.moved()?);
     causes.extend(trial.missing()?);
     causes.extend(different_data(&rejection));
-    causes.extend(someone_else(&rejection));
+    if causes.is_empty() {
+        causes.extend(someone_else(&rejection));
+    }
     if question.given.is_none() && rejection.line > 0 && !checked.assumed.is_empty() {
         causes.push("what was assumed is not so: --given says what was there before".into());
     }

@@ -282,14 +282,20 @@ pub struct ReplayArgs {
 pub struct FuzzArgs {
     /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
     pub scenarios: Vec<String>,
-    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time]
+    /// Play the random stories random:A to random:B instead, and show which commands met jobs in which statuses. Known
+    /// defects are counted, and are no failures
+    #[arg(long, value_name = "A..B", value_parser = seeds,
+          conflicts_with_all = ["scenarios", "forget_fixed"])]
+    pub random: Option<Range<u64>>,
+    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time; 0..100 of each
+    /// random story]
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     pub seeds: Option<Range<u64>>,
-    /// Do one part of the runs: part M of N, counted from 1
+    /// Do one part of the runs, or of the random stories: part M of N, counted from 1
     #[arg(long, value_name = "slice:M/N")]
     pub partition: Option<Partition>,
-    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios. What was not
-    /// covered then is no failure
+    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios, but not among
+    /// random stories. What was not covered then is no failure
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// The campaign's root seed
@@ -335,10 +341,23 @@ impl FuzzArgs {
         } else {
             1000
         };
-        let seeds = self.seeds.clone().unwrap_or(0..end);
+        self.part_of(self.seeds.clone().unwrap_or(0..end))
+    }
+
+    /// The random stories to play: as [`FuzzArgs::range`].
+    pub fn random_stories(&self) -> Option<Range<u64>> {
+        self.random.clone().map(|stories| self.part_of(stories))
+    }
+
+    /// The runs to do of each random story.
+    pub fn runs_of_each(&self) -> Range<u64> {
+        self.seeds.clone().unwrap_or(0..100)
+    }
+
+    fn part_of(&self, all: Range<u64>) -> Range<u64> {
         match self.partition {
-            Some(Partition { part, parts }) => sim::seed::slice(&seeds, part, parts),
-            None => seeds,
+            Some(Partition { part, parts }) => sim::seed::slice(&all, part, parts),
+            None => all,
         }
     }
 
@@ -389,6 +408,9 @@ pub struct ConformArgs {
     /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
     #[arg(long, value_name = "BIN")]
     pub qemu_img: Option<PathBuf>,
+    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
+    #[arg(long, value_name = "D", requires = "qemu")]
+    pub dialect: Option<&'static Dialect>,
     /// How often each scenario is played
     #[arg(long, value_name = "N", default_value = "1")]
     pub repeat: NonZeroUsize,

@@ -23,18 +23,18 @@ pub struct Dialect {
     /// The promise that nobody looks at, to see what it is good for.
     pub unwatched: Option<&'static str>,
     /// `qmp_transaction` commits (starts jobs) and cleans (ends drains) in reverse action order, since 8.1.
-    /// Shown by `10.0.2/test_transaction_failure.0.jsonl`: drive1 runs first.
+    /// Shown by `10.0.2/test_transaction_failure.jsonl`: drive1 runs first.
     pub transaction_reversed: bool,
     /// `completion-mode: grouped` is refused for unsuitable actions before anything is done, since 8.1.
     pub grouped_checked_first: bool,
     /// The noun of the refusal above: the capital letter went with the rewrite of 8.1.
     pub grouped_refusal_noun: &'static str,
     /// Any change of the block graph drains every node (`bdrv_graph_wrlock`), since 8.2.
-    /// Shown by `10.0.2/transaction_failure_slow0.0.jsonl`: the sleeping sibling is aborting before its
+    /// Shown by `10.0.2/transaction_failure_slow0.jsonl`: the sleeping sibling is aborting before its
     /// group's first member is completed.
     pub graph_change_drains_all: bool,
     /// block-copy's own bitmap hangs on the filter node, not on the source.
-    /// Shown by `10.0.2/test_incremental_pause.0.jsonl`.
+    /// Shown by `10.0.2/test_incremental_pause.jsonl`.
     pub copy_bitmap_on_filter: bool,
     /// `block_resize` names the blocking job (8.x) instead of "Device '…' is in use" (7.2).
     pub resize_names_blocker: bool,
@@ -141,8 +141,10 @@ impl Dialect {
         if let Ok(dialect) = Dialect::of_version(version) {
             return Ok((dialect, false));
         }
-        let number = number_of(version).ok_or_else(|| format!("'{version}' is no version of QEMU"))?;
-        let away = |dialect: &&&Dialect| number_of(dialect.name).map(|other| other.abs_diff(number));
+        let number =
+            number_of(version).ok_or_else(|| format!("'{version}' is no version of QEMU"))?;
+        let away =
+            |dialect: &&&Dialect| number_of(dialect.name).map(|other| other.abs_diff(number));
         let nearest = DIALECTS.iter().min_by_key(away);
         Ok((nearest.expect("internal: there are dialects"), true))
     }

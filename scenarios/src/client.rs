@@ -101,7 +101,14 @@ impl Client {
             Kind::Offer(_) => self.done(),
             Kind::Wait(wait) => self.wait(script, act, wait, seen),
             // Everything that comes is read; that nothing comes any more is a step.
-            Kind::Settle(_) => self.read(script, seen).is_some(),
+            Kind::Settle { until, .. } => {
+                if let Some(until) = until
+                    && self.take(&until.event, &until.matching).is_some()
+                {
+                    return self.done();
+                }
+                self.read(script, seen).is_some()
+            }
             Kind::Read => self.read(script, seen).is_some() && self.done(),
             Kind::ReadReply => self.read_reply(script, seen),
             Kind::Take(event) => self.take(script, event, seen),
@@ -341,8 +348,7 @@ impl Client {
         wait: &format::Wait,
         seen: &mut Vec<Line>,
     ) -> bool {
-        if let Some(at) = self.received.iter().position(|event| fits(wait, event)) {
-            let event = self.received.remove(at);
+        if let Some((at, event)) = self.take(&wait.event, &wait.matching) {
             let mut index = 0;
             self.received.retain(|other| {
                 index += 1;
@@ -361,6 +367,13 @@ impl Client {
             ),
             Some(_) => true,
         }
+    }
+
+    /// Takes the oldest event of that name with that data, with its place among those received.
+    fn take(&mut self, name: &str, matching: &Map<String, Value>) -> Option<(usize, Event)> {
+        let fits = |event: &Event| event.name() == name && holds(matching, event);
+        let at = self.received.iter().position(fits)?;
+        Some((at, self.received.remove(at)))
     }
 
     fn pending(&mut self, act: &Act, expected: Option<u64>, seen: &mut Vec<Line>) -> bool {
@@ -393,7 +406,7 @@ impl Client {
         }
         match self.act(script).map(|act| &act.kind) {
             Some(Kind::Img { .. } | Kind::Launch { .. }) => true,
-            Some(Kind::Settle(_) | Kind::GiveUp(_) | Kind::Take(_)) => {
+            Some(Kind::Settle { .. } | Kind::GiveUp(_) | Kind::Take(_)) => {
                 self.unread.is_empty() && idle()
             }
             _ => false,
@@ -407,7 +420,7 @@ impl Client {
             && self.offers(script).is_none()
             && matches!(
                 self.act(script).map(|act| &act.kind),
-                Some(Kind::Settle(_) | Kind::GiveUp(_) | Kind::Take(_))
+                Some(Kind::Settle { .. } | Kind::GiveUp(_) | Kind::Take(_))
             )
     }
 
@@ -484,7 +497,7 @@ impl Client {
                     return;
                 }
             }
-            Kind::Settle(ms) => seen.push(Line::Settled(*ms)),
+            Kind::Settle { ms, .. } => seen.push(Line::Settled(*ms)),
             Kind::GiveUp(line) => seen.push(line.clone()),
             Kind::Take(wanted) => seen.push(self.instead_of(wanted)),
             _ => unreachable!("internal: not a step of the client's"),
@@ -506,7 +519,7 @@ impl Client {
             }
             Some(Kind::Img { .. }) => "client img".into(),
             Some(Kind::Launch { .. }) => "client launch".into(),
-            Some(Kind::Settle(_)) => "client settles".into(),
+            Some(Kind::Settle { .. }) => "client settles".into(),
             Some(Kind::GiveUp(_) | Kind::Take(_)) => "client gives up".into(),
             _ => "client reads".into(),
         }
@@ -537,11 +550,6 @@ fn status_of(event: &Event, wanted: Status) -> Option<&Name> {
         Event::JobStatusChange { id, status } if *status == wanted => Some(id),
         _ => None,
     }
-}
-
-/// Is this the event a wait is for?
-fn fits(wait: &format::Wait, event: &Event) -> bool {
-    event.name() == wait.event && holds(&wait.matching, event)
 }
 
 /// Has the event's data these values? (All its fields are plain values.)
@@ -579,6 +587,7 @@ pub fn unexpected(
                 .collect();
             differs.map(|differs| differs.join("; or "))
         }
+        (Expected::Any, Line::Reply { .. }) => None,
         (
             Expected::Return(None),
             Line::Reply {

@@ -206,9 +206,33 @@ fn same(recorded: &Value, shown: &Value) -> bool {
                     .zip(shown)
                     .all(|(value, other)| same(value, other))
         }
+        (Value::String(recorded), Value::String(shown)) => same_text(recorded, shown),
         _ => recorded == shown,
     }
 }
+
+/// Equal, but any name that a recorder found made up (`$NODE0`) stands for any that the model made up (`#block1`):
+/// which numbers they have depends on how often a QEMU has made one up before.
+fn same_text(recorded: &str, shown: &str) -> bool {
+    if !recorded.contains(MADE_UP_RECORDED) || !shown.contains(MADE_UP) {
+        return recorded == shown;
+    }
+    let between = |text: &str, made_up: &str| -> Vec<String> {
+        let mut parts = text.split(made_up);
+        let first = parts.next().unwrap_or_default().to_owned();
+        let rest = parts.map(|part| {
+            part.trim_start_matches(|c: char| c.is_ascii_digit())
+                .to_owned()
+        });
+        std::iter::once(first).chain(rest).collect()
+    };
+    between(recorded, MADE_UP_RECORDED) == between(shown, MADE_UP)
+}
+
+/// How a made-up node name begins in QEMU, and in the model.
+const MADE_UP: &str = "#block";
+/// How it begins in a recording.
+const MADE_UP_RECORDED: &str = "$NODE";
 
 /// Everything the model shows is recorded so; the recording may have more.
 fn covers(recorded: &Value, shown: &Value) -> bool {
@@ -224,6 +248,7 @@ fn covers(recorded: &Value, shown: &Value) -> bool {
                     .zip(shown)
                     .all(|(value, other)| covers(value, other))
         }
+        (Value::String(recorded), Value::String(shown)) => same_text(recorded, shown),
         _ => recorded == shown,
     }
 }

@@ -405,7 +405,10 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
         "bitmaps" => return Ok(Recorded::Reply(script::bitmaps_sent())),
         "img" => img(line)?,
         "pending" => Kind::Pending(None),
-        "settled" => Kind::Settle(number("ms")?),
+        "settled" => Kind::Settle {
+            ms: number("ms")?,
+            until: None,
+        },
         "slept" => Kind::Sleep(number("ms")?),
         "timeout" => Kind::GiveUp(Line::Timeout(Fixed::new(without(line, &["t"])))),
         "hang" => Kind::GiveUp(Line::Hang),

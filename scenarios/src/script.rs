@@ -61,8 +61,13 @@ pub enum Kind {
     Pending(Option<u64>),
     /// Events received so far are forgotten.
     Forget,
-    /// Nothing comes any more for a while.
-    Settle(u64),
+    /// Nothing comes any more for a while, or an event comes and is taken.
+    Settle {
+        /// The silence, in milliseconds.
+        ms: u64,
+        /// The event that ends it sooner.
+        until: Option<format::Until>,
+    },
     /// The client sleeps.
     Sleep(u64),
     /// Guests begin.
@@ -124,6 +129,8 @@ pub enum Expected {
     Bitmaps(format::Bitmaps),
     /// One of these.
     Either(Vec<Expected>),
+    /// Anything.
+    Any,
 }
 
 /// A compiled script: what the client does, and the world in which it begins.
@@ -227,7 +234,10 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         },
         Verb::Pending(count) => Kind::Pending(Some(*count)),
         Verb::Forget => Kind::Forget,
-        Verb::Settle { ms } => Kind::Settle(*ms),
+        Verb::Settle { ms, until } => Kind::Settle {
+            ms: *ms,
+            until: until.clone(),
+        },
         Verb::Sleep { ms } => Kind::Sleep(*ms),
         Verb::Guests(format::Guests::Start(names)) => {
             Kind::Start(names.iter().map(index_of).collect::<Result<_, _>>()?)
@@ -246,6 +256,7 @@ fn expected(answer: &Answer) -> Expected {
     match answer {
         Answer::Return(value) => Expected::Return(value.clone()),
         Answer::Error(error) => Expected::Error(error.clone()),
+        Answer::Any => Expected::Any,
     }
 }
 

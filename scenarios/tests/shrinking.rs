@@ -24,7 +24,7 @@ guests:
     requests: [write -P0x11 0 64k, write -z 0 64k, aio_write -P1 64k 64k, read -P0x11 0 64k, read 0 1, discard 0 64k, flush]
   "no": {drive: node0, requests: [flush]}
 script:
-  - img: {cmd: create, img: $DIR/a.qcow2, size: 1M, opts: {cluster_size: 128k, lazy_refcounts: true, refcount_bits: 1}}
+  - img: {cmd: create, img: $DIR/a.qcow2, size: 1M, opts: {cluster_size: 128k, format: raw, lazy_refcounts: true, refcount_bits: 1}}
   - img: {cmd: create, img: $DIR/b.qcow2, size: 1M, backing: $DIR/a.qcow2}
   - img: {cmd: write, img: $DIR/a.qcow2, pattern: 0x41, offset: 0, len: 512}
   - img: {cmd: read, img: $DIR/a.qcow2, pattern: 65, offset: 0, len: 512}

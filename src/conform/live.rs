@@ -20,9 +20,6 @@ use crate::progress;
 use crate::stage::{self, Loaded};
 use crate::watch::{self, Watch};
 
-/// What is played if nobody says with which QEMU.
-const USUAL_QEMU: &str = "qemu-system-x86_64";
-
 /// How many worlds the language of a story may have before its traces are not counted any more.
 const WORLDS_MAX: usize = 20_000;
 
@@ -33,7 +30,9 @@ const WORLDS_MAX: usize = 20_000;
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     let names: Vec<String> = args.what.iter().map(|path| super::text(path)).collect();
     let stories = stage::load_all(&names)?;
-    let Some(binaries) = binaries(args, stories.len())? else {
+    let what = format!("{} scenarios", stories.len());
+    let Some(binaries) = live::binaries(&args.qemu, args.qemu_img.as_deref(), args.dialect, &what)?
+    else {
         return Ok(Exit::NothingChecked);
     };
     if stories.is_empty() {
@@ -53,44 +52,6 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
         }
     }
     play(args, rows, &scripts)
-}
-
-/// The QEMUs to play with; none if one is missing, which was said then.
-fn binaries(args: &ConformArgs, stories: usize) -> Result<Option<Vec<Binary>>, String> {
-    let usual = [PathBuf::from(USUAL_QEMU)];
-    let asked = if args.qemu.is_empty() {
-        &usual[..]
-    } else {
-        &args.qemu
-    };
-    let mut binaries = Vec::new();
-    for qemu in asked {
-        if !is_there(qemu) {
-            eprintln!(
-                "blockrace: skipped: {stories} scenarios need a QEMU binary: there is no {}\n  \
-                 on Debian: apt-get install qemu-system-x86 qemu-utils",
-                qemu.display()
-            );
-            return Ok(None);
-        }
-        let binary = Binary::find(qemu, args.qemu_img.as_deref())?;
-        if binary.is_guess {
-            eprintln!(
-                "blockrace: warning: QEMU {} is not known here; it is held to the rules of {}",
-                binary.version, binary.dialect
-            );
-        }
-        binaries.push(binary);
-    }
-    Ok(Some(binaries))
-}
-
-fn is_there(program: &Path) -> bool {
-    if program.components().count() > 1 {
-        return program.exists();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
 fn script(loaded: &Loaded, binary: &Binary) -> Result<Script, String> {
@@ -140,7 +101,11 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
     let repeat = args.repeat.get();
     let count = rows.len() * repeat;
     let bar = progress::bar(Some(count as u64), "{bar:30} {pos} of {len} {eta}");
-    let width = rows.iter().map(|row| row.loaded.name.len()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|row| row.loaded.name.len())
+        .max()
+        .unwrap_or(0);
     let cast: Vec<(&Loaded, &Binary)> = rows.iter().map(|row| (row.loaded, row.binary)).collect();
     let (mut failed, mut worst) = (None, Exit::Clean);
     let mut sums = Sums::default();
@@ -278,7 +243,12 @@ impl Row<'_> {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{}  QEMU {}", self.loaded.name, self.binary.version)?;
         if let Verdict::Rejected(rejection) = &run.verdict {
-            writeln!(out, "  REJECTED at line {} of {}", rejection.line, run.recording.lines.len() + 1)?;
+            writeln!(
+                out,
+                "  REJECTED at line {} of {}",
+                rejection.line,
+                run.recording.lines.len() + 1
+            )?;
             print_rejection(&mut out, rejection)?;
         }
         if let Some((line, what)) = &run.played.unexpected {
@@ -312,7 +282,9 @@ impl Row<'_> {
         let (told, name, version) = (&self.told, &self.loaded.name, &self.binary.version);
         crate::written(match args.format()? {
             Format::Human => {
-                let allowed = told.allowed.map_or_else(|| "many".into(), |count| count.to_string());
+                let allowed = told
+                    .allowed
+                    .map_or_else(|| "many".into(), |count| count.to_string());
                 writeln!(
                     out,
                     "{name:width$}  QEMU {version:8} {:4} runs {:4} of {allowed:>5} orders {:4} accepted {:4} rejected {:6.1} s  {}",

@@ -110,9 +110,14 @@ impl<'a> Images<'a> {
     }
 
     fn rebase(&self, line: &Value, file: &str) -> Result<Value, String> {
-        let mut command = ["rebase", "-q", "-u", "-f", USUAL_FORMAT].map(str::to_owned).to_vec();
+        let mut command = ["rebase", "-q", "-u", "-f", USUAL_FORMAT]
+            .map(str::to_owned)
+            .to_vec();
         let backing = line["backing"].as_str();
-        command.extend(["-b".into(), backing.map_or_else(String::new, |name| self.path(name))]);
+        command.extend([
+            "-b".into(),
+            backing.map_or_else(String::new, |name| self.path(name)),
+        ]);
         if let Some(name) = backing {
             command.extend(["-F".into(), self.format(name).into()]);
         }
@@ -188,7 +193,10 @@ impl<'a> Images<'a> {
         let complaint = String::from_utf8_lossy(&output.stderr);
         let line = complaint.lines().next().unwrap_or("it failed silently");
         let line = line.replace(&super::text(self.folder), "$DIR");
-        json!(line.split_once(": ").map_or(line.as_str(), |(_, what)| what))
+        json!(
+            line.split_once(": ")
+                .map_or(line.as_str(), |(_, what)| what)
+        )
     }
 }
 

@@ -143,8 +143,22 @@ const EVENTS: [&str; 8] = [
 
 /// The fields of those events.
 const FIELDS: [&str; 16] = [
-    "id", "status", "device", "len", "offset", "speed", "type", "error", "operation", "action",
-    "guest", "reason", "nospace", "node-name", "qom-path", "limit",
+    "id",
+    "status",
+    "device",
+    "len",
+    "offset",
+    "speed",
+    "type",
+    "error",
+    "operation",
+    "action",
+    "guest",
+    "reason",
+    "nospace",
+    "node-name",
+    "qom-path",
+    "limit",
 ];
 
 impl Player<'_> {
@@ -194,7 +208,9 @@ impl Player<'_> {
     }
 
     fn fail(&mut self, act: &Act, what: impl Into<String>) -> Flow {
-        self.played.unexpected.get_or_insert((act.line, what.into()));
+        self.played
+            .unexpected
+            .get_or_insert((act.line, what.into()));
         Flow::End
     }
 
@@ -237,7 +253,11 @@ impl Player<'_> {
             arguments.extend(["-drive".into(), self.drive_argument(drive)]);
         }
         let further = shown["args"].as_array().into_iter().flatten();
-        arguments.extend(further.filter_map(Value::as_str).map(|text| self.in_folder(text)));
+        arguments.extend(
+            further
+                .filter_map(Value::as_str)
+                .map(|text| self.in_folder(text)),
+        );
         let has_device = arguments.iter().any(|argument| argument == "-device");
         let machine = if has_device || drives.clone().any(|drive| drive.get("if").is_some()) {
             Machine::Pc
@@ -258,7 +278,10 @@ impl Player<'_> {
             Err(why) => {
                 self.played.complaints += &process.complaints();
                 let why = self.recorder.symbolic(json!(why));
-                self.fail(act, format!("QEMU does not start: {}", why.as_str().unwrap_or_default()))
+                self.fail(
+                    act,
+                    format!("QEMU does not start: {}", why.as_str().unwrap_or_default()),
+                )
             }
         })
     }
@@ -312,7 +335,8 @@ impl Player<'_> {
             Shown::Cmd(_) => self.take("reply", reply).clone(),
             Shown::Hmp(line) => {
                 let output = self.printed(&reply);
-                self.take("hmp", json!({"line": &**line, "output": output})).clone()
+                self.take("hmp", json!({"line": &**line, "output": output}))
+                    .clone()
             }
             Shown::Bitmaps => {
                 let nodes = bitmaps_of(&reply);
@@ -365,7 +389,9 @@ impl Player<'_> {
                 if let (Some(target), Some(format)) = (text("target"), text("format")) {
                     self.images.set_format(target, format);
                 }
-                fields.values().for_each(|value| self.note_target_formats(value));
+                fields
+                    .values()
+                    .for_each(|value| self.note_target_formats(value));
             }
             Value::Array(items) => items.iter().for_each(|item| self.note_target_formats(item)),
             _ => {}
@@ -451,7 +477,9 @@ impl Player<'_> {
                 self.played.unknown.insert(format!("{name}.{key}"));
             }
         }
-        let line = self.take("event", json!({"event": name, "data": data})).clone();
+        let line = self
+            .take("event", json!({"event": name, "data": data}))
+            .clone();
         self.received.push(line);
     }
 
@@ -494,7 +522,12 @@ impl Player<'_> {
         let mut index = 0;
         self.received.retain(|other| {
             index += 1;
-            index > at || !skips(wait.skip, &wait.event, other["event"].as_str().unwrap_or_default())
+            index > at
+                || !skips(
+                    wait.skip,
+                    &wait.event,
+                    other["event"].as_str().unwrap_or_default(),
+                )
         });
         let empty = Map::new();
         let data = event["data"].as_object().unwrap_or(&empty);
@@ -511,9 +544,16 @@ impl Player<'_> {
     fn pending(&mut self, act: &Act, expected: Option<u64>) -> Flow {
         let count = self.received.len() as u64;
         self.take("pending", json!({"count": count}));
-        let names: Vec<String> = self.received.drain(..).map(|event| event["event"].to_string()).collect();
+        let names: Vec<String> = self
+            .received
+            .drain(..)
+            .map(|event| event["event"].to_string())
+            .collect();
         if expected.is_some_and(|expected| expected != count) {
-            let what = format!("{count} events that nobody waited for: {}", names.join(", "));
+            let what = format!(
+                "{count} events that nobody waited for: {}",
+                names.join(", ")
+            );
             return self.fail(act, what);
         }
         Flow::On
@@ -570,7 +610,8 @@ impl Player<'_> {
         for name in names {
             if let Some(guest) = self.story.guests.get(name) {
                 let requests = guest.requests.iter().cloned().collect();
-                self.guests.push((name.clone(), guest.drive.clone(), requests));
+                self.guests
+                    .push((name.clone(), guest.drive.clone(), requests));
             }
         }
     }
@@ -594,7 +635,8 @@ impl Player<'_> {
                 break;
             };
             let line = request.to_string();
-            let sent = scenarios::script::hmp_sent(drive, &line, &format::HmpCommand::Request(request))?;
+            let sent =
+                scenarios::script::hmp_sent(drive, &line, &format::HmpCommand::Request(request))?;
             let before = self.lines;
             if self.ask(act, &sent, None) == Flow::End {
                 return Ok(Flow::End);
@@ -646,7 +688,8 @@ fn without_id(mut message: Value) -> Value {
 fn fits(wait: &format::Wait, event: &Value) -> bool {
     let empty = Map::new();
     event["event"] == *wait.event
-        && format::mismatch_in(&wait.matching, event["data"].as_object().unwrap_or(&empty)).is_none()
+        && format::mismatch_in(&wait.matching, event["data"].as_object().unwrap_or(&empty))
+            .is_none()
 }
 
 /// The dirty bitmaps of every node that has some, in the order in which QEMU lists the nodes.

@@ -69,7 +69,13 @@ impl Process {
         if let Some(firmware) = &binary.firmware {
             command.arg("-L").arg(firmware);
         }
-        command.args(["-nodefaults", "-display", "none", "-machine", machine.name()]);
+        command.args([
+            "-nodefaults",
+            "-display",
+            "none",
+            "-machine",
+            machine.name(),
+        ]);
         if machine == Machine::Pc {
             let bios = folder.join("halt.bin");
             std::fs::write(&bios, firmware_that_halts())
@@ -84,8 +90,7 @@ impl Process {
             .stderr(stderr)
             .spawn()
             .map_err(|error| format!("{}: cannot be started: {error}", binary.qemu.display()))?;
-        let printed =
-            File::open(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        let printed = File::open(&out).map_err(|error| format!("{}: {error}", out.display()))?;
         Ok(Process {
             child,
             printed,

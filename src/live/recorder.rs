@@ -138,7 +138,10 @@ fn header(scenario: &str, binary: &Binary) -> Value {
 
 /// A recording that was just made. Its header is its first line, so the others are counted from 2.
 pub fn recording(scenario: &str, binary: &Binary, lines: &[Value]) -> Recording {
-    let numbered = lines.iter().zip(2..).map(|(line, number)| (number, line.clone()));
+    let numbered = lines
+        .iter()
+        .zip(2..)
+        .map(|(line, number)| (number, line.clone()));
     Recording {
         file: scenario.into(),
         scenario: scenario.into(),

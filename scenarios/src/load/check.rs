@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::format::{Guests, Hmp, Launch, Story, Verb, did_you_mean};
+use crate::format::{Guests, Hmp, Img, Launch, Story, Verb, did_you_mean};
 use crate::load::convert::Places;
 use crate::load::error::{Place, Trouble, one_of};
 
@@ -25,6 +25,7 @@ pub(crate) fn story(story: &Story, places: &Places) -> Result<(), Trouble> {
         qemu: Qemu::NotLaunched,
         drives: BTreeSet::new(),
         names: BTreeSet::new(),
+        raw: BTreeSet::new(),
         guests: BTreeMap::new(),
     };
     for (item, place) in story.script.iter().zip(&places.items) {
@@ -70,6 +71,8 @@ struct Walk<'a> {
     drives: BTreeSet<&'a str>,
     /// Those, and every node name that a launch or a command has given.
     names: BTreeSet<&'a str>,
+    /// The images, and the drives, in whose file the guest's bytes stand where the guest has them.
+    raw: BTreeSet<&'a str>,
     guests: BTreeMap<&'a str, AtWork>,
 }
 
@@ -79,6 +82,10 @@ impl<'a> Walk<'a> {
             self.running(place, verb.name())?;
         }
         match verb {
+            Verb::Img(img) => {
+                self.image(img);
+                Ok(())
+            }
             Verb::Launch(launch) => self.launch(place, line, launch),
             Verb::Shutdown => {
                 self.qemu = Qemu::ShutDown { since: line };
@@ -98,6 +105,21 @@ impl<'a> Walk<'a> {
                 names.iter().try_for_each(|name| self.join(place, name))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn image(&mut self, img: &'a Img) {
+        match img {
+            Img::Create { img, opts, .. } => {
+                let format = opts.get("format").map(ToString::to_string);
+                if format.is_some_and(|format| format == "raw") {
+                    self.raw.insert(img.as_str());
+                }
+            }
+            Img::Copy { img, to } if self.raw.contains(img.as_str()) => {
+                self.raw.insert(to.as_str());
+            }
+            _ => {}
         }
     }
 
@@ -129,6 +151,9 @@ impl<'a> Walk<'a> {
                 return Err(Trouble::new(place, what, "each drive needs its own id"));
             }
             self.drives.insert(&drive.id);
+            if self.raw.contains(drive.file.as_str()) {
+                self.raw.insert(&drive.id);
+            }
             self.names.insert(&drive.id);
             self.names.extend(drive.node.as_deref());
         }
@@ -211,9 +236,24 @@ impl<'a> Walk<'a> {
         unknown(place, &format!("there is no guest `{name}`"), name, &guests)
     }
 
+    /// A rule's `sector` is one of the file below the image format, and the model does not know where in a file of
+    /// qcow2 a cluster lies.
+    fn sectors(&self, place: Place, name: &str) -> Result<(), Trouble> {
+        let rules = &self.story.faults[name].inject_error;
+        if self.raw.contains(name) || rules.iter().all(|rule| rule.sector.is_none()) {
+            return Ok(());
+        }
+        Err(Trouble::new(
+            place,
+            format!("a rule for `{name}` names a sector, and the image is not raw"),
+            "sectors are counted in the file, where qcow2 puts clusters anywhere: create the image with \
+             `opts: {format: raw}`",
+        ))
+    }
+
     fn fault(&self, place: Place, name: &str) -> Result<(), Trouble> {
         if self.drives.contains(name) {
-            return Ok(());
+            return self.sectors(place, name);
         }
         let what = format!("no `launch` has a drive `{name}`");
         if self.names.contains(name) {

@@ -184,8 +184,8 @@ struct Converter<'c> {
     jobs: BTreeSet<String>,
     /// Commands that were left out, by their places.
     skipped: BTreeSet<usize>,
-    /// The line of the last command, while it has no reply.
-    owed: Option<u32>,
+    /// The line of the last command, while it has no reply, and any reply there may be.
+    owed: Option<(u32, Value)>,
 }
 
 impl Converter<'_> {
@@ -213,17 +213,19 @@ impl Converter<'_> {
             }
             None => self.inferred_drives(),
         }
-        let drives: BTreeSet<String> = self
-            .facts
-            .drives
-            .iter()
-            .map(|drive| drive.id.clone())
-            .collect();
         for bitmap in &self.facts.bitmaps {
-            if self.question.given.is_some() || drives.contains(&bitmap.node) {
+            if self.is_drive(&bitmap.node) {
                 self.add_bitmap(bitmap);
             }
         }
+    }
+
+    /// Is it there when QEMU starts?
+    fn is_drive(&self, name: &str) -> bool {
+        let given = self.question.given.map(|given| &given.drives);
+        let mut given = given.into_iter().flatten();
+        self.facts.drives.iter().any(|drive| drive.id == name)
+            || given.any(|(id, node, _)| id == name || node.as_deref() == Some(name))
     }
 
     fn inferred_drives(&mut self) {
@@ -299,11 +301,11 @@ impl Converter<'_> {
 
     /// The reply of the last command is not in the log: it came before the next command.
     fn lost_reply(&mut self) {
-        if let Some(line) = self.owed.take() {
+        if let Some((line, any_reply)) = self.owed.take() {
             self.out.assumed.push(format!(
                 "the reply to the command in line {line} is lost; it came before the next"
             ));
-            self.put(line, json!({"t": "reply", "return": "*"}));
+            self.put(line, any_reply);
         }
     }
 
@@ -321,19 +323,24 @@ impl Converter<'_> {
                 self.jobs.insert(job.to_owned());
             }
         }
-        match asked.execute {
+        let (command, any_reply) = match asked.execute {
             "human-monitor-command" => {
                 let text = arguments["command-line"].as_str().unwrap_or_default();
-                self.checked(line, json!({"t": "sent", "line": text}));
+                let printed = json!({"t": "hmp", "line": text, "output": "*"});
+                (json!({"t": "sent", "line": text}), printed)
             }
-            "query-named-block-nodes" => self.checked(line, json!({"t": "sent", "bitmaps": true})),
-            execute => {
-                let command = json!({"t": "cmd", "execute": execute, "arguments": arguments});
-                self.checked(line, command);
-            }
-        }
+            "query-named-block-nodes" if asked.succeeded() => (
+                json!({"t": "sent", "bitmaps": true}),
+                json!({"t": "bitmaps", "nodes": "*"}),
+            ),
+            execute => (
+                json!({"t": "cmd", "execute": execute, "arguments": arguments}),
+                json!({"t": "reply", "return": "*"}),
+            ),
+        };
+        self.checked(line, command);
         if asked.reply.is_none() {
-            self.owed = Some(line);
+            self.owed = Some((line, any_reply));
         }
     }
 
@@ -353,7 +360,7 @@ impl Converter<'_> {
             let line = infer::qemu_io(arguments).map(|(_, line)| line);
             let is_request =
                 line.is_some_and(|line| line.parse::<crate::format::Request>().is_ok());
-            return (!is_request)
+            return (!is_request || !asked.succeeded())
                 .then(|| "commands of the human monitor other than qemu-io".into());
         }
         if execute == "blockdev-add"
@@ -499,10 +506,7 @@ impl Converter<'_> {
             (_, Some(value)) => json!({"t": "reply", "return": self.masked(value)}),
         };
         self.checked(line, recorded);
-        if execute == "blockdev-add"
-            && reply.get("return").is_some()
-            && self.question.given.is_none()
-        {
+        if execute == "blockdev-add" && reply.get("return").is_some() {
             let node = arguments["node-name"].as_str().unwrap_or_default();
             for bitmap in self
                 .facts

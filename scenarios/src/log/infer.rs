@@ -113,9 +113,7 @@ pub fn infer(messages: &[Message], asked: &[Asked<'_>], given: Option<&Given>) -
     facts.writes = messages
         .iter()
         .any(|message| matches!(message.said, Said::QemuIo(_)))
-        || asked
-            .iter()
-            .any(|asked| qemu_io(asked.arguments).is_some());
+        || asked.iter().any(|asked| qemu_io(asked.arguments).is_some());
     facts.find_aliases(asked);
     let mut names = Names::default();
     for asked in asked {

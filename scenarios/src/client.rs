@@ -111,7 +111,7 @@ impl Client {
             }
             Kind::Read => self.read(script, seen).is_some() && self.done(),
             Kind::ReadReply => self.read_reply(script, seen),
-            Kind::Take(event) => self.take(script, event, seen),
+            Kind::Take(event) => self.take_shown(script, event, seen),
             Kind::Pending(expected) => self.pending(act, *expected, seen),
             Kind::Forget => {
                 self.received.clear();
@@ -186,7 +186,7 @@ impl Client {
     }
 
     /// Takes an event that was kept, or reads on.
-    fn take(&mut self, script: &Script, wanted: &Fixed, seen: &mut Vec<Line>) -> bool {
+    fn take_shown(&mut self, script: &Script, wanted: &Fixed, seen: &mut Vec<Line>) -> bool {
         let is_wanted = |event: &Event| {
             conform::matches(wanted, &Line::Event(event.clone()), Exactness::Normal)
         };

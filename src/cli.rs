@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::dialect::{DIALECTS, Dialect, QEMU_10_0};
 use model::mutation::{MUTATIONS, Mutation};
+use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
@@ -409,9 +410,6 @@ pub struct ConformArgs {
     /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
     #[arg(long, value_name = "BIN")]
     pub qemu_img: Option<PathBuf>,
-    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
-    #[arg(long, value_name = "D", requires = "qemu")]
-    pub dialect: Option<&'static Dialect>,
     /// How often each scenario is played
     #[arg(long, value_name = "N", default_value = "1")]
     pub repeat: NonZeroUsize,
@@ -430,15 +428,103 @@ pub struct ConformArgs {
     /// Unnamed bitmaps must match too, and pauses by drains are not normalised
     #[arg(long)]
     pub strict: bool,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// Check a log that somebody else wrote; --format says how. May be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "qemu", "qemu_img", "save", "strict"])]
+    pub log: Vec<PathBuf>,
+    /// What was there before the log begins: a scenario of `img` items and one `launch`; inferred if not given
+    #[arg(long, value_name = "SCENARIO", requires = "log")]
+    pub given: Option<String>,
+    /// Hold a QEMU to the rules of this release, whatever its version is, or a log that does not say its version, for
+    /// which all are tried otherwise
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// Write the result as JSON Lines: with --log, where --format is taken
+    #[arg(long, requires = "log")]
+    json: bool,
+    /// How to write the result (human, json); with --log, how the log is written [default: human]
+    #[arg(long, value_enum)]
+    format: Option<ConformFormat>,
+}
+
+/// How `conform` writes its result, or how the log is written that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConformFormat {
+    /// For people
+    Human,
+    /// For machines: JSON Lines
+    Json,
+    /// A log: libvirt's debug log
+    Libvirt,
+    /// A log: qmp-shell -v, or the debug log of QEMU's Python client
+    Qmp,
+    /// A log: what QEMU's iotests print
+    Iotest,
+}
+
+impl ConformFormat {
+    fn style(self) -> Option<Style> {
+        match self {
+            ConformFormat::Human | ConformFormat::Json => None,
+            ConformFormat::Libvirt => Some(Style::Libvirt),
+            ConformFormat::Qmp => Some(Style::Qmp),
+            ConformFormat::Iotest => Some(Style::Iotest),
+        }
+    }
 }
 
 impl ConformArgs {
+    /// How the result is written.
+    ///
+    /// # Errors
+    /// A style of logs, without a log.
+    pub fn format(&self) -> Result<Format, String> {
+        match self.format {
+            _ if self.json => Ok(Format::Json),
+            Some(ConformFormat::Json) => Ok(Format::Json),
+            Some(format) if self.log.is_empty() && format.style().is_some() => Err(
+                "--format says how a log is written, and there is no log: give it with --log FILE"
+                    .into(),
+            ),
+            _ => Ok(Format::Human),
+        }
+    }
+
+    /// How the log is written.
+    ///
+    /// # Errors
+    /// Nobody says so.
+    pub fn style(&self) -> Result<Style, String> {
+        let style = self.format.and_then(ConformFormat::style);
+        style.ok_or_else(|| {
+            "with --log, --format says how the log is written: libvirt, qmp or iotest; --json writes the result as \
+             JSON Lines"
+                .into()
+        })
+    }
+
+    /// Recordings are checked as they are.
+    ///
+    /// # Errors
+    /// An option that would be ignored.
+    pub fn refuse_what_is_for_qemu(&self) -> Result<(), String> {
+        let given = [
+            ("--qemu-img", self.qemu_img.is_some()),
+            ("--dialect", self.dialect.is_some()),
+            ("--repeat", self.repeat.get() > 1),
+            ("--save", self.save.is_some()),
+            ("--jobs", self.jobs.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => Err(format!(
+                "{option} is for scenarios that are played (--qemu), and these are recordings"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Whether scenarios are to be played, and no recordings to be read.
     pub fn is_live(&self) -> bool {
-        !self.qemu.is_empty() || self.what.is_empty()
+        self.log.is_empty() && (!self.qemu.is_empty() || self.what.is_empty())
     }
 
     /// Where rejected recordings are kept, if they are.
@@ -457,7 +543,7 @@ pub struct DiffArgs {
     #[arg(long, value_name = "BIN")]
     pub qemu_img: Option<PathBuf>,
     /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_parser = dialect)]
     pub dialect: Option<&'static Dialect>,
     /// The stories random:A to random:B to play, as a half-open range
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]

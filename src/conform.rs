@@ -1,6 +1,7 @@
 //! `blockrace conform`: is each recording of real QEMU a trace of the model?
 
 mod live;
+mod log;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,9 +19,14 @@ use crate::stage;
 /// # Errors
 /// What to print: a recording that cannot be used.
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
+    let format = args.format()?;
+    if !args.log.is_empty() {
+        return log::run(args);
+    }
     if args.is_live() {
         return live::run(args);
     }
+    args.refuse_what_is_for_qemu()?;
     let files = files(&args.what)?;
     if files.is_empty() {
         eprintln!("blockrace: nothing to check: no recording (*.jsonl) there");
@@ -40,13 +46,13 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
             let (verdict, strictly) = check(recording, exactness)?;
             tally.count(&verdict, strictly);
             let mut out = anstream::stdout().lock();
-            crate::written(match args.format {
+            crate::written(match format {
                 Format::Human => print_human(&mut out, recording, &verdict, strictly),
                 Format::Json => print_json(&mut out, recording, &verdict, strictly),
             })?;
         }
     }
-    if args.format == Format::Human {
+    if format == Format::Human {
         crate::written(writeln!(
             anstream::stdout().lock(),
             "{} recordings: {} accepted ({} of them strictly), {} rejected, {} undecided",

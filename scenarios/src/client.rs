@@ -12,10 +12,11 @@ use model::monitor::Command;
 use model::name::Name;
 use model::query::{self, Query};
 use model::world::World;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::conform::{self, Exactness};
 use crate::format;
-use crate::line::Line;
+use crate::line::{Fixed, Line};
 use crate::script::{Act, Expected, Kind, Script, Sent, Shown, bitmaps_mismatch, skips};
 
 /// The client's state.
@@ -108,6 +109,8 @@ impl Client {
                 self.read(script, seen).is_some()
             }
             Kind::Read => self.read(script, seen).is_some() && self.done(),
+            Kind::ReadReply => self.read_reply(script, seen),
+            Kind::Take(event) => self.take_shown(script, event, seen),
             Kind::Pending(expected) => self.pending(act, *expected, seen),
             Kind::Forget => {
                 self.received.clear();
@@ -173,11 +176,66 @@ impl Client {
         Some(heard)
     }
 
+    /// Reads up to a reply (or the end); only that is seen.
+    fn read_reply(&mut self, script: &Script, seen: &mut Vec<Line>) -> bool {
+        if self.keep_event(script) {
+            return true;
+        }
+        self.read(script, seen).is_some() && self.done()
+    }
+
+    /// Takes an event that was kept, or reads on.
+    fn take_shown(&mut self, script: &Script, wanted: &Fixed, seen: &mut Vec<Line>) -> bool {
+        let is_wanted = |event: &Event| {
+            conform::matches(wanted, &Line::Event(event.clone()), Exactness::Normal)
+        };
+        if let Some(at) = self.received.iter().position(is_wanted) {
+            seen.push(Line::Event(self.received.remove(at)));
+            return self.done();
+        }
+        self.keep_event(script)
+    }
+
+    /// Reads an event without showing it. It is kept if its kind is ever asked for.
+    fn keep_event(&mut self, script: &Script) -> bool {
+        let Some(Output::Event(_)) = self.unread.front() else {
+            return false;
+        };
+        let Some(Output::Event(event)) = self.unread.pop_front() else {
+            return false;
+        };
+        if script.kept.iter().any(|kind| kind == event.name()) {
+            self.received.push(event);
+        }
+        true
+    }
+
+    /// What there is in the place of an event that never comes: one of its kind or of its job, else the first that
+    /// was kept.
+    fn instead_of(&self, wanted: &Value) -> Line {
+        let data = &wanted["data"];
+        let job = data
+            .get("id")
+            .or_else(|| data.get("device"))
+            .and_then(Value::as_str);
+        let of_job = |event: &&Event| event.job().map(|job| &**job) == job;
+        let of_kind = |event: &&Event| wanted["event"] == event.name();
+        let kept = || self.received.iter();
+        let found = kept().filter(of_job).find(of_kind);
+        let found = found
+            .or_else(|| kept().rev().find(of_job))
+            .or_else(|| kept().next());
+        match found {
+            Some(event) => Line::Event(event.clone()),
+            None => Line::Timeout(Fixed::new(json!({"event": wanted["event"]}))),
+        }
+    }
+
     /// A reply, as its command's line shows it.
     fn reply_line(&mut self, script: &Script, reply: Reply) -> Line {
         let asked = match script.acts.get(self.at).map(|act| &act.kind) {
             Some(Kind::Ask { sent, .. } | Kind::Offer(sent)) => Some(sent),
-            Some(Kind::Read) => self.recorded_question(script),
+            Some(Kind::Read | Kind::ReadReply) => self.recorded_question(script),
             _ => None,
         };
         match (asked.map(|sent| (&sent.shown, &sent.command)), reply) {
@@ -347,7 +405,9 @@ impl Client {
         }
         match self.act(script).map(|act| &act.kind) {
             Some(Kind::Img { .. } | Kind::Launch { .. } | Kind::Kill) => true,
-            Some(Kind::Settle { .. } | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
+            Some(Kind::Settle { .. } | Kind::GiveUp(_) | Kind::Take(_)) => {
+                self.unread.is_empty() && idle()
+            }
             _ => false,
         }
     }
@@ -359,7 +419,7 @@ impl Client {
             && self.offers(script).is_none()
             && matches!(
                 self.act(script).map(|act| &act.kind),
-                Some(Kind::Settle { .. } | Kind::GiveUp(_))
+                Some(Kind::Settle { .. } | Kind::GiveUp(_) | Kind::Take(_))
             )
     }
 
@@ -443,6 +503,7 @@ impl Client {
             }
             Kind::Settle { ms, .. } => seen.push(Line::Settled(*ms)),
             Kind::GiveUp(line) => seen.push(line.clone()),
+            Kind::Take(wanted) => seen.push(self.instead_of(wanted)),
             _ => unreachable!("internal: not a step of the client's"),
         }
         self.done();
@@ -464,7 +525,7 @@ impl Client {
             Some(Kind::Launch { .. }) => "client launch".into(),
             Some(Kind::Kill) => "client kill".into(),
             Some(Kind::Settle { .. }) => "client settles".into(),
-            Some(Kind::GiveUp(_)) => "client gives up".into(),
+            Some(Kind::GiveUp(_) | Kind::Take(_)) => "client gives up".into(),
             _ => "client reads".into(),
         }
     }

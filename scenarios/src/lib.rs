@@ -10,6 +10,7 @@
 //! | the same under QEMU's locks, for threads | [`locks`] |
 //! | the lines of a trace | [`mod@line`] |
 //! | recordings of real QEMU, and whether the model allows them | [`recording`], [`conform`] |
+//! | logs of libvirt, qmp-shell and iotests, as recordings | [`mod@log`] |
 
 pub mod client;
 pub mod conform;
@@ -19,6 +20,7 @@ pub mod generate;
 pub mod line;
 pub mod load;
 pub mod locks;
+pub mod log;
 pub mod recording;
 pub mod scene;
 pub mod schema;

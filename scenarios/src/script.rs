@@ -88,6 +88,12 @@ pub enum Kind {
     Read,
     /// Nothing came in time.
     GiveUp(crate::line::Line),
+
+    // Only in logs that show events when the client took them:
+    /// Messages are read until a reply; events among them are kept.
+    ReadReply,
+    /// That event is taken, from those kept or those that come.
+    Take(Fixed),
 }
 
 /// A command on its way.
@@ -144,6 +150,8 @@ pub struct Script {
     pub collapse: bool,
     /// There is a [`Kind::Offer`] in it.
     pub offers: bool,
+    /// The kinds of events that are kept for [`Kind::Take`]; others are not looked at.
+    pub kept: Vec<String>,
 }
 
 /// Why a story cannot be played: its author's mistake.
@@ -196,6 +204,7 @@ impl Script {
             world,
             collapse: false,
             offers: false,
+            kept: Vec::new(),
         })
     }
 }

@@ -144,7 +144,7 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
         worst = worst.worse(Exit::Inconclusive);
         eprintln!("blockrace: ended by Ctrl-C");
     }
-    if args.format == Format::Human {
+    if args.format()? == Format::Human {
         crate::written(sums.print(&mut anstream::stdout().lock()))?;
     }
     Ok(worst)
@@ -231,7 +231,7 @@ impl Row<'_> {
             (Verdict::TooManyWorlds { .. }, None) => told.undecided_runs += 1,
             _ => {
                 told.rejected_runs += 1;
-                if told.rejected.count(lines) && args.format == Format::Human {
+                if told.rejected.count(lines) && args.format()? == Format::Human {
                     crate::written(self.explain(&run))?;
                 }
             }
@@ -280,7 +280,7 @@ impl Row<'_> {
     fn print(&self, args: &ConformArgs, width: usize) -> Result<(), String> {
         let mut out = anstream::stdout().lock();
         let (told, name, version) = (&self.told, &self.loaded.name, &self.binary.version);
-        crate::written(match args.format {
+        crate::written(match args.format()? {
             Format::Human => {
                 let allowed = told
                     .allowed
@@ -329,7 +329,7 @@ impl Row<'_> {
             let text = self.told.rejected.file(name, self.binary);
             let ending = format!("{}.rejected.jsonl", self.binary.version);
             let file = self.write(folder, &ending, &text)?;
-            if args.format == Format::Human {
+            if args.format()? == Format::Human {
                 let again = format!("again: blockrace conform {}", file.display());
                 crate::written(writeln!(anstream::stdout().lock(), "  {again}"))?;
             }

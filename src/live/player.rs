@@ -196,7 +196,7 @@ impl Player<'_> {
             Kind::Join(_) => Flow::On,
             Kind::Kill => self.kill(),
             Kind::ReadToExit => self.read_to_exit(),
-            Kind::Offer(_) | Kind::Read | Kind::GiveUp(_) => {
+            Kind::Offer(_) | Kind::Read | Kind::GiveUp(_) | Kind::ReadReply | Kind::Take(_) => {
                 return Err("internal: a recording cannot be played".into());
             }
         })

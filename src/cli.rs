@@ -36,6 +36,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Decide whether recordings of real QEMU are traces of the model
     Conform(ConformArgs),
+    /// Play random stories with a real QEMU, and check what it says
+    Diff(DiffArgs),
     /// Show every order in which a client can read one scenario's messages
     Traces(TracesArgs),
     /// Plant every bug of the catalogue, and say how hard each is to find
@@ -281,14 +283,20 @@ pub struct ReplayArgs {
 pub struct FuzzArgs {
     /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
     pub scenarios: Vec<String>,
-    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time]
+    /// Play the random stories random:A to random:B instead, and show which commands met jobs in which statuses. Known
+    /// defects are counted, and are no failures
+    #[arg(long, value_name = "A..B", value_parser = seeds,
+          conflicts_with_all = ["scenarios", "forget_fixed"])]
+    pub random: Option<Range<u64>>,
+    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time; 0..100 of each
+    /// random story]
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     pub seeds: Option<Range<u64>>,
-    /// Do one part of the runs: part M of N, counted from 1
+    /// Do one part of the runs, or of the random stories: part M of N, counted from 1
     #[arg(long, value_name = "slice:M/N")]
     pub partition: Option<Partition>,
-    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios. What was not
-    /// covered then is no failure
+    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios, but not among
+    /// random stories. What was not covered then is no failure
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// The campaign's root seed
@@ -334,10 +342,23 @@ impl FuzzArgs {
         } else {
             1000
         };
-        let seeds = self.seeds.clone().unwrap_or(0..end);
+        self.part_of(self.seeds.clone().unwrap_or(0..end))
+    }
+
+    /// The random stories to play: as [`FuzzArgs::range`].
+    pub fn random_stories(&self) -> Option<Range<u64>> {
+        self.random.clone().map(|stories| self.part_of(stories))
+    }
+
+    /// The runs to do of each random story.
+    pub fn runs_of_each(&self) -> Range<u64> {
+        self.seeds.clone().unwrap_or(0..100)
+    }
+
+    fn part_of(&self, all: Range<u64>) -> Range<u64> {
         match self.partition {
-            Some(Partition { part, parts }) => sim::seed::slice(&seeds, part, parts),
-            None => seeds,
+            Some(Partition { part, parts }) => sim::seed::slice(&all, part, parts),
+            None => all,
         }
     }
 
@@ -388,6 +409,9 @@ pub struct ConformArgs {
     /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
     #[arg(long, value_name = "BIN")]
     pub qemu_img: Option<PathBuf>,
+    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
+    #[arg(long, value_name = "D", requires = "qemu")]
+    pub dialect: Option<&'static Dialect>,
     /// How often each scenario is played
     #[arg(long, value_name = "N", default_value = "1")]
     pub repeat: NonZeroUsize,
@@ -418,6 +442,51 @@ impl ConformArgs {
     }
 
     /// Where rejected recordings are kept, if they are.
+    pub fn failures(&self) -> Option<&Path> {
+        (!self.no_failures).then_some(&self.failures)
+    }
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Play with this QEMU; may be given several times. The one on the path if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu: Vec<PathBuf>,
+    /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu_img: Option<PathBuf>,
+    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
+    #[arg(long, value_name = "D")]
+    pub dialect: Option<&'static Dialect>,
+    /// The stories random:A to random:B to play, as a half-open range
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
+    pub seeds: Range<u64>,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Go on after a disagreement
+    #[arg(long)]
+    pub keep_going: bool,
+    /// How long a story may be made smaller, with the QEMU; 0 not at all
+    #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "60s")]
+    pub shrink_time: Duration,
+    /// Where stories and recordings that disagree are kept
+    #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
+    failures: PathBuf,
+    /// Keep none of them
+    #[arg(long, conflicts_with = "failures")]
+    no_failures: bool,
+    /// How many are played at once. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl DiffArgs {
+    /// Where disagreements are kept, if they are.
     pub fn failures(&self) -> Option<&Path> {
         (!self.no_failures).then_some(&self.failures)
     }

@@ -109,13 +109,21 @@ fn files(recordings: &[PathBuf]) -> Result<Vec<String>, String> {
     Ok(files)
 }
 
+/// The file, and the line of the header if that is not its first.
+fn place(recording: &Recording) -> String {
+    match recording.lines.first() {
+        Some((first, _)) if *first > 2 => format!("{}:{}", recording.file, first - 1),
+        _ => recording.file.clone(),
+    }
+}
+
 fn print_human(
     out: &mut impl Write,
     recording: &Recording,
     verdict: &Verdict,
     strictly: bool,
 ) -> io::Result<()> {
-    let (file, lines) = (&recording.file, recording.lines.len());
+    let (file, lines) = (place(recording), recording.lines.len());
     match verdict {
         Verdict::Accepted { worlds_max } => {
             let how = if strictly { "strictly" } else { "normalised" };
@@ -125,13 +133,14 @@ fn print_human(
             )
         }
         Verdict::Rejected(rejection) => {
-            writeln!(out, "REJECTED  {file}:{}", rejection.line)?;
+            writeln!(out, "REJECTED  {}:{}", recording.file, rejection.line)?;
             print_rejection(out, rejection)
         }
         Verdict::TooManyWorlds { line, worlds_max } => {
             writeln!(
                 out,
-                "UNDECIDED {file}:{line}: more than {worlds_max} worlds are possible"
+                "UNDECIDED {}:{line}: more than {worlds_max} worlds are possible",
+                recording.file
             )
         }
     }
@@ -140,7 +149,8 @@ fn print_human(
 /// How many allowed continuations are shown.
 const ALLOWED_SHOWN: usize = 6;
 
-fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
+/// Prints what came where, and what could have come.
+pub fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
     for line in &rejection.before {
         writeln!(out, "            {line}")?;
     }

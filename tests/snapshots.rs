@@ -80,14 +80,14 @@ const PRINTED: &[(&str, &[&str])] = &[
         "conform.accepted",
         &[
             "conform",
-            "scenarios/recordings/7.2.22/test_incremental_failure.1.jsonl",
+            "scenarios/recordings/7.2.22/test_incremental_failure.jsonl",
         ],
     ),
     (
         "conform.json",
         &[
             "conform",
-            "scenarios/recordings/10.0.2/test_incremental_pause.0.jsonl",
+            "scenarios/recordings/10.0.2/test_incremental_pause.jsonl",
             "--format",
             "json",
         ],

@@ -83,6 +83,15 @@ impl OnError {
     }
 }
 
+/// The `format` of `drive-backup`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TargetFormat {
+    /// One that images here can have.
+    Known(Format),
+    /// None that QEMU has; refused when the target is made or opened.
+    Unknown(Name),
+}
+
 /// The parameters of `drive-backup` and `blockdev-backup`. Defaults are QEMU's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BackupRequest {
@@ -95,7 +104,7 @@ pub struct BackupRequest {
     /// A file, or a node or drive name.
     pub target: Name,
     /// The target's format; the source's if absent.
-    pub format: Option<Format>,
+    pub format: Option<TargetFormat>,
     /// `mode: existing`: the target file is opened as it is.
     pub existing: bool,
     /// What is copied.
@@ -256,7 +265,7 @@ pub(crate) fn check_parameters(
 fn busy(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Node '{}' is busy: block device is in use by block job: backup",
-        w.node(node).name
+        w.device_or_node(node)
     ))
 }
 
@@ -291,7 +300,7 @@ pub(crate) fn create(
     if request.compress && target_format == Format::Raw {
         return Err(QmpError::generic(format!(
             "Compression is not supported for this drive {}",
-            w.node(target).drive.as_deref().unwrap_or("")
+            w.drive_on(target).map_or("", |drive| drive)
         )));
     }
     check_not_blocked(w, source)?;
@@ -374,15 +383,16 @@ fn create_frozen(
             "Source and target image have different sizes",
         ));
     }
-    let cluster = (w.rules().copy_cluster)(request, target_cluster);
-    if let Some(name) = &request.filter_node_name
-        && w.find_node(name).is_some()
-    {
+    if request.cluster_min > i64::MAX.cast_unsigned() {
         return Err(QmpError::generic(format!(
-            "Duplicate nodes with node-name='{name}'"
+            "min-cluster-size too large: {} > {}",
+            request.cluster_min,
+            i64::MAX
         )));
     }
-    check_target_not_backed_up(w, request, target)?;
+    check_filter(w, request, target)
+        .map_err(|error| QmpError::generic(format!("Could not create node: {}", error.desc)))?;
+    let cluster = (w.rules().copy_cluster)(request, target_cluster);
     if chunk_max > 0 && chunk_max < cluster {
         return Err(QmpError::generic(format!(
             "Required max-chunk ({chunk_max}) is less than backup cluster size ({cluster})"
@@ -476,6 +486,20 @@ pub(crate) fn copy_cluster(request: &BackupRequest, of_target: Option<u64>) -> u
     CLUSTER_MIN
         .max(of_target.unwrap_or(0))
         .max(request.cluster_min)
+}
+
+/// May the filter be made: its name, its hold on the target, the size of its clusters. QEMU: `bdrv_cbw_append`.
+fn check_filter(w: &mut World, request: &BackupRequest, target: NodeIx) -> Result<(), QmpError> {
+    if let Some(name) = &request.filter_node_name {
+        w.check_node_name(name)?;
+    }
+    check_target_not_backed_up(w, request, target)?;
+    if request.cluster_min > 0 && !request.cluster_min.is_power_of_two() {
+        return Err(QmpError::generic(
+            "Cannot create block-copy-state: min-cluster-size needs to be a power of 2",
+        ));
+    }
+    Ok(())
 }
 
 /// A node that is being backed up lets nobody but its filter write it: `bdrv_refresh_perms`.

@@ -23,19 +23,23 @@ pub struct Dialect {
     /// The promise that nobody looks at, to see what it is good for.
     pub unwatched: Option<&'static str>,
     /// `qmp_transaction` commits (starts jobs) and cleans (ends drains) in reverse action order, since 8.1.
-    /// Shown by `10.0.2/test_transaction_failure.0.jsonl`: drive1 runs first.
+    /// Shown by `10.0.2/test_transaction_failure.jsonl`: drive1 runs first.
     pub transaction_reversed: bool,
     /// `completion-mode: grouped` is refused for unsuitable actions before anything is done, since 8.1.
     pub grouped_checked_first: bool,
     /// The noun of the refusal above: the capital letter went with the rewrite of 8.1.
     pub grouped_refusal_noun: &'static str,
     /// Any change of the block graph drains every node (`bdrv_graph_wrlock`), since 8.2.
-    /// Shown by `10.0.2/transaction_failure_slow0.0.jsonl`: the sleeping sibling is aborting before its
+    /// Shown by `10.0.2/transaction_failure_slow0.jsonl`: the sleeping sibling is aborting before its
     /// group's first member is completed.
     pub graph_change_drains_all: bool,
     /// block-copy's own bitmap hangs on the filter node, not on the source.
-    /// Shown by `10.0.2/test_incremental_pause.0.jsonl`.
+    /// Shown by `10.0.2/test_incremental_pause.jsonl`.
     pub copy_bitmap_on_filter: bool,
+    /// The backup commands have `discard-source`, since 9.1. Shown by `query-qmp-schema` of both.
+    pub backup_discards_source: bool,
+    /// The backup commands have `x-perf.min-cluster-size`, since 9.1. Shown by `query-qmp-schema` of both.
+    pub backup_has_min_cluster_size: bool,
     /// `block_resize` names the blocking job (8.x) instead of "Device '…' is in use" (7.2).
     pub resize_names_blocker: bool,
 }
@@ -51,6 +55,8 @@ pub static QEMU_7_2: Dialect = Dialect {
     grouped_refusal_noun: "Transaction",
     graph_change_drains_all: false,
     copy_bitmap_on_filter: false,
+    backup_discards_source: false,
+    backup_has_min_cluster_size: false,
     resize_names_blocker: false,
 };
 
@@ -65,6 +71,8 @@ pub static QEMU_10_0: Dialect = Dialect {
     grouped_refusal_noun: "transaction",
     graph_change_drains_all: true,
     copy_bitmap_on_filter: true,
+    backup_discards_source: true,
+    backup_has_min_cluster_size: true,
     resize_names_blocker: true,
 };
 

@@ -66,8 +66,8 @@ pub enum Command {
     Query(Query),
     /// `blockdev-add` of an image.
     BlockdevAdd {
-        /// The node's name.
-        node_name: Name,
+        /// The node's name, which may not be left out.
+        node_name: Option<Name>,
         /// The file.
         file: Name,
         /// A blkdebug layer under the format.
@@ -315,16 +315,16 @@ fn after_graph_change(w: &mut World) -> Frame {
 
 fn blockdev_add(
     w: &mut World,
-    node_name: Name,
+    node_name: Option<Name>,
     file: &Name,
     blkdebug: Option<Blkdebug>,
 ) -> Result<Frame, QmpError> {
-    if w.find_node(&node_name).is_some() {
-        return Err(QmpError::generic(format!(
-            "Duplicate nodes with node-name='{node_name}'"
-        )));
+    if node_name.is_none() {
+        return Err(QmpError::generic(
+            "'node-name' must be specified for the root node",
+        ));
     }
-    let node = w.open_node(file, Some(node_name), Opener::BlockdevAdd)?;
+    let node = w.open_node(file, node_name, Opener::BlockdevAdd)?;
     w.node_mut(node).blkdebug = blkdebug;
     Ok(after_graph_change(w))
 }
@@ -340,7 +340,7 @@ fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
     };
     let entry = w.node(node);
     let guests = w.guest_indices().map(|index| w.guest(index));
-    if entry.drive.is_some()
+    if w.drive_on(node).is_some()
         || guests
             .into_iter()
             .any(|guest| guest.drive == *node_name && !guest.is_finished())

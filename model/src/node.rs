@@ -11,10 +11,13 @@ use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
 use crate::image::{Allocation, Format};
 use crate::main_loop::Drain;
-use crate::name::Name;
+use crate::name::{self, Name};
 use crate::property::bitmap::NodeGhost;
 use crate::stored;
 use crate::world::{ContextIx, FileIx, JobIx, NodeIx, World};
+
+/// The longest name of a node, in bytes: `BlockDriverState.node_name`, less its end.
+const NODE_NAME_MAX: usize = 31;
 
 /// A set of nodes: one bit each.
 pub type NodeSet = u64;
@@ -190,6 +193,18 @@ impl World {
         self.node(node).filters.last().copied().unwrap_or(node)
     }
 
+    /// The drive on a node, if the node is the drive's top: `bdrv_get_device_name`.
+    pub(crate) fn drive_on(&self, node: NodeIx) -> Option<&Name> {
+        let image = self.image_under(node);
+        let drive = self.node(image).drive.as_ref();
+        drive.filter(|_| self.top_of(image) == node)
+    }
+
+    /// The name of the drive on a node, or else the node's: `bdrv_get_device_or_node_name`.
+    pub(crate) fn device_or_node(&self, node: NodeIx) -> &Name {
+        self.drive_on(node).unwrap_or(&self.node(node).name)
+    }
+
     /// The image node at the bottom of a node: itself, or the source under a filter.
     pub fn image_under(&self, node: NodeIx) -> NodeIx {
         match self.node(node).kind {
@@ -206,19 +221,49 @@ impl World {
         format!("#block{number}").into()
     }
 
+    /// May a new node be called so: `bdrv_assign_node_name`.
+    ///
+    /// # Errors
+    /// Malformed, taken by a drive or a node, or longer than 31 bytes.
+    pub(crate) fn check_node_name(&self, name: &str) -> Result<(), QmpError> {
+        let taken = |index| {
+            self.names_of(index)
+                .is_some_and(|(node, _)| &**node == name)
+        };
+        Err(QmpError::generic(if !name::is_well_formed(name) {
+            format!("Invalid node-name: '{name}'")
+        } else if self.find_drive(name).is_some() {
+            format!("node-name={name} is conflicting with a device id")
+        } else if self.node_indices().any(taken) {
+            format!("Duplicate nodes with node-name='{name}'")
+        } else if name.len() > NODE_NAME_MAX {
+            "Node name too long".to_owned()
+        } else {
+            return Ok(());
+        }))
+    }
+
     // ---- opening and closing
 
     /// Opens an image file as a node.
     ///
     /// # Errors
-    /// QEMU's text: the file is missing, or another node of this process writes it.
+    /// QEMU's text: the file is missing, the name is not to be had, or another node of this process writes the file.
     pub(crate) fn open_node(
         &mut self,
         file: &Name,
         name: Option<Name>,
         opener: Opener,
     ) -> Result<NodeIx, QmpError> {
+        if file.is_empty() {
+            return Err(QmpError::generic(
+                "The 'file' block driver requires a file name",
+            ));
+        }
         let chain = self.chain_of(file).map_err(QmpError::generic)?;
+        if let Some(name) = &name {
+            self.check_node_name(name)?;
+        }
         self.check_not_open(file)?;
         let name = match name {
             Some(name) => name,

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::backup::{self, BackupRequest, Sync};
+use crate::backup::{self, BackupRequest, Sync, TargetFormat};
 use crate::bitmap::{Hold, Undo, Use};
 use crate::defect;
 use crate::dirty_bitmap;
@@ -88,6 +88,8 @@ pub enum Prepared {
     Nothing,
     /// A backup: the drained section on its source, its target if it was opened here, its job.
     Backup {
+        /// The node that was named: an image, or a filter above it.
+        source: NodeIx,
         /// The drained section.
         drain: Option<u32>,
         /// The target that was opened, while no job owns it.
@@ -416,6 +418,7 @@ fn prepare_backup(
             let drain = (w.rules().drain_source)(w, nodes);
             let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
+                source,
                 drain,
                 target: None,
                 job: None,
@@ -503,9 +506,17 @@ fn with_sync(w: &World, source: NodeIx, request: &BackupRequest) -> BackupReques
 /// What `drive-backup` does before its target is open: checks, and the new image file.
 fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Result<(), QmpError> {
     backup::check_not_blocked(w, source)?;
+    if let Some(TargetFormat::Unknown(format)) = &request.format {
+        return Err(QmpError::generic(if request.existing {
+            format!("Unknown driver '{format}'")
+        } else {
+            format!("Unknown file format '{format}'")
+        }));
+    }
     if request.existing {
         return Ok(());
     }
+    check_folder(&request.target)?;
     w.check_not_open(&request.target)?;
     let NodeKind::Image { chain, file } = &w.node(source).kind else {
         unreachable!("filters are refused above");
@@ -516,7 +527,11 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         Sync::Top => image.backing.clone(),
         _ => None,
     };
-    let (format, length) = (request.format.unwrap_or(image.format), image.length);
+    let format = match request.format {
+        Some(TargetFormat::Known(format)) => format,
+        _ => image.format,
+    };
+    let length = image.length;
     w.create_image(
         &request.target,
         Some(length),
@@ -525,6 +540,17 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         backing.as_ref(),
     )
     .map_err(QmpError::generic)
+}
+
+/// There is one folder, and it has no folders in it.
+fn check_folder(file: &str) -> Result<(), QmpError> {
+    let inside = file.strip_prefix("$DIR/").unwrap_or(file);
+    if inside.is_empty() || inside.contains('/') {
+        return Err(QmpError::generic(format!(
+            "Could not create '{file}': No such file or directory"
+        )));
+    }
+    Ok(())
 }
 
 fn open_target(w: &mut World, request: &BackupRequest) -> Result<Option<NodeIx>, QmpError> {
@@ -666,12 +692,25 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     }
     let index = t.in_order(w, place);
     if let Some(Prepared::Backup {
-        drain: Some(drain), ..
+        source,
+        drain: Some(drain),
+        ..
     }) = t.prepared.get(index)
     {
+        if w.dialect.has(&defect::GONE_FILTER_CRASHES)
+            && !w.node_indices().any(|node| node == *source)
+        {
+            return drained_node_is_gone(w);
+        }
         (w.rules().end_source_drain)(w, &t, *drain);
     }
     meanwhile(w, t.at(Stage::Clean(place + 1)))
+}
+
+/// The named source was the filter of an earlier backup, and went when that one was rolled back.
+fn drained_node_is_gone(w: &mut World) -> Flow {
+    w.meets(&defect::GONE_FILTER_CRASHES);
+    crate::process::aborts(w, "a drained section ends whose node is gone")
 }
 
 /// The source of a prepared backup is let go, whether the transaction succeeded or not: `drive_backup_clean`.

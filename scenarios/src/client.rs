@@ -99,7 +99,14 @@ impl Client {
             Kind::Offer(_) => self.done(),
             Kind::Wait(wait) => self.wait(script, act, wait, seen),
             // Everything that comes is read; that nothing comes any more is a step.
-            Kind::Settle(_) => self.read(script, seen).is_some(),
+            Kind::Settle { until, .. } => {
+                if let Some(until) = until
+                    && self.take(&until.event, &until.matching).is_some()
+                {
+                    return self.done();
+                }
+                self.read(script, seen).is_some()
+            }
             Kind::Read => self.read(script, seen).is_some() && self.done(),
             Kind::Pending(expected) => self.pending(act, *expected, seen),
             Kind::Forget => {
@@ -282,8 +289,7 @@ impl Client {
         wait: &format::Wait,
         seen: &mut Vec<Line>,
     ) -> bool {
-        if let Some(at) = self.received.iter().position(|event| fits(wait, event)) {
-            let event = self.received.remove(at);
+        if let Some((at, event)) = self.take(&wait.event, &wait.matching) {
             let mut index = 0;
             self.received.retain(|other| {
                 index += 1;
@@ -302,6 +308,13 @@ impl Client {
             ),
             Some(_) => true,
         }
+    }
+
+    /// Takes the oldest event of that name with that data, with its place among those received.
+    fn take(&mut self, name: &str, matching: &Map<String, Value>) -> Option<(usize, Event)> {
+        let fits = |event: &Event| event.name() == name && holds(matching, event);
+        let at = self.received.iter().position(fits)?;
+        Some((at, self.received.remove(at)))
     }
 
     fn pending(&mut self, act: &Act, expected: Option<u64>, seen: &mut Vec<Line>) -> bool {
@@ -334,7 +347,7 @@ impl Client {
         }
         match self.act(script).map(|act| &act.kind) {
             Some(Kind::Img { .. } | Kind::Launch { .. } | Kind::Kill) => true,
-            Some(Kind::Settle(_) | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
+            Some(Kind::Settle { .. } | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
             _ => false,
         }
     }
@@ -346,7 +359,7 @@ impl Client {
             && self.offers(script).is_none()
             && matches!(
                 self.act(script).map(|act| &act.kind),
-                Some(Kind::Settle(_) | Kind::GiveUp(_))
+                Some(Kind::Settle { .. } | Kind::GiveUp(_))
             )
     }
 
@@ -428,7 +441,7 @@ impl Client {
                 world.kill();
                 self.hear(world);
             }
-            Kind::Settle(ms) => seen.push(Line::Settled(*ms)),
+            Kind::Settle { ms, .. } => seen.push(Line::Settled(*ms)),
             Kind::GiveUp(line) => seen.push(line.clone()),
             _ => unreachable!("internal: not a step of the client's"),
         }
@@ -450,7 +463,7 @@ impl Client {
             Some(Kind::Img { .. }) => "client img".into(),
             Some(Kind::Launch { .. }) => "client launch".into(),
             Some(Kind::Kill) => "client kill".into(),
-            Some(Kind::Settle(_)) => "client settles".into(),
+            Some(Kind::Settle { .. }) => "client settles".into(),
             Some(Kind::GiveUp(_)) => "client gives up".into(),
             _ => "client reads".into(),
         }
@@ -481,11 +494,6 @@ fn status_of(event: &Event, wanted: Status) -> Option<&Name> {
         Event::JobStatusChange { id, status } if *status == wanted => Some(id),
         _ => None,
     }
-}
-
-/// Is this the event a wait is for?
-fn fits(wait: &format::Wait, event: &Event) -> bool {
-    event.name() == wait.event && holds(&wait.matching, event)
 }
 
 /// Has the event's data these values? (All its fields are plain values.)
@@ -523,6 +531,7 @@ pub fn unexpected(
                 .collect();
             differs.map(|differs| differs.join("; or "))
         }
+        (Expected::Any, Line::Reply { .. }) => None,
         (
             Expected::Return(None),
             Line::Reply {

@@ -78,10 +78,12 @@ pub enum Verb {
     Pending(u64),
     /// Forgets the events received so far.
     Forget,
-    /// Reads events until none has come for so many milliseconds.
+    /// Reads events until none has come for so many milliseconds, or until one that was awaited has come.
     Settle {
         /// The silence to wait for.
         ms: u64,
+        /// The event that ends it sooner, and is taken.
+        until: Option<Until>,
     },
     /// Waits so many milliseconds without reading.
     Sleep {
@@ -399,6 +401,8 @@ pub enum Answer {
     Return(Option<Value>),
     /// It must fail, and so.
     Error(QmpError),
+    /// It may end in any way.
+    Any,
 }
 
 /// The error of a QMP command.
@@ -475,6 +479,17 @@ pub struct Wait {
     pub data: Map<String, Value>,
     /// Keys that the data must not have.
     pub absent: Vec<String>,
+}
+
+/// An event that may come, and ends a [`Verb::Settle`] when it does. It is looked for as by a [`Wait`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// The event's name.
+    pub event: String,
+    /// What its data holds (see [`mismatch`]).
+    #[serde(default, rename = "match", skip_serializing_if = "Map::is_empty")]
+    pub matching: Map<String, Value>,
 }
 
 /// Which events before the awaited one a wait forgets.

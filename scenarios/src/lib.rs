@@ -13,7 +13,9 @@
 
 pub mod client;
 pub mod conform;
+pub mod coverage;
 pub mod format;
+pub mod generate;
 pub mod line;
 pub mod load;
 pub mod locks;

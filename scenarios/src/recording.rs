@@ -178,6 +178,7 @@ impl Recording {
     /// # Errors
     /// A line whose fields are missing or malformed, or a command that is not modelled.
     pub fn script(&self, collapse: bool, early: Option<u32>) -> Result<Script, RecordingError> {
+        let dialect = self.dialect()?;
         let mut acts: Vec<Act> = Vec::new();
         // The act after the last line that is no event, and that line's number.
         let (mut quiet_since, mut quiet_line) = (0, 0);
@@ -187,7 +188,7 @@ impl Recording {
                 line: *number,
                 what,
             };
-            match act_of(line).map_err(error)? {
+            match act_of(dialect, line).map_err(error)? {
                 Recorded::Act(kind) => acts.push(Act {
                     line: *number,
                     kind,
@@ -227,7 +228,7 @@ impl Recording {
             name: self.scenario.clone(),
             file: self.file.clone(),
             acts,
-            world: World::new(self.dialect()?),
+            world: World::new(dialect),
             collapse,
             offers: early.is_some(),
         })
@@ -263,7 +264,7 @@ enum Recorded {
     Killed,
 }
 
-fn act_of(line: &Value) -> Result<Recorded, String> {
+fn act_of(dialect: &Dialect, line: &Value) -> Result<Recorded, String> {
     let number = |key: &str| {
         line.get(key)
             .and_then(Value::as_u64)
@@ -278,6 +279,7 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
                 .ok_or("no field execute")?;
             let empty = Value::Object(Map::new());
             Kind::Send(script::qmp_sent(
+                dialect,
                 execute,
                 line.get("arguments").unwrap_or(&empty),
             )?)
@@ -301,7 +303,10 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
         "bitmaps" => return Ok(Recorded::Reply(script::bitmaps_sent())),
         "img" => img(line)?,
         "pending" => Kind::Pending(None),
-        "settled" => Kind::Settle(number("ms")?),
+        "settled" => Kind::Settle {
+            ms: number("ms")?,
+            until: None,
+        },
         "slept" => Kind::Sleep(number("ms")?),
         "timeout" => Kind::GiveUp(Line::Timeout(Fixed::new(without(line, &["t"])))),
         "hang" => Kind::GiveUp(Line::Hang),

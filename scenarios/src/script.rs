@@ -63,8 +63,13 @@ pub enum Kind {
     Forget,
     /// QEMU is killed.
     Kill,
-    /// Nothing comes any more for a while.
-    Settle(u64),
+    /// Nothing comes any more for a while, or an event comes and is taken.
+    Settle {
+        /// The silence, in milliseconds.
+        ms: u64,
+        /// The event that ends it sooner.
+        until: Option<format::Until>,
+    },
     /// The client sleeps.
     Sleep(u64),
     /// Guests begin.
@@ -120,6 +125,8 @@ pub enum Expected {
     Bitmaps(format::Bitmaps),
     /// One of these.
     Either(Vec<Expected>),
+    /// Anything.
+    Any,
 }
 
 /// A compiled script: what the client does, and the world in which it begins.
@@ -171,10 +178,11 @@ impl Script {
         }
         let mut acts = Vec::new();
         for item in &story.script {
-            let kinds = of_verb(story, &item.verb, &guests).map_err(|what| ScriptError {
-                line: item.line,
-                what,
-            })?;
+            let kinds =
+                of_verb(story, dialect, &item.verb, &guests).map_err(|what| ScriptError {
+                    line: item.line,
+                    what,
+                })?;
             acts.extend(kinds.into_iter().map(|kind| Act {
                 line: item.line,
                 kind,
@@ -192,7 +200,12 @@ impl Script {
     }
 }
 
-fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec<Kind>, String> {
+fn of_verb(
+    story: &Story,
+    dialect: &Dialect,
+    verb: &Verb,
+    guests: &[(&str, GuestIx)],
+) -> Result<Vec<Kind>, String> {
     let index_of = |name: &String| {
         let found = guests.iter().find(|(guest, _)| guest == name);
         found
@@ -203,7 +216,7 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         Verb::Img(img) => image_act(img)?,
         Verb::Launch(launch) => launch_act(story, launch)?,
         Verb::Qmp(qmp) => Kind::Ask {
-            sent: qmp_sent(&qmp.execute, &Value::Object(qmp.arguments.clone()))?,
+            sent: qmp_sent(dialect, &qmp.execute, &Value::Object(qmp.arguments.clone()))?,
             expected: match &qmp.answers[..] {
                 [only] => expected(only),
                 several => Expected::Either(several.iter().map(expected).collect()),
@@ -220,7 +233,10 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         },
         Verb::Pending(count) => Kind::Pending(Some(*count)),
         Verb::Forget => Kind::Forget,
-        Verb::Settle { ms } => Kind::Settle(*ms),
+        Verb::Settle { ms, until } => Kind::Settle {
+            ms: *ms,
+            until: until.clone(),
+        },
         Verb::Sleep { ms } => Kind::Sleep(*ms),
         Verb::Guests(format::Guests::Start(names)) => {
             Kind::Start(names.iter().map(index_of).collect::<Result<_, _>>()?)
@@ -229,7 +245,7 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
             Kind::Join(names.iter().map(index_of).collect::<Result<_, _>>()?)
         }
         Verb::Shutdown => {
-            let sent = qmp_sent("quit", &json!({}))?;
+            let sent = qmp_sent(dialect, "quit", &json!({}))?;
             return Ok(vec![Kind::Send(sent), Kind::ReadToExit]);
         }
         Verb::Kill => return Ok(vec![Kind::Kill, Kind::ReadToExit]),
@@ -240,17 +256,18 @@ fn expected(answer: &Answer) -> Expected {
     match answer {
         Answer::Return(value) => Expected::Return(value.clone()),
         Answer::Error(error) => Expected::Error(error.clone()),
+        Answer::Any => Expected::Any,
     }
 }
 
 // ---- commands
 
-/// A QMP command as it is sent.
+/// A QMP command as it is sent to a release.
 ///
 /// # Errors
 /// What is not modelled.
-pub fn qmp_sent(execute: &str, arguments: &Value) -> Result<Sent, String> {
-    let command = qmp::parse(execute, arguments).map_err(|error| error.to_string())?;
+pub fn qmp_sent(dialect: &Dialect, execute: &str, arguments: &Value) -> Result<Sent, String> {
+    let command = qmp::parse(dialect, execute, arguments).map_err(|error| error.to_string())?;
     let shown = Shown::Cmd(Fixed::new(
         json!({"execute": execute, "arguments": arguments}),
     ));

@@ -85,7 +85,7 @@ fn parameters_are_checked_in_their_order() {
             "backup 2.3 #10 to #15: what comes after the freeze gives the bitmap back",
             format!("disk r0 128k format=raw\n{}", one(&("node r0\n".to_owned() + &refused(&[
                 ("backup 1 d0 r0 {sync: incremental, bitmap: b}", "Source and target image have different sizes"),
-                ("backup 1 d0 t0 {sync: incremental, bitmap: b, filter-node-name: t0}", "Duplicate nodes with node-name='t0'"),
+                ("backup 1 d0 t0 {sync: incremental, bitmap: b, filter-node-name: t0}", "Could not create node: Duplicate nodes with node-name='t0'"),
                 ("backup 1 d0 t0 {sync: incremental, bitmap: b, x-perf: {max-chunk: 4096}}",
                     "Required max-chunk (4096) is less than backup cluster size (65536)"),
                 ("backup 1 d0 t0 {sync: incremental, bitmap: b}", "Invalid job ID '1'"),
@@ -97,12 +97,12 @@ fn parameters_are_checked_in_their_order() {
             "backup 2.3 #4, #5: a job's filter and target are blocked; another backup of the node is not",
             format!("disk d1 256k\ndisk t1 256k\n{}", one(&("node d1\nnode t1\nbackup j0 d0 t0 {sync: none, filter-node-name: f}\nmark\n".to_owned()
                 + &refused(&[
-                    ("backup j1 d0 t1 {sync: full}", "Node 'f' is busy: block device is in use by block job: backup"),
-                    ("backup j1 f t1 {sync: full}", "Node 'f' is busy: block device is in use by block job: backup"),
+                    ("backup j1 d0 t1 {sync: full}", "Node 'd0' is busy: block device is in use by block job: backup"),
+                    ("backup j1 f t1 {sync: full}", "Node 'd0' is busy: block device is in use by block job: backup"),
                     ("backup j1 t0 t1 {sync: full}", "Node 't0' is busy: block device is in use by block job: backup"),
                     ("backup j1 d1 t0 {sync: full}", "Node 't0' is busy: block device is in use by block job: backup"),
-                    ("backup j1 d1 f {sync: full}", "Node 'f' is busy: block device is in use by block job: backup"),
-                    ("backup j1 d1 n0 {sync: full, filter-node-name: g}", "Permission conflict on node 'n0': permissions 'write' are both \
+                    ("backup j1 d1 f {sync: full}", "Node 'd0' is busy: block device is in use by block job: backup"),
+                    ("backup j1 d1 n0 {sync: full, filter-node-name: g}", "Could not create node: Permission conflict on node 'n0': permissions 'write' are both \
                         required by node 'g' (uses node 'n0' as 'target' child) and unshared by node 'f' (uses node 'n0' as 'file' child)."),
                 ]) + "backup j1 n0 t1 {sync: full}\nuntil null j1"))),
             &["COMPLETED j1 262144/262144; concluded j1; null j1; ..; left j0 running; $"],
@@ -122,8 +122,8 @@ fn parameters_are_checked_in_their_order() {
         row(
             "backup 2.1 #4, drive-backup: a blocked source before everything about the target",
             one("backup j0 d0 t0 {sync: none, filter-node-name: f}\nmark\n\
-                drive-backup j1 d0 a {sync: incremental, mode: existing} ! Node 'f' is busy: block device is in use by block job: backup"),
-            &["E Node 'f'*; left j0 running; $"],
+                drive-backup j1 d0 a {sync: incremental, mode: existing} ! Node 'd0' is busy: block device is in use by block job: backup"),
+            &["E Node 'd0'*; left j0 running; $"],
         ),
     ]);
 }

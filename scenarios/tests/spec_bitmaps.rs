@@ -351,7 +351,7 @@ fn resizing_takes_the_bitmaps_along() {
             dialect: "10.0",
             story: one(&format!(
                 "backup j0 d0 t0 {{sync: none, filter-node-name: f}}\nmark\n\
-                resize d0 512k ! Node 'f' is busy: block device is in use by block job: backup\n\
+                resize d0 512k ! Node 'd0' is busy: block device is in use by block job: backup\n\
                 resize t0 512k ! Node 't0' is busy: block device is in use by block job: backup\nresize n0 512k ! {CONFLICT}"
             )),
             always: &["E Permission*; left j0 running; $"],

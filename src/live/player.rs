@@ -182,7 +182,7 @@ impl Player<'_> {
                 self.received.clear();
                 Flow::On
             }
-            Kind::Settle(ms) => self.settle(*ms),
+            Kind::Settle { ms, until } => self.settle(*ms, until.as_ref()),
             Kind::Sleep(ms) => {
                 thread::sleep(Duration::from_millis(*ms));
                 self.take("slept", json!({"ms": ms}));
@@ -501,7 +501,9 @@ impl Player<'_> {
         let limit = wait.timeout.map_or(self.limits.event, Duration::from_secs);
         let until = Instant::now() + limit;
         loop {
-            if let Some(at) = self.received.iter().position(|event| fits(wait, event)) {
+            let mut received = self.received.iter();
+            let awaited = received.position(|event| fits(event, &wait.event, &wait.matching));
+            if let Some(at) = awaited {
                 return self.take_event(act, wait, at);
             }
             match self.hear(until.saturating_duration_since(Instant::now())) {
@@ -564,8 +566,16 @@ impl Player<'_> {
         Flow::On
     }
 
-    fn settle(&mut self, ms: u64) -> Flow {
+    fn settle(&mut self, ms: u64, until: Option<&format::Until>) -> Flow {
         loop {
+            let awaited = until.and_then(|until| {
+                let mut received = self.received.iter();
+                received.position(|event| fits(event, &until.event, &until.matching))
+            });
+            if let Some(at) = awaited {
+                self.received.remove(at);
+                return Flow::On;
+            }
             match self.hear(Duration::from_millis(ms)) {
                 Heard::Message(message) => self.event(message),
                 Heard::Silence => {
@@ -702,11 +712,10 @@ fn without_id(mut message: Value) -> Value {
     message
 }
 
-fn fits(wait: &format::Wait, event: &Value) -> bool {
+fn fits(event: &Value, name: &str, matching: &Map<String, Value>) -> bool {
     let empty = Map::new();
-    event["event"] == *wait.event
-        && format::mismatch_in(&wait.matching, event["data"].as_object().unwrap_or(&empty))
-            .is_none()
+    let data = event["data"].as_object().unwrap_or(&empty);
+    event["event"] == *name && format::mismatch_in(matching, data).is_none()
 }
 
 /// The dirty bitmaps of every node that has some, in the order in which QEMU lists the nodes.

@@ -75,7 +75,7 @@ fn until(w: &mut World, there: impl Fn(&World) -> bool) {
 }
 
 fn send(w: &mut World, execute: &str, arguments: &Value) {
-    let Ok(command) = qmp::parse(execute, arguments) else {
+    let Ok(command) = qmp::parse(w.dialect, execute, arguments) else {
         panic!("{execute} is a command");
     };
     w.submit(execute.into(), command);

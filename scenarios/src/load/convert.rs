@@ -119,6 +119,7 @@ struct Expectations {
     reply: Option<Value>,
     error: Option<(Place, QmpError)>,
     either: Option<(Place, Vec<Outcome>)>,
+    any: Option<Place>,
     output: Option<Vec<String>>,
     data: Option<(Place, Map<String, Value>)>,
     absent: Option<(Place, Vec<String>)>,
@@ -133,6 +134,7 @@ fn verb(place: Place, raw: RawItem) -> Result<Verb, Trouble> {
             Entry::Reply(reply) => expected.reply = Some(reply),
             Entry::Error(error) => expected.error = Some((place, error)),
             Entry::Either(outcomes) => expected.either = Some((place, outcomes)),
+            Entry::Any(_) => expected.any = Some(place),
             Entry::Output(lines) => expected.output = Some(lines),
             Entry::Data(data) => expected.data = Some((place, data)),
             Entry::Absent(keys) => expected.absent = Some((place, keys)),
@@ -148,7 +150,10 @@ fn verb(place: Place, raw: RawItem) -> Result<Verb, Trouble> {
         Entry::Bitmaps(bitmaps) => Ok(Verb::Bitmaps(bitmaps)),
         Entry::Pending(count) => Ok(Verb::Pending(count)),
         Entry::Forget(_) => Ok(Verb::Forget),
-        Entry::Settle(time) => Ok(Verb::Settle { ms: time.ms }),
+        Entry::Settle(settle) => Ok(Verb::Settle {
+            ms: settle.ms,
+            until: settle.until,
+        }),
         Entry::Sleep(time) => Ok(Verb::Sleep { ms: time.ms }),
         Entry::Guests(guests) => Ok(Verb::Guests(guests)),
         Entry::Shutdown(_) => Ok(Verb::Shutdown),
@@ -341,6 +346,14 @@ fn stored(result: Option<(Place, ImgResult)>) -> Result<Option<Vec<StoredBitmap>
 
 fn qmp(raw: RawQmp, expected: Expectations) -> Result<Qmp, Trouble> {
     let answers = match (expected.either, expected.reply, expected.error) {
+        (None, None, None) if expected.any.is_some() => vec![Answer::Any],
+        _ if let Some(place) = expected.any => {
+            return Err(Trouble::new(
+                place,
+                "`any` beside another way to end",
+                "`any` says that nothing is expected: leave it out",
+            ));
+        }
         (None, reply, None) => vec![Answer::Return(reply)],
         (None, None, Some((_, error))) => vec![Answer::Error(error)],
         (None, Some(_), Some((place, _))) => {

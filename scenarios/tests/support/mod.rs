@@ -616,7 +616,8 @@ impl Build {
 
     fn sent(&self, text: &str) -> Sent {
         let (execute, arguments) = self.command(text);
-        script::qmp_sent(&execute, &arguments).unwrap_or_else(|what| panic!("{text}: {what}"))
+        script::qmp_sent(self.world.dialect, &execute, &arguments)
+            .unwrap_or_else(|what| panic!("{text}: {what}"))
     }
 
     fn command(&self, text: &str) -> (String, Value) {

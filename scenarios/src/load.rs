@@ -173,6 +173,8 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "targets/raw-images",
     "targets/read-only-source",
     "targets/refused",
+    "targets/three-disks-three-kinds",
+    "targets/three-layers",
 ];
 
 /// Understands the text of a scenario; `file` is only its name, for messages and for [`Story::name`].

@@ -253,6 +253,8 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "targets/raw-images",
     "targets/read-only-source",
     "targets/refused",
+    "targets/three-disks-three-kinds",
+    "targets/three-layers",
     "transactions/abort-comes-first",
     "transactions/added-and-taken-back",
     "transactions/blockdev-backup-and-taken-back",

@@ -29,7 +29,7 @@ pub const WORKERS_MAX: u64 = 64;
 pub const CLUSTER_MIN: u64 = 65536;
 
 /// Slices of the rate limiter in a second: `BLOCK_COPY_SLICE_TIME` is 100 ms.
-const SLICES_PER_SECOND: u64 = 10;
+pub(crate) const SLICES_PER_SECOND: u64 = 10;
 
 /// Whose call it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

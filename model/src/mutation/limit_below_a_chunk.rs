@@ -1,7 +1,7 @@
 //! A speed limit that is smaller than one chunk lets nothing pass, ever.
 
 use super::Mutation;
-use crate::block_copy::{self, Caller};
+use crate::block_copy::{self, Caller, SLICES_PER_SECOND};
 use crate::world::{JobIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
@@ -19,6 +19,6 @@ pub(super) const MUTATION: Mutation = Mutation {
 
 fn wait_for_a_whole_chunk(w: &World, job: JobIx, caller: Caller) -> bool {
     let copy = w.copy(job);
-    let too_slow = copy.speed > 0 && copy.speed < copy.chunk_max;
+    let too_slow = copy.speed > 0 && copy.speed / SLICES_PER_SECOND < copy.chunk_max;
     block_copy::is_limited(w, job, caller) || caller == Caller::Job && too_slow
 }

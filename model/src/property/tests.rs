@@ -99,7 +99,6 @@ fn idle() -> World {
         node: Some("n0".into()),
         file: "d0".into(),
         blkdebug: None,
-        l2_loaded: true,
         iothread: None,
         has_device: false,
     }])

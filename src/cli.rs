@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::dialect::{DIALECTS, Dialect, QEMU_10_0};
 use model::mutation::{MUTATIONS, Mutation};
+use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
@@ -36,6 +37,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Decide whether recordings of real QEMU are traces of the model
     Conform(ConformArgs),
+    /// Play random stories with a real QEMU, and check what it says
+    Diff(DiffArgs),
     /// Show every order in which a client can read one scenario's messages
     Traces(TracesArgs),
     /// Plant every bug of the catalogue, and say how hard each is to find
@@ -281,14 +284,20 @@ pub struct ReplayArgs {
 pub struct FuzzArgs {
     /// Shipped scenarios' names, files, or folders; all shipped ones if none is given
     pub scenarios: Vec<String>,
-    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time]
+    /// Play the random stories random:A to random:B instead, and show which commands met jobs in which statuses. Known
+    /// defects are counted, and are no failures
+    #[arg(long, value_name = "A..B", value_parser = seeds,
+          conflicts_with_all = ["scenarios", "forget_fixed"])]
+    pub random: Option<Range<u64>>,
+    /// The runs to do, as a half-open range of numbers [default: 0..1000, or all with --max-time; 0..100 of each
+    /// random story]
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     pub seeds: Option<Range<u64>>,
-    /// Do one part of the runs: part M of N, counted from 1
+    /// Do one part of the runs, or of the random stories: part M of N, counted from 1
     #[arg(long, value_name = "slice:M/N")]
     pub partition: Option<Partition>,
-    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios. What was not
-    /// covered then is no failure
+    /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios, but not among
+    /// random stories. What was not covered then is no failure
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// The campaign's root seed
@@ -334,10 +343,23 @@ impl FuzzArgs {
         } else {
             1000
         };
-        let seeds = self.seeds.clone().unwrap_or(0..end);
+        self.part_of(self.seeds.clone().unwrap_or(0..end))
+    }
+
+    /// The random stories to play: as [`FuzzArgs::range`].
+    pub fn random_stories(&self) -> Option<Range<u64>> {
+        self.random.clone().map(|stories| self.part_of(stories))
+    }
+
+    /// The runs to do of each random story.
+    pub fn runs_of_each(&self) -> Range<u64> {
+        self.seeds.clone().unwrap_or(0..100)
+    }
+
+    fn part_of(&self, all: Range<u64>) -> Range<u64> {
         match self.partition {
-            Some(Partition { part, parts }) => sim::seed::slice(&seeds, part, parts),
-            None => seeds,
+            Some(Partition { part, parts }) => sim::seed::slice(&all, part, parts),
+            None => all,
         }
     }
 
@@ -406,18 +428,151 @@ pub struct ConformArgs {
     /// Unnamed bitmaps must match too, and pauses by drains are not normalised
     #[arg(long)]
     pub strict: bool,
+    /// Check a log that somebody else wrote; --format says how. May be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "qemu", "qemu_img", "save", "strict"])]
+    pub log: Vec<PathBuf>,
+    /// What was there before the log begins: a scenario of `img` items and one `launch`; inferred if not given
+    #[arg(long, value_name = "SCENARIO", requires = "log")]
+    pub given: Option<String>,
+    /// Hold a QEMU to the rules of this release, whatever its version is, or a log that does not say its version, for
+    /// which all are tried otherwise
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// Write the result as JSON Lines: with --log, where --format is taken
+    #[arg(long, requires = "log")]
+    json: bool,
+    /// How to write the result (human, json); with --log, how the log is written [default: human]
+    #[arg(long, value_enum)]
+    format: Option<ConformFormat>,
+}
+
+/// How `conform` writes its result, or how the log is written that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConformFormat {
+    /// For people
+    Human,
+    /// For machines: JSON Lines
+    Json,
+    /// A log: libvirt's debug log
+    Libvirt,
+    /// A log: qmp-shell -v, or the debug log of QEMU's Python client
+    Qmp,
+    /// A log: what QEMU's iotests print
+    Iotest,
+}
+
+impl ConformFormat {
+    fn style(self) -> Option<Style> {
+        match self {
+            ConformFormat::Human | ConformFormat::Json => None,
+            ConformFormat::Libvirt => Some(Style::Libvirt),
+            ConformFormat::Qmp => Some(Style::Qmp),
+            ConformFormat::Iotest => Some(Style::Iotest),
+        }
+    }
+}
+
+impl ConformArgs {
+    /// How the result is written.
+    ///
+    /// # Errors
+    /// A style of logs, without a log.
+    pub fn format(&self) -> Result<Format, String> {
+        match self.format {
+            _ if self.json => Ok(Format::Json),
+            Some(ConformFormat::Json) => Ok(Format::Json),
+            Some(format) if self.log.is_empty() && format.style().is_some() => Err(
+                "--format says how a log is written, and there is no log: give it with --log FILE"
+                    .into(),
+            ),
+            _ => Ok(Format::Human),
+        }
+    }
+
+    /// How the log is written.
+    ///
+    /// # Errors
+    /// Nobody says so.
+    pub fn style(&self) -> Result<Style, String> {
+        let style = self.format.and_then(ConformFormat::style);
+        style.ok_or_else(|| {
+            "with --log, --format says how the log is written: libvirt, qmp or iotest; --json writes the result as \
+             JSON Lines"
+                .into()
+        })
+    }
+
+    /// Recordings are checked as they are.
+    ///
+    /// # Errors
+    /// An option that would be ignored.
+    pub fn refuse_what_is_for_qemu(&self) -> Result<(), String> {
+        let given = [
+            ("--qemu-img", self.qemu_img.is_some()),
+            ("--dialect", self.dialect.is_some()),
+            ("--repeat", self.repeat.get() > 1),
+            ("--save", self.save.is_some()),
+            ("--jobs", self.jobs.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => Err(format!(
+                "{option} is for scenarios that are played (--qemu), and these are recordings"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether scenarios are to be played, and no recordings to be read.
+    pub fn is_live(&self) -> bool {
+        self.log.is_empty() && (!self.qemu.is_empty() || self.what.is_empty())
+    }
+
+    /// Where rejected recordings are kept, if they are.
+    pub fn failures(&self) -> Option<&Path> {
+        (!self.no_failures).then_some(&self.failures)
+    }
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Play with this QEMU; may be given several times. The one on the path if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu: Vec<PathBuf>,
+    /// The qemu-img of that QEMU, with a qemu-io beside it; found beside the QEMU if not given
+    #[arg(long, value_name = "BIN")]
+    pub qemu_img: Option<PathBuf>,
+    /// Hold the QEMU to the rules of this release, whatever its version is: see `blockrace list dialects`
+    #[arg(long, value_parser = dialect)]
+    pub dialect: Option<&'static Dialect>,
+    /// The stories random:A to random:B to play, as a half-open range
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
+    pub seeds: Range<u64>,
+    /// Stop after this time, such as 90 (seconds), 10m or 8h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub max_time: Option<Duration>,
+    /// Go on after a disagreement
+    #[arg(long)]
+    pub keep_going: bool,
+    /// How long a story may be made smaller, with the QEMU; 0 not at all
+    #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "60s")]
+    pub shrink_time: Duration,
+    /// Where stories and recordings that disagree are kept
+    #[arg(long, value_name = "DIR", default_value = "blockrace-failures")]
+    failures: PathBuf,
+    /// Keep none of them
+    #[arg(long, conflicts_with = "failures")]
+    no_failures: bool,
+    /// How many are played at once. As many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
-impl ConformArgs {
-    /// Whether scenarios are to be played, and no recordings to be read.
-    pub fn is_live(&self) -> bool {
-        !self.qemu.is_empty() || self.what.is_empty()
-    }
-
-    /// Where rejected recordings are kept, if they are.
+impl DiffArgs {
+    /// Where disagreements are kept, if they are.
     pub fn failures(&self) -> Option<&Path> {
         (!self.no_failures).then_some(&self.failures)
     }

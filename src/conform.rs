@@ -1,6 +1,7 @@
 //! `blockrace conform`: is each recording of real QEMU a trace of the model?
 
 mod live;
+mod log;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,9 +19,14 @@ use crate::stage;
 /// # Errors
 /// What to print: a recording that cannot be used.
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
+    let format = args.format()?;
+    if !args.log.is_empty() {
+        return log::run(args);
+    }
     if args.is_live() {
         return live::run(args);
     }
+    args.refuse_what_is_for_qemu()?;
     let files = files(&args.what)?;
     if files.is_empty() {
         eprintln!("blockrace: nothing to check: no recording (*.jsonl) there");
@@ -40,13 +46,13 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
             let (verdict, strictly) = check(recording, exactness)?;
             tally.count(&verdict, strictly);
             let mut out = anstream::stdout().lock();
-            crate::written(match args.format {
+            crate::written(match format {
                 Format::Human => print_human(&mut out, recording, &verdict, strictly),
                 Format::Json => print_json(&mut out, recording, &verdict, strictly),
             })?;
         }
     }
-    if args.format == Format::Human {
+    if format == Format::Human {
         crate::written(writeln!(
             anstream::stdout().lock(),
             "{} recordings: {} accepted ({} of them strictly), {} rejected, {} undecided",
@@ -109,13 +115,21 @@ fn files(recordings: &[PathBuf]) -> Result<Vec<String>, String> {
     Ok(files)
 }
 
+/// The file, and the line of the header if that is not its first.
+fn place(recording: &Recording) -> String {
+    match recording.lines.first() {
+        Some((first, _)) if *first > 2 => format!("{}:{}", recording.file, first - 1),
+        _ => recording.file.clone(),
+    }
+}
+
 fn print_human(
     out: &mut impl Write,
     recording: &Recording,
     verdict: &Verdict,
     strictly: bool,
 ) -> io::Result<()> {
-    let (file, lines) = (&recording.file, recording.lines.len());
+    let (file, lines) = (place(recording), recording.lines.len());
     match verdict {
         Verdict::Accepted { worlds_max } => {
             let how = if strictly { "strictly" } else { "normalised" };
@@ -125,13 +139,14 @@ fn print_human(
             )
         }
         Verdict::Rejected(rejection) => {
-            writeln!(out, "REJECTED  {file}:{}", rejection.line)?;
+            writeln!(out, "REJECTED  {}:{}", recording.file, rejection.line)?;
             print_rejection(out, rejection)
         }
         Verdict::TooManyWorlds { line, worlds_max } => {
             writeln!(
                 out,
-                "UNDECIDED {file}:{line}: more than {worlds_max} worlds are possible"
+                "UNDECIDED {}:{line}: more than {worlds_max} worlds are possible",
+                recording.file
             )
         }
     }
@@ -140,7 +155,8 @@ fn print_human(
 /// How many allowed continuations are shown.
 const ALLOWED_SHOWN: usize = 6;
 
-fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
+/// Prints what came where, and what could have come.
+pub fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Result<()> {
     for line in &rejection.before {
         writeln!(out, "            {line}")?;
     }

@@ -160,8 +160,7 @@ fn follow(loaded: &Loaded, scene: &Scene, schedule: &Schedule) -> State {
 pub fn file_of(folder: &Path, loaded: &Loaded, dialect: &Dialect, breach: &Breach) -> PathBuf {
     let kind = signature(&End::Breached(breach.clone()));
     let hash = fingerprint_of(&(&loaded.name, dialect.name, kind)) as u32;
-    let story = Path::new(&loaded.name).file_stem().unwrap_or_default();
-    let (story, property) = (story.to_string_lossy(), breach.property);
+    let (story, property) = (&loaded.story.name, breach.property);
     folder.join(format!("{story}-{property}-{hash:08x}.{ENDING}"))
 }
 

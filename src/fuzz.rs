@@ -1,5 +1,6 @@
 //! `blockrace fuzz`: many seeds, every expectation checked on each.
 
+mod random;
 mod report;
 
 use std::io::Write;
@@ -30,6 +31,9 @@ use crate::watch::{self, Watch};
 /// # Errors
 /// What to print: a scenario or a kept failure that cannot be used, or a failure that cannot be kept.
 pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
+    if let Some(stories) = args.random_stories() {
+        return random::run(args, stories);
+    }
     let (stories, dialects) = stage::cast(&args.scenarios, &args.qemu)?;
     let stages = stage::stages(&stories, &dialects)?;
     let seeds = args.range();

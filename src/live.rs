@@ -11,7 +11,7 @@ mod player;
 mod process;
 mod recorder;
 
-pub use self::binary::Binary;
+pub use self::binary::{Binary, binaries};
 pub use self::player::{Limits, Played, play};
 pub use self::recorder::{Tally, recording};
 

@@ -6,6 +6,7 @@ mod cli;
 mod conform;
 mod counterexample;
 mod defects;
+mod diff;
 mod exit;
 mod failures;
 mod fuzz;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Conform(args) => conform::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Traces(args) => traces::run(args),
         Command::Bugs(args) => bugs::run(args),
         Command::Stress(args) => stress::run(args),

@@ -6,6 +6,7 @@ use model::defect::DEFECTS;
 use model::dialect::Dialect;
 use model::property::WITNESSES;
 use scenarios::format::Story;
+use scenarios::generate;
 use scenarios::load::{self, SHIPPED};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
@@ -28,11 +29,16 @@ pub struct Loaded {
     pub story: Story,
 }
 
-/// Loads one scenario.
+/// Loads one scenario: a shipped one, a file, or the random story `random:SEED`.
 ///
 /// # Errors
 /// What to print.
 pub fn load(scenario: &str) -> Result<Loaded, String> {
+    if let Some(seed) = generate::seed_of(scenario) {
+        let (name, file) = (scenario.to_owned(), scenario.to_owned());
+        let story = generate::generate(seed);
+        return Ok(Loaded { name, file, story });
+    }
     let story = load::open(scenario).map_err(|error| error.to_string())?;
     let shipped = SHIPPED
         .iter()

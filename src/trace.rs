@@ -318,7 +318,7 @@ fn one_bitmap(bitmap: &Value) -> String {
     format!("{name} {count} {status}")
 }
 
-fn image_words(command: &Value, result: &str) -> String {
+fn image_words(command: &Value, result: &Value) -> String {
     let text = |key: &str| {
         command[key]
             .as_str()
@@ -349,11 +349,23 @@ fn image_words(command: &Value, result: &str) -> String {
         "compare" => format!("compare {} with {}", text("a"), text("b")),
         other => format!("{other} {}", text("img")),
     };
-    if result == "ok" {
-        format!("img {words}")
-    } else {
-        format!("img {words}: {result}")
+    match result {
+        Value::String(word) if word == "ok" => format!("img {words}"),
+        Value::Array(bitmaps) if bitmaps.is_empty() => format!("img {words}: none"),
+        Value::Array(bitmaps) => {
+            let bitmaps: Vec<String> = bitmaps.iter().map(stored_words).collect();
+            format!("img {words}: {}", bitmaps.join(", "))
+        }
+        other => format!("img {words}: {}", plain(other)),
     }
+}
+
+/// A stored bitmap: its name, granularity and flags.
+fn stored_words(bitmap: &Value) -> String {
+    let flags = bitmap["flags"].as_array().into_iter().flatten();
+    let flags: String = flags.map(|flag| format!(" {}", plain(flag))).collect();
+    let granularity = size(bitmap["granularity"].as_u64().unwrap_or_default());
+    format!("{} ({granularity}{flags})", plain(&bitmap["name"]))
 }
 
 fn launch_words(launch: &Value) -> String {

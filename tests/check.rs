@@ -21,11 +21,6 @@ const PRINTED: &[(&str, i32, &str)] = &[
         1,
         "tests/data/racy.yaml --dialect 10.0 --shrink-time 0",
     ),
-    (
-        "settled-too-early",
-        1,
-        "tests/data/always-and-a-failed-save.yaml --dialect 10.0",
-    ),
     ("unreached", 1, "tests/data/unreached.yaml"),
     (
         "fingerprints",

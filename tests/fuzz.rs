@@ -279,3 +279,48 @@ fn doublecheck_changes_nothing_but_the_time() {
         place.run(&format!("{fuzz} --doublecheck"), 1)
     );
 }
+
+/// The matrix of some hundred random stories, which is the same for any number of workers.
+#[test]
+fn random_stories_and_what_they_meet() {
+    let place = Place::new("random");
+    let line = "fuzz --random 0..300 --seeds 0..10";
+    let printed = place.run(&format!("{line} --jobs 1"), 0);
+    assert_eq!(place.run(&format!("{line} --jobs 3"), 0), printed);
+    assert!(place.kept().is_empty());
+    snapshot(
+        "random",
+        "What a campaign of random stories prints",
+        &printed,
+    );
+    // Parts of it, together, are all of it.
+    let runs = |rows: Vec<serde_json::Value>| rows[0]["runs"].as_u64().expect("a number");
+    let part = |part: &str| runs(place.json(&format!("{line} --partition slice:{part}/2"), 0));
+    assert_eq!(part("1") + part("2"), 300 * 10 * 2);
+}
+
+/// A bug is found by random stories; the first that finds it is kept as a file, with its schedule, and made smaller.
+#[test]
+fn what_a_random_story_breaks_is_kept() {
+    let place = Place::new("random-bug");
+    let line =
+        "fuzz --random 0..2000 --seeds 0..5 --dialect 10.0 --mutation cancel-forgets-uncopied";
+    let printed = place.run(&format!("{line} --shrink-time 5s"), 1);
+    assert!(printed.contains("BREACH"), "{printed}");
+    let kept = place.kept();
+    let [schedule, story] = &kept[..] else {
+        panic!("a schedule and a story are kept: {kept:?}");
+    };
+    assert!(
+        schedule.ends_with(".schedule") && story.ends_with(".yaml"),
+        "{kept:?}"
+    );
+    let again = place.run(&format!("replay {schedule}"), 1);
+    assert!(again.contains("BREACH"), "{again}");
+    // The story has a name of its own, by which it can be looked at.
+    let name = story
+        .trim_start_matches("blockrace-failures/")
+        .trim_end_matches(".yaml");
+    let told = place.run(&format!("run {}", name.replace('-', ":")), 0);
+    assert!(told.contains("Random story"), "{told}");
+}

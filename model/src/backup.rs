@@ -5,6 +5,7 @@
 
 use crate::bitmap::Use;
 use crate::block_copy::{self, BlockCopy, CLUSTER_MIN, Caller, WORKERS_MAX};
+use crate::defect;
 use crate::error::{Errno, QmpError};
 use crate::event::{ErrorAction, Operation};
 use crate::image::{Allocation, Format};
@@ -82,6 +83,15 @@ impl OnError {
     }
 }
 
+/// The `format` of `drive-backup`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TargetFormat {
+    /// One that images here can have.
+    Known(Format),
+    /// None that QEMU has; refused when the target is made or opened.
+    Unknown(Name),
+}
+
 /// The parameters of `drive-backup` and `blockdev-backup`. Defaults are QEMU's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BackupRequest {
@@ -94,7 +104,7 @@ pub struct BackupRequest {
     /// A file, or a node or drive name.
     pub target: Name,
     /// The target's format; the source's if absent.
-    pub format: Option<Format>,
+    pub format: Option<TargetFormat>,
     /// `mode: existing`: the target file is opened as it is.
     pub existing: bool,
     /// What is copied.
@@ -255,7 +265,7 @@ pub(crate) fn check_parameters(
 fn busy(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Node '{}' is busy: block device is in use by block job: backup",
-        w.device_or_node_name(node)
+        w.device_or_node(node)
     ))
 }
 
@@ -290,7 +300,7 @@ pub(crate) fn create(
     if request.compress && target_format == Format::Raw {
         return Err(QmpError::generic(format!(
             "Compression is not supported for this drive {}",
-            w.node(target).drive.as_deref().unwrap_or("")
+            w.drive_on(target).map_or("", |drive| drive)
         )));
     }
     check_not_blocked(w, source)?;
@@ -373,15 +383,16 @@ fn create_frozen(
             "Source and target image have different sizes",
         ));
     }
-    let cluster = (w.rules().copy_cluster)(request, target_cluster);
-    if let Some(name) = &request.filter_node_name
-        && w.find_node(name).is_some()
-    {
-        return Err(not_inserted(&format!(
-            "Duplicate nodes with node-name='{name}'"
+    if request.cluster_min > i64::MAX.cast_unsigned() {
+        return Err(QmpError::generic(format!(
+            "min-cluster-size too large: {} > {}",
+            request.cluster_min,
+            i64::MAX
         )));
     }
-    check_target_writable(w, request, target)?;
+    check_filter(w, request, target)
+        .map_err(|error| QmpError::generic(format!("Could not create node: {}", error.desc)))?;
+    let cluster = (w.rules().copy_cluster)(request, target_cluster);
     if chunk_max > 0 && chunk_max < cluster {
         return Err(QmpError::generic(format!(
             "Required max-chunk ({chunk_max}) is less than backup cluster size ({cluster})"
@@ -477,9 +488,18 @@ pub(crate) fn copy_cluster(request: &BackupRequest, of_target: Option<u64>) -> u
         .max(request.cluster_min)
 }
 
-/// The filter could not be opened, for this reason: `bdrv_insert_node`.
-fn not_inserted(why: &str) -> QmpError {
-    QmpError::generic(format!("Could not create node: {why}"))
+/// May the filter be made: its name, its hold on the target, the size of its clusters. QEMU: `bdrv_cbw_append`.
+fn check_filter(w: &mut World, request: &BackupRequest, target: NodeIx) -> Result<(), QmpError> {
+    if let Some(name) = &request.filter_node_name {
+        w.check_node_name(name)?;
+    }
+    check_target_writable(w, request, target)?;
+    if request.cluster_min > 0 && !request.cluster_min.is_power_of_two() {
+        return Err(QmpError::generic(
+            "Cannot create block-copy-state: min-cluster-size needs to be a power of 2",
+        ));
+    }
+    Ok(())
 }
 
 /// May the filter write its target? A read-only node lets nobody, one that is being backed up only its filter, and a
@@ -491,7 +511,7 @@ fn check_target_writable(
 ) -> Result<(), QmpError> {
     let entry = w.node(target);
     if entry.read_only {
-        return Err(not_inserted("Block node is read-only"));
+        return Err(QmpError::generic("Block node is read-only"));
     }
     let unshared_by = match (entry.filters.first(), &entry.drive) {
         (Some(&above), _) => {
@@ -514,7 +534,7 @@ fn check_target_writable(
         Some(filter) => filter.clone(),
         None => w.generated_node_name(),
     };
-    Err(not_inserted(&format!(
+    Err(QmpError::generic(format!(
         "Permission conflict on node '{name}': permissions 'write' are both required by node '{filter}' (uses \
          node '{name}' as 'target' child) and unshared by {unshared_by}."
     )))
@@ -550,6 +570,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         filters: Vec::new(),
         blkdebug: None,
         written: false,
+        l2_loaded: false,
         quiesced: 0,
         requests: 0,
         target_of: None,
@@ -730,6 +751,7 @@ pub(crate) fn scanned(w: &mut World, index: JobIx) {
     let At::Scanning(at) = w.job(index).backup.at else {
         panic!("internal: no scan in progress");
     };
+    w.note_l2_loaded(w.copy(index).source);
     let copy = w.copy(index);
     let (cluster, len) = (copy.cluster, copy.len);
     let top = w.node(copy.source).chain()[0];
@@ -822,7 +844,13 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
     }
     w.abdicate_bitmap(source, &name);
     if !success {
-        let uncopied = w.copy(index).dirty.clone();
+        let copy = w.copy(index);
+        let uncopied = copy.dirty.clone();
+        let unsure = if w.dialect.has(&defect::ALWAYS_SETTLES_TOO_EARLY) {
+            Vec::new()
+        } else {
+            copy.claimed()
+        };
         let bitmap = w
             .node_mut(source)
             .bitmap_mut(&name)
@@ -830,6 +858,9 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
         bitmap
             .merge(&uncopied)
             .expect("internal: a busy bitmap is not resized");
+        for range in unsure {
+            bitmap.set(range);
+        }
     }
 }
 

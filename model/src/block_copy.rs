@@ -43,6 +43,8 @@ pub enum Caller {
 /// What a task in flight is doing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// It is being found out what the source has there; nothing has begun.
+    Locating,
     /// The source is being read.
     Reading,
     /// The target is being written, with this.
@@ -76,6 +78,8 @@ pub enum CallState {
         /// By cancel, pause or set-speed.
         woken: bool,
     },
+    /// It claimed an area, and waits to know what the source has there.
+    Locating,
     /// It claimed an area and waits for a free worker.
     PoolFull {
         /// The area's first byte.
@@ -184,6 +188,20 @@ impl BlockCopy {
             skip_unallocated: false,
             ghost: CopyGhost::default(),
         }
+    }
+
+    /// The bytes that are being copied, or that a call has claimed and waits with for a free worker: neither copied
+    /// nor left to copy.
+    pub fn claimed(&self) -> Vec<Range<u64>> {
+        let tasks = self.tasks.iter().map(|task| (task.start, task.end));
+        let held = self.calls.iter().filter_map(|call| match call.state {
+            CallState::PoolFull { start, end, .. } => Some((start, end)),
+            _ => None,
+        });
+        let inside = tasks.chain(held).filter(|(start, _)| *start < self.len);
+        inside
+            .map(|(start, end)| start..end.min(self.len))
+            .collect()
     }
 
     /// Bytes claimed by tasks in flight.
@@ -413,6 +431,60 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
     let Some(area) = (w.rules().next_area)(copy, call) else {
         return (w.rules().end_pass)(w, job, caller);
     };
+    // While the scan of sync=top goes on it is the one that reads the table.
+    if !copy.skip_unallocated && w.must_load_l2(copy.source) {
+        begin_locating(w, job, caller, area);
+        return false;
+    }
+    claim(w, job, caller, area)
+}
+
+/// The status of an area that a call has claimed takes an I/O.
+fn begin_locating(w: &mut World, job: JobIx, caller: Caller, area: Range<u64>) {
+    let take = w.rules().take;
+    let copy = w.copy_mut(job);
+    let (start, end) = copy.clusters(&area);
+    take(copy, start..end.min(copy.len));
+    let task = Task {
+        start,
+        end,
+        caller,
+        phase: Phase::Locating,
+        fault: None,
+    };
+    let at = copy.tasks.partition_point(|task| task.start < start);
+    copy.tasks.insert(at, task);
+    copy.call_mut(caller).state = CallState::Locating;
+}
+
+/// The status of the area is known: the call goes on with it, whatever it was told meanwhile. Whoever waits for the area
+/// goes on if it has no task now.
+fn located(w: &mut World, job: JobIx, start: u64) {
+    let source = w.copy(job).source;
+    w.note_l2_loaded(source);
+    let copy = w.copy_mut(job);
+    let task = copy.tasks.remove(copy.task_at(start));
+    let area = start..task.end.min(copy.len);
+    copy.dirty.set(area.clone());
+    let waiters = waiters(copy, start);
+    let call = copy.call_mut(task.caller);
+    call.state = CallState::Claiming;
+    call.chained = true;
+    let goes_on = claim(w, job, task.caller, area);
+    let begun = w.copy(job).tasks.iter().any(|task| task.start == start);
+    if goes_on {
+        advance(w, job, task.caller);
+    } else {
+        property::call_waits(w, job, task.caller);
+    }
+    for waiter in waiters.into_iter().filter(|_| !begun) {
+        (w.rules().go_on)(w, job, waiter);
+    }
+}
+
+/// The rest of an iteration, for an area whose status is at hand.
+fn claim(w: &mut World, job: JobIx, caller: Caller, area: Range<u64>) -> bool {
+    let copy = w.copy(job);
     let (source, cluster, len) = (copy.source, copy.cluster, copy.len);
     let limited = (w.rules().is_limited)(w, job, caller);
     let full = (w.rules().is_full)(w, job, caller);
@@ -609,6 +681,9 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
     let copy = w.copy_add(job);
     let (source, target, at) = (copy.source, copy.target, copy.task_at(start));
     let task = &mut copy.tasks[at];
+    if task.phase == Phase::Locating {
+        return located(w, job, start);
+    }
     let range = start..task.end.min(copy.len);
     if let Some(errno) = task.fault {
         let reading = task.phase == Phase::Reading;
@@ -625,6 +700,7 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
     );
     note_successors(w, job, caller, phase == Phase::Reading);
     match phase {
+        Phase::Locating => unreachable!("internal: handled before"),
         Phase::Reading => {
             let contents = w.read_chain(w.node(source).chain(), range.clone());
             property::was_read(w, job, range.clone(), &contents);

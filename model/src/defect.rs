@@ -93,13 +93,44 @@ pub static BITMAP_ON_FILTER_VANISHES: Defect = Defect {
     evidence: "reproduced on 7.2.22 and 10.0.2",
 };
 
+/// The end of a transaction ends the drain of a node that is no longer there.
+pub static GONE_FILTER_CRASHES: Defect = Defect {
+    id: "bug-A7",
+    name: "gone-filter-crashes",
+    says: "A transaction of two backups of one drive, the second by the drive's name, kills QEMU.",
+    repaired: "A backup that was prepared keeps the node that it has drained until the transaction is over.",
+    breaks: &["no-crash"],
+    place: "drive_backup_clean and blockdev_backup_clean end the drained section of a node that the action does not \
+            keep: the first backup's filter, which the rollback has taken away",
+    story: "defects/gone-filter-crashes",
+    evidence: "reproduced on 7.2.22 and 10.0.2: bdrv_do_drained_end: Assertion `bs->quiesce_counter > 0' failed; \
+               with more nodes 7.2.22 dies of SIGSEGV instead, the node's memory was freed",
+};
+
+/// A job's bitmap is settled before its filter is drained, and nobody looks again.
+pub static ALWAYS_SETTLES_TOO_EARLY: Defect = Defect {
+    id: "bug-A8",
+    name: "always-settles-too-early",
+    says: "With bitmap-mode always, a cluster that a guest's write is saving while the job is cancelled or fails is in \
+           no bitmap afterwards if it cannot be saved, and the next backup misses it.",
+    repaired: "A bitmap that takes back what is not copied takes back what is being copied, too.",
+    breaks: &["no-lost-dirty"],
+    place: "backup_cleanup_sync_bitmap merges the copy bitmap before bdrv_cbw_drop drains the filter; \
+            block_copy_task_end puts what failed back into the copy bitmap, which nobody reads any more",
+    story: "defects/always-settles-too-early",
+    evidence: "found by a search, then reproduced on 7.2.22 and 10.0.2 (eight runs of eight): reads of the source slowed \
+               down by a throttle-group, one of them failing; the bitmap says count: 0",
+};
+
 /// Every defect that the model has, in the order of the catalogue.
-pub static DEFECTS: [&Defect; 5] = [
+pub static DEFECTS: [&Defect; 7] = [
     &GROUPED_ABORT_HANGS,
     &ENABLE_ROLLBACK_CRASHES,
     &ENABLE_ROLLBACK_DISABLES,
     &MERGE_OF_NOTHING_CRASHES,
     &BITMAP_ON_FILTER_VANISHES,
+    &GONE_FILTER_CRASHES,
+    &ALWAYS_SETTLES_TOO_EARLY,
 ];
 
 impl Defect {

@@ -23,14 +23,14 @@ pub struct Dialect {
     /// The promise that nobody looks at, to see what it is good for.
     pub unwatched: Option<&'static str>,
     /// `qmp_transaction` commits (starts jobs) and cleans (ends drains) in reverse action order, since 8.1.
-    /// Shown by `10.0.2/test_transaction_failure.0.jsonl`: drive1 runs first.
+    /// Shown by `10.0.2/test_transaction_failure.jsonl`: drive1 runs first.
     pub transaction_reversed: bool,
     /// `completion-mode: grouped` is refused for unsuitable actions before anything is done, since 8.1.
     pub grouped_checked_first: bool,
     /// The noun of the refusal above: the capital letter went with the rewrite of 8.1.
     pub grouped_refusal_noun: &'static str,
     /// Any change of the block graph drains every node (`bdrv_graph_wrlock`), since 8.2.
-    /// Shown by `10.0.2/transaction_failure_slow0.0.jsonl`: the sleeping sibling is aborting before its
+    /// Shown by `10.0.2/transaction_failure_slow0.jsonl`: the sleeping sibling is aborting before its
     /// group's first member is completed.
     pub graph_change_drains_all: bool,
     /// A drained section over all nodes leaves it to each node to hold its own users, and a filter's are not those of
@@ -38,10 +38,18 @@ pub struct Dialect {
     /// job that it is paused whose target was opened first, 10.0 of the one whose source was.
     pub drain_all_skips_filters: bool,
     /// block-copy's own bitmap hangs on the filter node, not on the source.
-    /// Shown by `10.0.2/test_incremental_pause.0.jsonl`.
+    /// Shown by `10.0.2/test_incremental_pause.jsonl`.
     pub copy_bitmap_on_filter: bool,
+    /// The backup commands have `discard-source`, since 9.1. Shown by `query-qmp-schema` of both.
+    pub backup_discards_source: bool,
+    /// The backup commands have `x-perf.min-cluster-size`, since 9.1. Shown by `query-qmp-schema` of both.
+    pub backup_has_min_cluster_size: bool,
     /// `block_resize` names the blocking job (8.x) instead of "Device '…' is in use" (7.2).
     pub resize_names_blocker: bool,
+    /// At `quit` the VM is stopped (drained, let go, flushed) before everything is drained for the cancelling of
+    /// jobs; 7.2 stops it inside that drained section. Shown by a job that runs at `quit`: it says `paused` once more
+    /// in 10.0 (`shutdown/with-a-running-job`), and copies on meanwhile.
+    pub vm_stops_before_jobs_are_held: bool,
 }
 
 /// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
@@ -56,7 +64,10 @@ pub static QEMU_7_2: Dialect = Dialect {
     graph_change_drains_all: false,
     drain_all_skips_filters: true,
     copy_bitmap_on_filter: false,
+    backup_discards_source: false,
+    backup_has_min_cluster_size: false,
     resize_names_blocker: false,
+    vm_stops_before_jobs_are_held: false,
 };
 
 /// QEMU 10.0 (recorded with 10.0.2).
@@ -71,7 +82,10 @@ pub static QEMU_10_0: Dialect = Dialect {
     graph_change_drains_all: true,
     drain_all_skips_filters: false,
     copy_bitmap_on_filter: true,
+    backup_discards_source: true,
+    backup_has_min_cluster_size: true,
     resize_names_blocker: true,
+    vm_stops_before_jobs_are_held: true,
 };
 
 /// Every dialect, oldest first.

@@ -25,15 +25,11 @@ pub(crate) fn find(w: &World, bitmap: &BitmapName) -> Result<NodeIx, QmpError> {
             bitmap.node
         )));
     };
-    find_on(w, node, &bitmap.name)?;
-    Ok(node)
-}
-
-fn find_on(w: &World, node: NodeIx, name: &str) -> Result<(), QmpError> {
-    match w.node(node).bitmap(name) {
-        Some(_) => Ok(()),
+    match w.node(node).bitmap(&bitmap.name) {
+        Some(_) => Ok(node),
         None => Err(QmpError::generic(format!(
-            "Dirty bitmap '{name}' not found"
+            "Dirty bitmap '{}' not found",
+            bitmap.name
         ))),
     }
 }
@@ -114,7 +110,7 @@ const STORED_MAX: u64 = 512 << 20;
 
 fn check_persistent(w: &World, node: NodeIx, name: &str, granularity: u64) -> Result<(), QmpError> {
     let refuse = |why: &str| {
-        let node = device_or_node(w, node);
+        let node = w.device_or_node(node);
         Err(QmpError::generic(format!(
             "Can't make bitmap '{name}' persistent in '{node}': {why}"
         )))
@@ -143,19 +139,8 @@ fn check_persistent(w: &World, node: NodeIx, name: &str, granularity: u64) -> Re
 fn cannot_store(w: &World, node: NodeIx) -> QmpError {
     QmpError::generic(format!(
         "Can't store persistent bitmaps to {}: Operation not supported",
-        device_or_node(w, node)
+        w.device_or_node(node)
     ))
-}
-
-/// The name of the drive on a node, or else the node's: `bdrv_get_device_or_node_name`.
-fn device_or_node(w: &World, node: NodeIx) -> &str {
-    let entry = w.node(node);
-    let lowest = entry.filters.is_empty();
-    entry
-        .drive
-        .as_deref()
-        .filter(|_| lowest)
-        .unwrap_or(&entry.name)
 }
 
 /// `block-dirty-bitmap-merge`: checks and merges source by source; on an error the sources before it are undone.
@@ -185,12 +170,7 @@ fn merge_one(
     source: &BitmapName,
     undo: &mut Option<Undo>,
 ) -> Result<(), QmpError> {
-    let from = if source.node.is_empty() {
-        find_on(w, node, &source.name)?;
-        node
-    } else {
-        find(w, source)?
-    };
+    let from = find(w, source)?;
     named(w, node, target).check(Use::Default)?;
     let source = named(w, from, source).clone();
     (w.rules().check_merge_source)(&source)?;

@@ -3,10 +3,13 @@
 //! A name is symbolic (`$DIR/drive0.qcow2`). A file that was removed while open lives on until it is closed,
 //! as on any Unix.
 
+use serde_json::Value;
+
 use crate::image::{self, Comparison, Fill, Format, Image};
 use crate::name::Name;
 use crate::property;
 use crate::runs::Runs;
+use crate::stored::{self, StoredBitmap};
 use crate::world::{FileIx, World};
 
 /// The names in the image folder, in order.
@@ -49,6 +52,8 @@ pub struct File {
     pub openers: u16,
     /// It still has a name.
     pub linked: bool,
+    /// A process that was killed had written to it and not flushed: what a reader finds is QEMU's secret.
+    pub torn: bool,
 }
 
 /// One `qemu-img` (or `qemu-io` on a closed image) command of the client.
@@ -110,6 +115,11 @@ pub enum ImageCommand {
         /// The other.
         b: Name,
     },
+    /// `qemu-img info`: the bitmaps stored in the file.
+    Bitmaps {
+        /// The file.
+        name: Name,
+    },
     /// `rm`.
     Remove {
         /// The file.
@@ -127,6 +137,7 @@ impl ImageCommand {
             ImageCommand::Copy { .. } => "copy",
             ImageCommand::Rebase { .. } => "rebase",
             ImageCommand::Compare { .. } => "compare",
+            ImageCommand::Bitmaps { .. } => "bitmaps",
             ImageCommand::Remove { .. } => "remove",
         }
     }
@@ -139,6 +150,7 @@ impl ImageCommand {
             | ImageCommand::Read { name, .. }
             | ImageCommand::Copy { name, .. }
             | ImageCommand::Rebase { name, .. }
+            | ImageCommand::Bitmaps { name }
             | ImageCommand::Remove { name } => name,
             ImageCommand::Compare { a, .. } => a,
         }
@@ -149,11 +161,12 @@ impl ImageCommand {
 const CHAIN_MAX: usize = 64;
 
 impl World {
-    /// Runs one command of the client's on the image folder; the word says how it ended (`ok`, `identical`, …).
+    /// Runs one command of the client's on the image folder. How it ended is a word (`ok`, `identical`, …), or the list
+    /// of stored bitmaps.
     ///
     /// # Errors
-    /// The text qemu-img would print: a missing file, a bad size.
-    pub fn qemu_img(&mut self, command: &ImageCommand) -> Result<String, String> {
+    /// The text qemu-img would print: a missing file, a bad size. Reading what a killed QEMU had not flushed.
+    pub fn qemu_img(&mut self, command: &ImageCommand) -> Result<Value, String> {
         match command {
             ImageCommand::Create {
                 name,
@@ -174,6 +187,7 @@ impl World {
                 self.check_range(chain[0], *offset, *len)?;
                 property::data::file_changed(self, chain[0]);
                 self.write_file(&chain, &filled(*offset, *len, *fill));
+                stored::record_offline(self, chain[0], *offset..*offset + *len);
             }
             ImageCommand::Read {
                 name,
@@ -183,6 +197,7 @@ impl World {
             } => {
                 let chain = self.chain_of(name)?;
                 self.check_range(chain[0], *offset, *len)?;
+                self.check_whole(&chain)?;
                 let contents = self.read_chain(&chain, *offset..*offset + *len);
                 if let Some(fill) = fill
                     && contents != filled(*offset, *len, *fill)
@@ -192,9 +207,10 @@ impl World {
             }
             ImageCommand::Copy { name, to } => {
                 let from = self.find_file(name)?;
-                let image = self.file(from).image.clone();
+                let (image, torn) = (self.file(from).image.clone(), self.file(from).torn);
                 self.unlink(to);
-                self.link(to, image);
+                let copy = self.link(to, image);
+                self.file_mut(copy).torn = torn;
             }
             ImageCommand::Rebase { name, backing } => {
                 let file = self.find_file(name)?;
@@ -202,6 +218,10 @@ impl World {
                 self.file_mut(file).image.rebase_unsafe(backing.clone());
             }
             ImageCommand::Compare { a, b } => return self.compare(a, b),
+            ImageCommand::Bitmaps { name } => {
+                let stored = &self.file(self.find_file(name)?).image.bitmaps;
+                return Ok(stored.iter().map(StoredBitmap::listed).collect());
+            }
             ImageCommand::Remove { name } => {
                 self.find_file(name)?;
                 self.unlink(name);
@@ -210,8 +230,20 @@ impl World {
         Ok("ok".into())
     }
 
-    fn compare(&mut self, a: &str, b: &str) -> Result<String, String> {
+    /// Refuses to read a file that a killed QEMU has left torn: the model cannot know what is in it.
+    fn check_whole(&self, chain: &[FileIx]) -> Result<(), String> {
+        if chain.iter().any(|&file| self.file(file).torn) {
+            return Err(
+                "a killed QEMU had not flushed what it wrote here; flush before the kill".into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, a: &str, b: &str) -> Result<Value, String> {
         let (a, b) = (self.chain_of(a)?, self.chain_of(b)?);
+        self.check_whole(&a)?;
+        self.check_whole(&b)?;
         let compared = image::compare(&self.images(&a), &self.images(&b));
         Ok(match compared {
             Comparison::Identical => "identical".into(),
@@ -261,13 +293,15 @@ impl World {
         Ok(())
     }
 
-    fn link(&mut self, name: &Name, image: Image) {
+    fn link(&mut self, name: &Name, image: Image) -> FileIx {
         let file = self.add_file(File {
             image,
             openers: 0,
             linked: true,
+            torn: false,
         });
         self.directory_mut().insert(name.clone(), file);
+        file
     }
 
     fn unlink(&mut self, name: &str) {

@@ -181,9 +181,13 @@ impl Guest {
 }
 
 impl World {
-    /// Lets a guest begin its requests.
+    /// Lets a guest begin its requests, once more if it has done them all.
     pub fn start_guest(&mut self, guest: GuestIx) {
-        self.guest_mut(guest).started = true;
+        let guest = self.guest_mut(guest);
+        if guest.started && guest.is_finished() {
+            guest.begun = 0;
+        }
+        guest.started = true;
     }
 }
 
@@ -356,6 +360,9 @@ pub(crate) fn lands(w: &mut World, index: GuestIx) {
         .expect("internal: a request is in flight");
     if request.changes_data() {
         property::data::spoils(w, node);
+    }
+    if !matches!(request, Request::Flush) {
+        w.note_l2_loaded(node);
     }
     if fault.is_none() {
         let chain = w.node(node).chain().to_vec();

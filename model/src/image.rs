@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 use crate::name::Name;
 use crate::runs::{Range, Runs};
+use crate::stored::StoredBitmap;
 
 /// Images are made in whole sectors, and `qemu-img compare` names a difference by its sector.
 const SECTOR: u64 = 512;
@@ -35,6 +36,8 @@ pub struct Image {
     /// By byte, none past `length`. All bytes of a cluster are data, or all are zero, or none has
     /// a cell. A raw image has no zero cells: its holes are zeros already.
     cells: Runs<Cell>,
+    /// The bitmaps stored in the file, in its order. A raw image has none.
+    pub bitmaps: Vec<StoredBitmap>,
 }
 
 /// Image formats; displays and parses as QEMU's name of it.
@@ -163,6 +166,7 @@ impl Image {
             cluster_size,
             backing,
             cells: Runs::new(),
+            bitmaps: Vec::new(),
         })
     }
 
@@ -190,6 +194,11 @@ impl Image {
         let (allocation, end) = pieces.next().expect("the range is not empty");
         let same = pieces.take_while(|(other, _)| *other == allocation);
         (allocation, same.last().map_or(end, |(_, end)| end))
+    }
+
+    /// Has it any cluster of its own, and so a table that says where they lie?
+    pub fn has_clusters(&self) -> bool {
+        !self.cells.is_empty()
     }
 
     fn says(&self, cell: Option<Cell>) -> Allocation {

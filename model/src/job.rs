@@ -10,7 +10,7 @@ use crate::error::{Errno, ErrorClass, QmpError, text};
 use crate::event::{ErrorAction, Event, Operation};
 use crate::group;
 use crate::main_loop::{Bh, Frame};
-use crate::name::Name;
+use crate::name::{self, Name};
 use crate::node::NodeSet;
 use crate::property::{self, job::JobGhost};
 use crate::world::{ContextIx, GroupIx, JobIx, World};
@@ -544,12 +544,7 @@ pub(crate) fn negative_speed() -> QmpError {
 /// # Errors
 /// Malformed, or taken.
 pub(crate) fn check_id(w: &World, id: &str) -> Result<(), QmpError> {
-    let mut chars = id.chars();
-    let well_formed = chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic())
-        && chars.all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-    if !well_formed {
+    if !name::is_well_formed(id) {
         return Err(QmpError::generic(format!("Invalid job ID '{id}'")));
     }
     if w.main().jobs.iter().any(|&index| &*w.job(index).id == id) {

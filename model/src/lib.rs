@@ -17,6 +17,7 @@
 //! | claiming and copying clusters | [`block_copy`] |
 //! | guests' requests, copy-before-write | [`guest`] |
 //! | dirty bitmaps | [`bitmap`], and their commands in [`dirty_bitmap`] |
+//! | bitmaps stored in files | [`stored`] |
 //! | image contents, chains, qemu-img | [`image`], [`mod@file`] |
 //! | nodes, filters, drained sections | [`node`] |
 //! | blkdebug rules | [`fault`] |
@@ -56,5 +57,6 @@ pub mod query;
 pub mod rules;
 pub mod runs;
 pub mod step;
+pub mod stored;
 pub mod transaction;
 pub mod world;

@@ -21,6 +21,7 @@ use crate::node::{ALL_NODES, Access, Listed, NodeKind, Opener};
 use crate::process;
 use crate::property::{self, Witness};
 use crate::query::{self, Query};
+use crate::stored;
 use crate::transaction::{Action, Transaction};
 use crate::world::{JobIx, NodeIx, World};
 
@@ -65,8 +66,8 @@ pub enum Command {
     Query(Query),
     /// `blockdev-add` of an image.
     BlockdevAdd {
-        /// The node's name.
-        node_name: Name,
+        /// The node's name, which may not be left out.
+        node_name: Option<Name>,
         /// The file.
         file: Name,
         /// A blkdebug layer under the format.
@@ -314,17 +315,17 @@ fn after_graph_change(w: &mut World) -> Frame {
 
 fn blockdev_add(
     w: &mut World,
-    node_name: Name,
+    node_name: Option<Name>,
     file: &Name,
     blkdebug: Option<Blkdebug>,
     access: Access,
 ) -> Result<Frame, QmpError> {
-    if w.find_node(&node_name).is_some() {
-        return Err(QmpError::generic(format!(
-            "Duplicate nodes with node-name='{node_name}'"
-        )));
+    if node_name.is_none() {
+        return Err(QmpError::generic(
+            "'node-name' must be specified for the root node",
+        ));
     }
-    let node = w.open_node(file, Some(node_name), Opener::BlockdevAdd, access)?;
+    let node = w.open_node(file, node_name, Opener::BlockdevAdd, access)?;
     w.node_mut(node).blkdebug = blkdebug;
     Ok(after_graph_change(w))
 }
@@ -444,6 +445,8 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
         Reply::Error(QmpError::generic("The new size must be a multiple of 512"))
     } else if w.node(node).read_only {
         Reply::Error(QmpError::generic("Image is read-only"))
+    } else if let Err(error) = stored::check_resize(w, node) {
+        Reply::Error(error)
     } else {
         property::bitmap::resizes(w, node);
         w.change_image(&chain, false, |image, below| image.resize(below, size));

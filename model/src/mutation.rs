@@ -101,6 +101,7 @@ catalogue! {
     cancel_keeps_bitmap_busy
     cancel_forgets_uncopied
     merge_from_busy_bitmap
+    merge_from_inconsistent_bitmap
     merge_into_empty_bitmap
     merge_undone_by_half
     persistence_lost

@@ -9,11 +9,15 @@ use crate::bitmap::{Bitmap, Hold};
 use crate::defect;
 use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
-use crate::image::{Allocation, Format};
+use crate::image::{Allocation, Format, Image};
 use crate::main_loop::Drain;
-use crate::name::Name;
+use crate::name::{self, Name};
 use crate::property::bitmap::NodeGhost;
+use crate::stored;
 use crate::world::{ContextIx, FileIx, JobIx, NodeIx, World};
+
+/// The longest name of a node, in bytes: `BlockDriverState.node_name`, less its end.
+const NODE_NAME_MAX: usize = 31;
 
 /// A set of nodes: one bit each.
 pub type NodeSet = u64;
@@ -96,6 +100,8 @@ pub struct Node {
     pub blkdebug: Option<Blkdebug>,
     /// Written since its last completed flush.
     pub written: bool,
+    /// Its image's table of clusters is in memory: where data lies is known without an I/O.
+    pub l2_loaded: bool,
     /// How many drained sections hold it.
     pub quiesced: u8,
     /// Guest requests in flight on it.
@@ -204,24 +210,24 @@ impl World {
         self.node(node).filters.last().copied().unwrap_or(node)
     }
 
-    /// The image node at the bottom of a node: itself, or the source under a filter.
-    pub fn image_under(&self, node: NodeIx) -> NodeIx {
-        match self.node(node).kind {
-            NodeKind::Image { .. } => node,
-            NodeKind::Filter { source, .. } => source,
-        }
-    }
-
-    /// The drive that is on that very node: on a filter, if one was inserted over the image. QEMU: `bdrv_has_blk`.
+    /// The drive on a node, if the node is the drive's top: `bdrv_get_device_name`.
     pub(crate) fn drive_on(&self, node: NodeIx) -> Option<&Name> {
         let image = self.image_under(node);
         let drive = self.node(image).drive.as_ref();
         drive.filter(|_| self.top_of(image) == node)
     }
 
-    /// What errors call a node: the drive on it, if there is one, or its own name. QEMU: `bdrv_get_device_or_node_name`.
-    pub(crate) fn device_or_node_name(&self, node: NodeIx) -> &Name {
+    /// The name of the drive on a node, or else the node's: `bdrv_get_device_or_node_name`.
+    pub(crate) fn device_or_node(&self, node: NodeIx) -> &Name {
         self.drive_on(node).unwrap_or(&self.node(node).name)
+    }
+
+    /// The image node at the bottom of a node: itself, or the source under a filter.
+    pub fn image_under(&self, node: NodeIx) -> NodeIx {
+        match self.node(node).kind {
+            NodeKind::Image { .. } => node,
+            NodeKind::Filter { source, .. } => source,
+        }
     }
 
     /// A name no node has yet: `bdrv_gen_node_name` (QEMU adds two random digits; ours counts).
@@ -232,13 +238,35 @@ impl World {
         format!("#block{number}").into()
     }
 
+    /// May a new node be called so: `bdrv_assign_node_name`.
+    ///
+    /// # Errors
+    /// Malformed, taken by a drive or a node, or longer than 31 bytes.
+    pub(crate) fn check_node_name(&self, name: &str) -> Result<(), QmpError> {
+        let taken = |index| {
+            self.names_of(index)
+                .is_some_and(|(node, _)| &**node == name)
+        };
+        Err(QmpError::generic(if !name::is_well_formed(name) {
+            format!("Invalid node-name: '{name}'")
+        } else if self.find_drive(name).is_some() {
+            format!("node-name={name} is conflicting with a device id")
+        } else if self.node_indices().any(taken) {
+            format!("Duplicate nodes with node-name='{name}'")
+        } else if name.len() > NODE_NAME_MAX {
+            "Node name too long".to_owned()
+        } else {
+            return Ok(());
+        }))
+    }
+
     // ---- opening and closing
 
     /// Opens an image file as a node.
     ///
     /// # Errors
-    /// QEMU's text: the file is missing, is of another format, or another node of this process writes it (or, if
-    /// this one is to write it, uses it at all).
+    /// QEMU's text: the file is missing, is of another format, the name is not to be had, or another node of this
+    /// process writes the file (or, if this one is to write it, uses it at all).
     pub(crate) fn open_node(
         &mut self,
         file: &Name,
@@ -246,7 +274,15 @@ impl World {
         opener: Opener,
         access: Access,
     ) -> Result<NodeIx, QmpError> {
+        if file.is_empty() {
+            return Err(QmpError::generic(
+                "The 'file' block driver requires a file name",
+            ));
+        }
         let mut chain = self.chain_of(file).map_err(QmpError::generic)?;
+        if let Some(name) = &name {
+            self.check_node_name(name)?;
+        }
         if access.read_only {
             self.check_unwritten(chain[0])?;
         } else {
@@ -268,7 +304,7 @@ impl World {
             None => self.generated_node_name(),
         };
         self.open_chain(&chain);
-        Ok(self.add_node(Node {
+        let node = self.add_node(Node {
             name,
             drive: None,
             opener,
@@ -282,12 +318,15 @@ impl World {
             filters: Vec::new(),
             blkdebug: None,
             written: false,
+            l2_loaded: false,
             quiesced: 0,
             requests: 0,
             target_of: None,
             context: None,
             ghost: NodeGhost::default(),
-        }))
+        });
+        stored::load(self, node);
+        Ok(node)
     }
 
     /// Refuses to write a file that another node of this process uses, be it as a backing file.
@@ -331,8 +370,9 @@ impl World {
         Ok(())
     }
 
-    /// Closes an image node: its bitmaps are gone, its files are free.
+    /// Closes an image node: its persistent bitmaps are stored, the others are gone; its files are free.
     pub(crate) fn close_node(&mut self, index: NodeIx) {
+        stored::store(self, index);
         let chain = self.node(index).chain().to_vec();
         self.remove_node(index);
         self.close_chain(&chain);
@@ -398,6 +438,25 @@ impl World {
             return None;
         }
         self.write_starts(node, range)
+    }
+
+    /// Does it take an I/O to know where a node's data lies? The first time: `qcow2_get_host_offset` reads the table of
+    /// clusters, if there is one. (What else reads or writes the node has read it before.)
+    pub(crate) fn must_load_l2(&self, node: NodeIx) -> bool {
+        let has_table = |image: &Image| image.format == Format::Qcow2 && image.has_clusters();
+        let node = self.node(node);
+        !node.l2_loaded
+            && node
+                .chain()
+                .iter()
+                .any(|&file| has_table(&self.file(file).image))
+    }
+
+    /// The table of clusters has been read.
+    pub(crate) fn note_l2_loaded(&mut self, node: NodeIx) {
+        if !self.node(node).l2_loaded {
+            self.node_mut(node).l2_loaded = true;
+        }
     }
 
     /// A flush starts: `bdrv_co_flush`. Only a node written since its last flush reaches the disk.

@@ -1,6 +1,7 @@
 //! The process: started with its drives, ended by `quit` or by a crash.
 //!
-//! QEMU: `qemu_cleanup`: everything is drained, then each job is cancelled and waited for, newest first.
+//! QEMU: `qemu_cleanup`: everything is drained, then each job is cancelled and waited for, newest first. Since 8.2 the
+//! VM is stopped before that, which drains everything, lets it go on, and flushes: jobs go on, too, for a moment.
 
 use crate::error::QmpError;
 use crate::event::{Event, Output};
@@ -9,8 +10,9 @@ use crate::guest::Stage;
 use crate::job::Status;
 use crate::main_loop::{Context, Flow, Frame, Wait};
 use crate::name::Name;
-use crate::node::{ALL_NODES, Access, Opener};
+use crate::node::{ALL_NODES, Access, NodeKind, Opener};
 use crate::property;
+use crate::stored;
 use crate::world::World;
 
 /// A drive on QEMU's command line.
@@ -59,6 +61,13 @@ impl World {
         Ok(())
     }
 
+    /// Somebody kills QEMU (SIGKILL): it ends between two of its steps, and says nothing.
+    pub fn kill(&mut self) {
+        if !self.monitor().gone {
+            vanishes(self, KILLED);
+        }
+    }
+
     fn iothread(&mut self, name: &Name) -> usize {
         let found = self
             .context_indices()
@@ -77,6 +86,13 @@ impl World {
 pub enum Shutdown {
     /// `SHUTDOWN` has been said.
     Begin,
+    /// The VM stops: everything is drained, then let go again and flushed.
+    StopVm {
+        /// The drained section of the stop.
+        drain: u32,
+    },
+    /// Jobs are to be cancelled, and everything is drained for that.
+    HoldJobs,
     /// Everything is drained; jobs are cancelled one by one.
     CancelJobs {
         /// The drained section that holds until the end.
@@ -86,6 +102,9 @@ pub enum Shutdown {
 
 /// Killed by SIGSEGV, as an exit code.
 const KILLED_BY_SEGV: i32 = -11;
+
+/// Killed by SIGKILL, as an exit code.
+pub const KILLED: i32 = -9;
 
 /// Killed by SIGABRT, as an exit code.
 const KILLED_BY_ABORT: i32 = -6;
@@ -100,15 +119,41 @@ pub(crate) fn begin(w: &mut World) -> Frame {
 /// The shutdown goes on.
 pub(crate) fn advance(w: &mut World, stage: Shutdown) -> Flow {
     match stage {
-        Shutdown::Begin => {
-            let drain = w.drain_begin(ALL_NODES);
-            Flow::Become(
-                Frame::Shutdown(Shutdown::CancelJobs { drain }),
-                Wait::Quiet(ALL_NODES),
-            )
+        Shutdown::Begin if w.dialect.vm_stops_before_jobs_are_held => {
+            drain_all(w, |drain| Shutdown::StopVm { drain })
+        }
+        Shutdown::StopVm { drain } => {
+            w.drain_end(drain);
+            let wait = if flush_all(w) {
+                Wait::Io
+            } else {
+                Wait::Nothing
+            };
+            Flow::Become(Frame::Shutdown(Shutdown::HoldJobs), wait)
+        }
+        Shutdown::Begin | Shutdown::HoldJobs => {
+            drain_all(w, |drain| Shutdown::CancelJobs { drain })
         }
         Shutdown::CancelJobs { .. } => cancel_next(w),
     }
+}
+
+/// Drains everything, then goes on as `next`: `bdrv_drain_all_begin`.
+fn drain_all(w: &mut World, next: impl FnOnce(u32) -> Shutdown) -> Flow {
+    let drain = w.drain_begin(ALL_NODES);
+    Flow::Become(Frame::Shutdown(next(drain)), Wait::Quiet(ALL_NODES))
+}
+
+/// Every node is flushed, whatever comes of it; whether that takes an I/O is returned. `bdrv_flush_all`, the end of
+/// `do_vm_stop`.
+fn flush_all(w: &mut World) -> bool {
+    let mut takes_io = false;
+    for node in w.node_indices().collect::<Vec<_>>() {
+        w.flush_starts(node);
+        takes_io |= w.node(node).written;
+        w.node_mut(node).written = false;
+    }
+    takes_io
 }
 
 fn cancel_next(w: &mut World) -> Flow {
@@ -130,6 +175,7 @@ fn cancel_next(w: &mut World) -> Flow {
 fn exits(w: &mut World, code: i32) -> Flow {
     (w.rules().flush_reply)(w);
     w.say(Output::Exit(code));
+    stored::store_all(w);
     w.remove_process();
     w.monitor_mut().gone = true;
     Flow::Done
@@ -155,13 +201,26 @@ pub(crate) fn aborts(w: &mut World, why: &str) -> Flow {
 /// Whoever waits for a reply gets none, and guests' requests in flight are lost with the process.
 fn is_killed(w: &mut World, code: i32, why: &str) -> Flow {
     w.breaks("no-crash", format!("QEMU would die here: {why}"));
+    vanishes(w, code);
+    Flow::Done
+}
+
+/// The process is gone in the middle of everything: nothing is stored, nothing is flushed.
+fn vanishes(w: &mut World, code: i32) {
     w.say(Output::Exit(code));
     for guest in w.guest_indices().collect::<Vec<_>>() {
         let guest = w.guest_mut(guest);
         guest.stage = Stage::Idle;
         guest.started = false;
     }
+    for node in w.node_indices().collect::<Vec<_>>() {
+        if let NodeKind::Image { chain, .. } = &w.node(node).kind
+            && w.node(node).written
+        {
+            let file = chain[0];
+            w.file_mut(file).torn = true;
+        }
+    }
     w.remove_process();
     w.monitor_mut().gone = true;
-    Flow::Done
 }

@@ -56,8 +56,6 @@ pub enum Kind {
     Rest,
     /// Nothing that the rules can say breaks it: why.
     Structural(&'static str),
-    /// It speaks of what the model does not have: why.
-    NotModelled(&'static str),
 }
 
 impl Kind {
@@ -67,7 +65,6 @@ impl Kind {
             Kind::Step | Kind::StepExcept(_) => "step",
             Kind::Rest => "rest",
             Kind::Structural(_) => "structural",
-            Kind::NotModelled(_) => "not modelled",
         }
     }
 
@@ -75,7 +72,7 @@ impl Kind {
     pub fn remark(self) -> Option<&'static str> {
         match self {
             Kind::Step | Kind::Rest => None,
-            Kind::StepExcept(why) | Kind::Structural(why) | Kind::NotModelled(why) => Some(why),
+            Kind::StepExcept(why) | Kind::Structural(why) => Some(why),
         }
     }
 

@@ -6,9 +6,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::backup::{BackupRequest, BitmapMode, OnError, Sync};
+use crate::backup::{BackupRequest, BitmapMode, OnError, Sync, TargetFormat};
+use crate::dialect::Dialect;
 use crate::error::{Errno, ErrorClass, QmpError};
 use crate::fault::{self, Blkdebug, InjectError, IoType, SetState};
 use crate::image::Format;
@@ -18,6 +19,10 @@ use crate::name::Name;
 use crate::node::Access;
 use crate::query::Query;
 use crate::transaction::{Action, BitmapName};
+use args::{Args, Parsed, Refusal, invalid_value, missing, unmodelled, wrong_type};
+
+mod args;
+mod unexpected;
 
 /// A command or an option that QEMU knows and this model does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,30 +36,12 @@ impl fmt::Display for Unmodelled {
 
 impl std::error::Error for Unmodelled {}
 
-/// Why arguments were not understood.
-enum Refusal {
-    ByQemu(QmpError),
-    ByUs(Unmodelled),
-}
-
-impl From<QmpError> for Refusal {
-    fn from(error: QmpError) -> Refusal {
-        Refusal::ByQemu(error)
-    }
-}
-
-type Parsed<T> = Result<T, Refusal>;
-
-fn unmodelled<T>(what: impl Into<String>) -> Parsed<T> {
-    Err(Refusal::ByUs(Unmodelled(what.into())))
-}
-
-/// Understands a command.
+/// Understands a command as a release does.
 ///
 /// # Errors
 /// Only what the model does not know; what QEMU refuses is a command that fails.
-pub fn parse(execute: &str, arguments: &Value) -> Result<Command, Unmodelled> {
-    match command(execute, arguments) {
+pub fn parse(dialect: &Dialect, execute: &str, arguments: &Value) -> Result<Command, Unmodelled> {
+    match command(dialect, execute, arguments) {
         Ok(command) => Ok(command),
         Err(Refusal::ByQemu(error)) => Ok(Command::Refused(error)),
         Err(Refusal::ByUs(unmodelled)) => Err(unmodelled),
@@ -64,12 +51,12 @@ pub fn parse(execute: &str, arguments: &Value) -> Result<Command, Unmodelled> {
 /// Commands QEMU knows that do nothing to what is modelled.
 const NO_EFFECT: [&str; 3] = ["qmp_capabilities", "stop", "cont"];
 
-fn command(execute: &str, arguments: &Value) -> Parsed<Command> {
-    let mut args = Args::new(arguments)?;
+fn command(dialect: &Dialect, execute: &str, arguments: &Value) -> Parsed<Command> {
+    let mut args = Args::of_command(arguments)?;
     let command = match execute {
-        "transaction" => transaction(&mut args)?,
+        "transaction" => transaction(dialect, &mut args)?,
         "drive-backup" | "blockdev-backup" => {
-            let action = backup(execute == "drive-backup", &mut args)?;
+            let action = backup(dialect, execute == "drive-backup", &mut args)?;
             Command::Transaction {
                 actions: Arc::new(vec![action]),
                 grouped: false,
@@ -97,7 +84,7 @@ fn command(execute: &str, arguments: &Value) -> Parsed<Command> {
         "query-block-jobs" => Command::Query(Query::BlockJobs),
         "query-block" => Command::Query(Query::Block),
         "query-named-block-nodes" => {
-            args.optional("flat")?;
+            args.flag("flat", false)?;
             Command::Query(Query::NamedBlockNodes)
         }
         "blockdev-add" => blockdev_add(&mut args)?,
@@ -110,11 +97,8 @@ fn command(execute: &str, arguments: &Value) -> Parsed<Command> {
             size: args.int("size")?,
         },
         "quit" => Command::Quit,
-        _ if NO_EFFECT.contains(&execute) => {
-            args.ignore_rest();
-            Command::Nothing
-        }
-        _ if execute.is_empty() || execute.starts_with("no-such") => {
+        _ if NO_EFFECT.contains(&execute) => Command::Nothing,
+        _ if execute.starts_with("no-such") => {
             return Err(Refusal::ByQemu(QmpError::new(
                 ErrorClass::CommandNotFound,
                 format!("The command {execute} has not been found"),
@@ -143,50 +127,54 @@ fn job(verb: &str, block_job: bool, args: &mut Args) -> Parsed<Command> {
     })
 }
 
-fn transaction(args: &mut Args) -> Parsed<Command> {
-    let actions = args.required("actions")?;
-    let Value::Array(actions) = actions else {
-        return Err(wrong_type("actions", "array"));
-    };
+fn transaction(dialect: &Dialect, args: &mut Args) -> Parsed<Command> {
     let mut parsed = Vec::new();
-    for entry in &actions {
-        let mut entry = Args::new(entry)?;
-        let kind = entry.name("type")?;
-        let data = entry.required("data")?;
-        entry.finish()?;
-        let mut data = Args::new(&data)?;
-        parsed.push(action(&kind, &mut data)?);
+    for entry in args.list("actions")? {
+        let mut entry = entry?;
+        let kind = entry.one_of("type", &ACTIONS)?;
+        let mut data = entry.object("data")?;
+        parsed.push(action(dialect, kind, &mut data)?);
         data.finish()?;
+        entry.finish()?;
     }
-    let grouped = match args.optional("properties")? {
-        None => false,
-        Some(properties) => {
-            let mut properties = Args::new(&properties)?;
-            let mode = properties
-                .choice(
-                    "completion-mode",
-                    &[("individual", false), ("grouped", true)],
-                )?
-                .unwrap_or(false);
-            properties.finish()?;
-            mode
-        }
-    };
+    let mut grouped = false;
+    if let Some(mut properties) = args.optional_object("properties")? {
+        let modes = [("individual", false), ("grouped", true)];
+        grouped = properties
+            .choice("completion-mode", &modes)?
+            .unwrap_or(false);
+        properties.finish()?;
+    }
     Ok(Command::Transaction {
         actions: Arc::new(parsed),
         grouped,
     })
 }
 
-fn action(kind: &str, args: &mut Args) -> Parsed<Action> {
+/// QEMU: `TransactionActionKind`.
+const ACTIONS: [&str; 12] = [
+    "abort",
+    "block-dirty-bitmap-add",
+    "block-dirty-bitmap-remove",
+    "block-dirty-bitmap-clear",
+    "block-dirty-bitmap-enable",
+    "block-dirty-bitmap-disable",
+    "block-dirty-bitmap-merge",
+    "blockdev-backup",
+    "blockdev-snapshot",
+    "blockdev-snapshot-internal-sync",
+    "blockdev-snapshot-sync",
+    "drive-backup",
+];
+
+fn action(dialect: &Dialect, kind: &str, args: &mut Args) -> Parsed<Action> {
     match kind {
-        "drive-backup" | "blockdev-backup" => backup(kind == "drive-backup", args),
+        "drive-backup" | "blockdev-backup" => backup(dialect, kind == "drive-backup", args),
         "abort" => Ok(Action::Abort),
-        _ if kind.starts_with("block-dirty-bitmap-") => bitmap_action(kind, args),
-        "blockdev-snapshot" | "blockdev-snapshot-sync" | "blockdev-snapshot-internal-sync" => {
+        _ if kind.starts_with("blockdev-snapshot") => {
             unmodelled(format!("the transaction action {kind}"))
         }
-        _ => Err(invalid_value("type", kind)),
+        _ => bitmap_action(kind, args),
     }
 }
 
@@ -207,27 +195,24 @@ fn bitmap_action(kind: &str, args: &mut Args) -> Parsed<Action> {
         "block-dirty-bitmap-disable" => Action::BitmapDisable(bitmap),
         "block-dirty-bitmap-remove" => Action::BitmapRemove(bitmap),
         "block-dirty-bitmap-merge" => Action::BitmapMerge {
+            sources: merge_sources(args, &bitmap.node)?,
             target: bitmap,
-            sources: merge_sources(args)?,
         },
-        _ => return Err(invalid_value("type", kind)),
+        _ => unreachable!("the caller lists the actions"),
     })
 }
 
-/// A string is a bitmap of the target's node (its node is left empty), an object names both.
-fn merge_sources(args: &mut Args) -> Parsed<Vec<BitmapName>> {
-    let Value::Array(entries) = args.required("bitmaps")? else {
-        return Err(wrong_type("bitmaps", "array"));
-    };
+/// QEMU: `BlockDirtyBitmapOrStr`. A string is a bitmap of the target's node, an object names both.
+fn merge_sources(args: &mut Args, node: &Name) -> Parsed<Vec<BitmapName>> {
     let mut sources = Vec::new();
-    for entry in entries {
+    for (path, entry) in args.entries("bitmaps")? {
         sources.push(match entry {
             Value::String(name) => BitmapName {
-                node: "".into(),
+                node: node.clone(),
                 name: name.into(),
             },
-            entry => {
-                let mut entry = Args::new(&entry)?;
+            Value::Object(_) => {
+                let mut entry = Args::at(path, &entry)?;
                 let source = BitmapName {
                     node: entry.name("node")?,
                     name: entry.name("name")?,
@@ -235,6 +220,8 @@ fn merge_sources(args: &mut Args) -> Parsed<Vec<BitmapName>> {
                 entry.finish()?;
                 source
             }
+            // An entry of a list has no name, and this message does not say where it is.
+            _ => return Err(wrong_type("null", "BlockDirtyBitmapOrStr")),
         });
     }
     Ok(sources)
@@ -262,21 +249,19 @@ const BITMAP_MODE: [(&str, BitmapMode); 3] = [
     ("always", BitmapMode::Always),
 ];
 
-fn backup(drive: bool, args: &mut Args) -> Parsed<Action> {
+/// The arguments are looked at in this order: `BackupCommon`, `DriveBackup`, `BlockdevBackup`.
+fn backup(dialect: &Dialect, drive: bool, args: &mut Args) -> Parsed<Action> {
     let mut request = BackupRequest {
         drive,
         job_id: args.optional_name("job-id")?,
         device: args.name("device")?,
-        target: args.name("target")?,
-        format: None,
-        existing: false,
         sync: match args.choice("sync", &SYNC)? {
             Some(sync) => sync,
-            None => return Err(missing("sync")),
+            None => return Err(missing(&args.full_name("sync"))),
         },
+        speed: args.optional_int("speed")?.unwrap_or(0),
         bitmap: args.optional_name("bitmap")?,
         bitmap_mode: args.choice("bitmap-mode", &BITMAP_MODE)?,
-        speed: args.optional_int("speed")?.unwrap_or(0),
         compress: args.flag("compress", false)?,
         on_source_error: args
             .choice("on-source-error", &ON_ERROR)?
@@ -290,57 +275,78 @@ fn backup(drive: bool, args: &mut Args) -> Parsed<Action> {
         workers_max: 64,
         chunk_max: 0,
         cluster_min: 0,
+        target: Name::from(""),
+        format: None,
+        existing: false,
     };
-    if drive {
-        request.format = match args.optional_name("format")? {
-            None => None,
-            Some(format) => Some(format.parse::<Format>().map_err(|_| {
-                Refusal::ByQemu(QmpError::generic(format!("Unknown file format '{format}'")))
-            })?),
-        };
-        let modes = [("existing", true), ("absolute-paths", false)];
-        request.existing = args.choice("mode", &modes)?.unwrap_or(false);
+    if dialect.backup_discards_source && args.flag("discard-source", false)? {
+        return unmodelled("discard-source");
     }
-    if let Some(perf) = args.optional("x-perf")? {
-        let mut perf = Args::new(&perf)?;
-        perf.optional("use-copy-range")?;
+    if let Some(mut perf) = args.optional_object("x-perf")? {
+        perf.flag("use-copy-range", false)?;
         request.workers_max = perf.optional_int("max-workers")?.unwrap_or(64);
         request.chunk_max = perf.optional_int("max-chunk")?.unwrap_or(0);
-        request.cluster_min = perf.optional_int("min-cluster-size")?.unwrap_or(0).max(0) as u64;
+        if dialect.backup_has_min_cluster_size {
+            request.cluster_min = perf.optional_uint("min-cluster-size")?.unwrap_or(0);
+        }
         perf.finish()?;
+    }
+    request.target = args.name("target")?;
+    if drive {
+        if let Some(format) = args.optional_name("format")? {
+            request.format = Some(target_format(format)?);
+        }
+        let modes = [("existing", true), ("absolute-paths", false)];
+        request.existing = args.choice("mode", &modes)?.unwrap_or(false);
     }
     Ok(Action::Backup(request))
 }
 
-/// `blockdev-add` of qcow2 or raw over a file, with or without a blkdebug layer between.
+/// Whether QEMU has a format is only asked when the target is made or opened.
+fn target_format(name: Name) -> Parsed<TargetFormat> {
+    match name.parse::<Format>() {
+        Ok(format) => Ok(TargetFormat::Known(format)),
+        Err(_) if DRIVERS.contains(&&*name) => unmodelled(format!("the format {name}")),
+        Err(_) => Ok(TargetFormat::Unknown(name)),
+    }
+}
+
+/// What the releases call `BlockdevDriver`.
+#[rustfmt::skip]
+const DRIVERS: [&str; 46] = [
+    "blkdebug", "blklogwrites", "blkreplay", "blkverify", "bochs", "cloop", "compress", "copy-before-write",
+    "copy-on-read", "dmg", "file", "ftp", "ftps", "gluster", "host_cdrom", "host_device", "http", "https",
+    "io_uring", "iscsi", "luks", "nbd", "nfs", "null-aio", "null-co", "nvme", "nvme-io_uring", "parallels",
+    "preallocate", "qcow", "qcow2", "qed", "quorum", "raw", "rbd", "replication", "snapshot-access", "ssh",
+    "throttle", "vdi", "vhdx", "virtio-blk-vfio-pci", "virtio-blk-vhost-vdpa", "vmdk", "vpc", "vvfat",
+];
+
+/// `blockdev-add` of qcow2 or raw over a file, with or without a blkdebug layer between. The arguments are looked at
+/// in this order: `BlockdevOptions`, then what the driver adds.
 fn blockdev_add(args: &mut Args) -> Parsed<Command> {
-    let driver = args.name("driver")?;
-    if !matches!(&*driver, "qcow2" | "raw") {
+    let driver = args.one_of("driver", &DRIVERS)?;
+    if !matches!(driver, "qcow2" | "raw") {
         return unmodelled(format!("blockdev-add of driver {driver}"));
     }
-    let node_name = args.name("node-name")?;
-    let file = match args.required("file")? {
-        file @ Value::Object(_) => file,
-        other => return unmodelled(format!("blockdev-add with file {other}")),
-    };
-    let (file, blkdebug) = protocol(&file)?;
+    let node_name = args.optional_name("node-name")?;
     let usual = [
         ("discard", Value::from("ignore")),
         ("detect-zeroes", Value::from("off")),
     ];
     for (option, usual) in usual {
-        if let Some(other) = args.optional(option)?.filter(|value| *value != usual) {
+        if let Some(other) = args.optional(option).filter(|value| *value != usual) {
             return unmodelled(format!("blockdev-add with {option}={other}"));
         }
     }
     for option in ["cache", "auto-read-only"] {
-        args.optional(option)?;
+        args.optional(option);
     }
     let access = Access {
         read_only: args.flag("read-only", false)?,
         format: driver.parse().ok(),
         over: None,
     };
+    let (file, blkdebug) = protocol(args, "file")?;
     Ok(Command::BlockdevAdd {
         node_name,
         file,
@@ -349,23 +355,27 @@ fn blockdev_add(args: &mut Args) -> Parsed<Command> {
     })
 }
 
-fn protocol(file: &Value) -> Parsed<(Name, Option<Blkdebug>)> {
-    let mut args = Args::new(file)?;
-    let driver = args.name("driver")?;
-    let found = match &*driver {
+/// QEMU: `BlockdevRef`. A reference to a node is not modelled.
+fn protocol(above: &mut Args, key: &str) -> Parsed<(Name, Option<Blkdebug>)> {
+    let path = above.full_name(key);
+    let mut args = match above.required(key)? {
+        Value::String(node) => return unmodelled(format!("a reference to the node {node}")),
+        object @ Value::Object(_) => Args::at(path, &object)?,
+        _ => return Err(wrong_type(&path, "BlockdevRef")),
+    };
+    let driver = args.one_of("driver", &DRIVERS)?;
+    args.optional_name("node-name")?;
+    let found = match driver {
         "file" => (args.name("filename")?, None),
         "blkdebug" => {
-            let image = args.required("image")?;
-            let layer = blkdebug(&mut args)?;
-            let (name, nested) = protocol(&image)?;
+            let (name, nested) = protocol(&mut args, "image")?;
             if nested.is_some() {
                 return unmodelled("a blkdebug layer on another");
             }
-            (name, Some(layer))
+            (name, Some(blkdebug(&mut args)?))
         }
         other => return unmodelled(format!("the protocol driver {other}")),
     };
-    args.optional("node-name")?;
     args.finish()?;
     Ok(found)
 }
@@ -375,7 +385,7 @@ fn protocol(file: &Value) -> Parsed<(Name, Option<Blkdebug>)> {
 /// # Errors
 /// What QEMU would refuse, or what is not modelled.
 pub fn parse_blkdebug(options: &Value) -> Result<Blkdebug, String> {
-    let parsed = Args::new(options).and_then(|mut args| {
+    let parsed = Args::of_command(options).and_then(|mut args| {
         let layer = blkdebug(&mut args)?;
         args.finish()?;
         Ok(layer)
@@ -390,7 +400,7 @@ fn blkdebug(args: &mut Args) -> Parsed<Blkdebug> {
     let mut set_state = Vec::new();
     for mut rule in args.optional_list("set-state")? {
         set_state.push(SetState {
-            event: rule.event()?,
+            event: event(&mut rule)?,
             state: rule.optional_int("state")?.unwrap_or(0) as u32,
             new_state: rule.int("new_state")? as u32,
         });
@@ -399,7 +409,7 @@ fn blkdebug(args: &mut Args) -> Parsed<Blkdebug> {
     let mut inject_error = Vec::new();
     for mut rule in args.optional_list("inject-error")? {
         inject_error.push(InjectError {
-            event: rule.event()?,
+            event: event(&mut rule)?,
             state: rule.optional_int("state")?.unwrap_or(0) as u32,
             errno: Errno::from_number(rule.optional_int("errno")?.unwrap_or(5) as i32),
             at: rule
@@ -408,151 +418,35 @@ fn blkdebug(args: &mut Args) -> Parsed<Blkdebug> {
                 .map(|s| s as u64 * 512),
             once: rule.flag("once", false)?,
             immediately: rule.flag("immediately", false)?,
-            iotypes: rule.iotypes()?,
+            iotypes: iotypes(&mut rule)?,
         });
         rule.finish()?;
     }
     Ok(Blkdebug::new(set_state, inject_error))
 }
 
-/// Arguments being taken one by one: what is left over at the end is unexpected.
-struct Args {
-    left: Map<String, Value>,
+fn event(args: &mut Args) -> Parsed<u8> {
+    let name = args.name("event")?;
+    fault::event_number(&name).ok_or_else(|| invalid_value("event", &name))
 }
 
-fn missing(key: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!("Parameter '{key}' is missing")))
-}
-
-fn wrong_type(key: &str, expected: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!(
-        "Invalid parameter type for '{key}', expected: {expected}"
-    )))
-}
-
-fn invalid_value(key: &str, value: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!(
-        "Parameter '{key}' does not accept value '{value}'"
-    )))
-}
-
-impl Args {
-    fn new(value: &Value) -> Parsed<Args> {
-        match value {
-            Value::Object(map) => Ok(Args { left: map.clone() }),
-            Value::Null => Ok(Args { left: Map::new() }),
-            _ => Err(wrong_type("arguments", "object")),
+/// Without a list, every I/O but a status query.
+fn iotypes(args: &mut Args) -> Parsed<Vec<IoType>> {
+    let named = match args.optional("iotype") {
+        None => {
+            return Ok(IoType::ALL
+                .into_iter()
+                .filter(|&io| io != IoType::BlockStatus)
+                .collect());
         }
-    }
-
-    fn finish(&self) -> Parsed<()> {
-        match self.left.keys().next() {
-            None => Ok(()),
-            Some(key) => Err(Refusal::ByQemu(QmpError::generic(format!(
-                "Parameter '{key}' is unexpected"
-            )))),
-        }
-    }
-
-    fn ignore_rest(&mut self) {
-        self.left.clear();
-    }
-
-    fn optional(&mut self, key: &str) -> Parsed<Option<Value>> {
-        Ok(self.left.shift_remove(key))
-    }
-
-    fn required(&mut self, key: &str) -> Parsed<Value> {
-        self.left.shift_remove(key).ok_or_else(|| missing(key))
-    }
-
-    fn optional_name(&mut self, key: &str) -> Parsed<Option<Name>> {
-        match self.optional(key)? {
-            None => Ok(None),
-            Some(Value::String(name)) => Ok(Some(name.into())),
-            Some(_) => Err(wrong_type(key, "string")),
-        }
-    }
-
-    fn name(&mut self, key: &str) -> Parsed<Name> {
-        self.optional_name(key)?.ok_or_else(|| missing(key))
-    }
-
-    fn optional_int(&mut self, key: &str) -> Parsed<Option<i64>> {
-        match self.optional(key)? {
-            None => Ok(None),
-            Some(value) => value
-                .as_i64()
-                .map(Some)
-                .ok_or_else(|| wrong_type(key, "integer")),
-        }
-    }
-
-    fn int(&mut self, key: &str) -> Parsed<i64> {
-        self.optional_int(key)?.ok_or_else(|| missing(key))
-    }
-
-    fn flag(&mut self, key: &str, default: bool) -> Parsed<bool> {
-        match self.optional(key)? {
-            None => Ok(default),
-            Some(Value::Bool(flag)) => Ok(flag),
-            Some(_) => Err(wrong_type(key, "boolean")),
-        }
-    }
-
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Parsed<Option<T>> {
-        let Some(name) = self.optional_name(key)? else {
-            return Ok(None);
-        };
-        match choices.iter().find(|(choice, _)| *choice == &*name) {
-            Some((_, value)) => Ok(Some(*value)),
-            None => Err(invalid_value(key, &name)),
-        }
-    }
-
-    fn granularity(&mut self) -> Parsed<Option<u64>> {
-        match self.optional("granularity")? {
-            None => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(granularity) if granularity <= u64::from(u32::MAX) => Ok(Some(granularity)),
-                _ => Err(Refusal::ByQemu(QmpError::generic(
-                    "Parameter 'granularity' expects uint32_t",
-                ))),
-            },
-        }
-    }
-
-    fn optional_list(&mut self, key: &str) -> Parsed<Vec<Args>> {
-        match self.optional(key)? {
-            None => Ok(Vec::new()),
-            Some(Value::Array(entries)) => entries.iter().map(Args::new).collect(),
-            Some(_) => Err(wrong_type(key, "array")),
-        }
-    }
-
-    fn event(&mut self) -> Parsed<u8> {
-        let name = self.name("event")?;
-        fault::event_number(&name).ok_or_else(|| invalid_value("event", &name))
-    }
-
-    /// Without a list, every I/O but a status query.
-    fn iotypes(&mut self) -> Parsed<Vec<IoType>> {
-        let named = match self.optional("iotype")? {
-            None => {
-                return Ok(IoType::ALL
-                    .into_iter()
-                    .filter(|&io| io != IoType::BlockStatus)
-                    .collect());
-            }
-            Some(Value::String(name)) => vec![Value::String(name)],
-            Some(Value::Array(names)) => names,
-            Some(_) => return Err(wrong_type("iotype", "string")),
-        };
-        let parse = |name: &Value| {
-            let name = name.as_str().unwrap_or_default();
-            let found = IoType::ALL.into_iter().find(|io| io.name() == name);
-            found.ok_or_else(|| invalid_value("iotype", name))
-        };
-        named.iter().map(parse).collect()
-    }
+        Some(Value::String(name)) => vec![Value::String(name)],
+        Some(Value::Array(names)) => names,
+        Some(_) => return Err(wrong_type(&args.full_name("iotype"), "string")),
+    };
+    let parse = |name: &Value| {
+        let name = name.as_str().unwrap_or_default();
+        let found = IoType::ALL.into_iter().find(|io| io.name() == name);
+        found.ok_or_else(|| invalid_value("iotype", name))
+    };
+    named.iter().map(parse).collect()
 }

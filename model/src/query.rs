@@ -26,7 +26,7 @@ pub enum Query {
 }
 
 /// Answers a query.
-pub(crate) fn answer(w: &World, query: Query) -> Value {
+pub fn answer(w: &World, query: Query) -> Value {
     match query {
         Query::Jobs => jobs(w),
         Query::BlockJobs => block_jobs(w),

@@ -289,6 +289,7 @@ impl World {
             return format!("{} job task", self.job(job).id);
         };
         let verb = match task.phase {
+            Phase::Locating => "status",
             Phase::Reading => "read",
             Phase::Writing(_) => "write",
             Phase::Zeroing => "zero",

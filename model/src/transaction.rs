@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::backup::{self, BackupRequest, Sync};
+use crate::backup::{self, BackupRequest, Sync, TargetFormat};
 use crate::bitmap::{Hold, Undo, Use};
 use crate::defect;
 use crate::dirty_bitmap;
@@ -17,6 +17,7 @@ use crate::main_loop::{Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Access, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
+use crate::stored;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
 /// A bitmap, by its node (or drive) and name.
@@ -88,6 +89,8 @@ pub enum Prepared {
     Nothing,
     /// A backup: the drained section on its source, its target if it was opened here, its job.
     Backup {
+        /// The node that was named: an image, or a filter above it.
+        source: NodeIx,
         /// The drained section.
         drain: Option<u32>,
         /// The target that was opened, while no job owns it.
@@ -352,6 +355,8 @@ pub(crate) fn prepare_action(
         Action::BitmapRemove(bitmap) => {
             let node = dirty_bitmap::find(w, bitmap)?;
             dirty_bitmap::check_removable(dirty_bitmap::named(w, node, bitmap))?;
+            // At once: a rollback does not bring it back, the node's end may.
+            stored::forget(w, node, &bitmap.name);
             w.set_hold(node, &bitmap.name, Hold::Removing);
             *prepared = Prepared::Removing(node, bitmap.name.clone());
         }
@@ -414,6 +419,7 @@ fn prepare_backup(
             let drain = (w.rules().drain_source)(w, nodes);
             let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
+                source,
                 drain,
                 target: None,
                 job: None,
@@ -501,9 +507,17 @@ fn with_sync(w: &World, source: NodeIx, request: &BackupRequest) -> BackupReques
 /// What `drive-backup` does before its target is open: checks, and the new image file.
 fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Result<(), QmpError> {
     backup::check_not_blocked(w, source)?;
+    if let Some(TargetFormat::Unknown(format)) = &request.format {
+        return Err(QmpError::generic(if request.existing {
+            format!("Unknown driver '{format}'")
+        } else {
+            format!("Unknown file format '{format}'")
+        }));
+    }
     if request.existing {
         return Ok(());
     }
+    check_folder(&request.target)?;
     w.check_not_open(&request.target)?;
     let NodeKind::Image { chain, file } = &w.node(source).kind else {
         unreachable!("filters are refused above");
@@ -514,7 +528,11 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         Sync::Top => image.backing.clone(),
         _ => None,
     };
-    let (format, length) = (request.format.unwrap_or(image.format), image.length);
+    let format = match request.format {
+        Some(TargetFormat::Known(format)) => format,
+        _ => image.format,
+    };
+    let length = image.length;
     w.create_image(
         &request.target,
         Some(length),
@@ -523,6 +541,17 @@ fn create_target(w: &mut World, source: NodeIx, request: &BackupRequest) -> Resu
         backing.as_ref(),
     )
     .map_err(QmpError::generic)
+}
+
+/// There is one folder, and it has no folders in it.
+fn check_folder(file: &str) -> Result<(), QmpError> {
+    let inside = file.strip_prefix("$DIR/").unwrap_or(file);
+    if inside.is_empty() || inside.contains('/') {
+        return Err(QmpError::generic(format!(
+            "Could not create '{file}': No such file or directory"
+        )));
+    }
+    Ok(())
 }
 
 /// Opens the target file of a `drive-backup`; with sync=none, the source is what is below it.
@@ -536,9 +565,13 @@ fn open_target(
     }
     let source_format = w.file(w.top_file(w.image_under(source))).image.format;
     let created = (!request.existing).then_some(source_format);
+    let asked = match request.format {
+        Some(TargetFormat::Known(format)) => Some(format),
+        _ => None,
+    };
     let access = Access {
         read_only: false,
-        format: request.format.or(created),
+        format: asked.or(created),
         over: (request.sync == Sync::None).then(|| w.image_under(source)),
     };
     let target = w.open_node(&request.target, None, Opener::Job, access)?;
@@ -685,12 +718,25 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     }
     let index = t.in_order(w, place);
     if let Some(Prepared::Backup {
-        drain: Some(drain), ..
+        source,
+        drain: Some(drain),
+        ..
     }) = t.prepared.get(index)
     {
+        if w.dialect.has(&defect::GONE_FILTER_CRASHES)
+            && !w.node_indices().any(|node| node == *source)
+        {
+            return drained_node_is_gone(w);
+        }
         (w.rules().end_source_drain)(w, &t, *drain);
     }
     meanwhile(w, t.at(Stage::Clean(place + 1)))
+}
+
+/// The named source was the filter of an earlier backup, and went when that one was rolled back.
+fn drained_node_is_gone(w: &mut World) -> Flow {
+    w.meets(&defect::GONE_FILTER_CRASHES);
+    crate::process::aborts(w, "a drained section ends whose node is gone")
 }
 
 /// The source of a prepared backup is let go, whether the transaction succeeded or not: `drive_backup_clean`.

@@ -5,7 +5,6 @@
 //! The rule of reading is iotests' `event_wait` (ARCHITECTURE.md, "Recordings").
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use model::event::{Event, Output, Reply};
 use model::job::Status;
@@ -13,10 +12,11 @@ use model::monitor::Command;
 use model::name::Name;
 use model::query::{self, Query};
 use model::world::World;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::conform::{self, Exactness};
 use crate::format;
-use crate::line::Line;
+use crate::line::{Fixed, Line};
 use crate::script::{Act, Expected, Kind, Script, Sent, Shown, bitmaps_mismatch, skips};
 
 /// The client's state.
@@ -90,7 +90,7 @@ impl Client {
         seen: &mut Vec<Line>,
     ) -> bool {
         match &act.kind {
-            Kind::Img { .. } | Kind::Launch { .. } | Kind::GiveUp(_) => false,
+            Kind::Img { .. } | Kind::Launch { .. } | Kind::Kill | Kind::GiveUp(_) => false,
             Kind::Ask { sent, expected } => self.ask(script, act, sent, expected, world, seen),
             Kind::Send(sent) => {
                 self.send(sent, world, seen);
@@ -100,8 +100,17 @@ impl Client {
             Kind::Offer(_) => self.done(),
             Kind::Wait(wait) => self.wait(script, act, wait, seen),
             // Everything that comes is read; that nothing comes any more is a step.
-            Kind::Settle(_) => self.read(script, seen).is_some(),
+            Kind::Settle { until, .. } => {
+                if let Some(until) = until
+                    && self.take(&until.event, &until.matching).is_some()
+                {
+                    return self.done();
+                }
+                self.read(script, seen).is_some()
+            }
             Kind::Read => self.read(script, seen).is_some() && self.done(),
+            Kind::ReadReply => self.read_reply(script, seen),
+            Kind::Take(event) => self.take_shown(script, event, seen),
             Kind::Pending(expected) => self.pending(act, *expected, seen),
             Kind::Forget => {
                 self.received.clear();
@@ -167,11 +176,66 @@ impl Client {
         Some(heard)
     }
 
+    /// Reads up to a reply (or the end); only that is seen.
+    fn read_reply(&mut self, script: &Script, seen: &mut Vec<Line>) -> bool {
+        if self.keep_event(script) {
+            return true;
+        }
+        self.read(script, seen).is_some() && self.done()
+    }
+
+    /// Takes an event that was kept, or reads on.
+    fn take_shown(&mut self, script: &Script, wanted: &Fixed, seen: &mut Vec<Line>) -> bool {
+        let is_wanted = |event: &Event| {
+            conform::matches(wanted, &Line::Event(event.clone()), Exactness::Normal)
+        };
+        if let Some(at) = self.received.iter().position(is_wanted) {
+            seen.push(Line::Event(self.received.remove(at)));
+            return self.done();
+        }
+        self.keep_event(script)
+    }
+
+    /// Reads an event without showing it. It is kept if its kind is ever asked for.
+    fn keep_event(&mut self, script: &Script) -> bool {
+        let Some(Output::Event(_)) = self.unread.front() else {
+            return false;
+        };
+        let Some(Output::Event(event)) = self.unread.pop_front() else {
+            return false;
+        };
+        if script.kept.iter().any(|kind| kind == event.name()) {
+            self.received.push(event);
+        }
+        true
+    }
+
+    /// What there is in the place of an event that never comes: one of its kind or of its job, else the first that
+    /// was kept.
+    fn instead_of(&self, wanted: &Value) -> Line {
+        let data = &wanted["data"];
+        let job = data
+            .get("id")
+            .or_else(|| data.get("device"))
+            .and_then(Value::as_str);
+        let of_job = |event: &&Event| event.job().map(|job| &**job) == job;
+        let of_kind = |event: &&Event| wanted["event"] == event.name();
+        let kept = || self.received.iter();
+        let found = kept().filter(of_job).find(of_kind);
+        let found = found
+            .or_else(|| kept().rev().find(of_job))
+            .or_else(|| kept().next());
+        match found {
+            Some(event) => Line::Event(event.clone()),
+            None => Line::Timeout(Fixed::new(json!({"event": wanted["event"]}))),
+        }
+    }
+
     /// A reply, as its command's line shows it.
     fn reply_line(&mut self, script: &Script, reply: Reply) -> Line {
         let asked = match script.acts.get(self.at).map(|act| &act.kind) {
             Some(Kind::Ask { sent, .. } | Kind::Offer(sent)) => Some(sent),
-            Some(Kind::Read) => self.recorded_question(script),
+            Some(Kind::Read | Kind::ReadReply) => self.recorded_question(script),
             _ => None,
         };
         match (asked.map(|sent| (&sent.shown, &sent.command)), reply) {
@@ -283,8 +347,7 @@ impl Client {
         wait: &format::Wait,
         seen: &mut Vec<Line>,
     ) -> bool {
-        if let Some(at) = self.received.iter().position(|event| fits(wait, event)) {
-            let event = self.received.remove(at);
+        if let Some((at, event)) = self.take(&wait.event, &wait.matching) {
             let mut index = 0;
             self.received.retain(|other| {
                 index += 1;
@@ -303,6 +366,13 @@ impl Client {
             ),
             Some(_) => true,
         }
+    }
+
+    /// Takes the oldest event of that name with that data, with its place among those received.
+    fn take(&mut self, name: &str, matching: &Map<String, Value>) -> Option<(usize, Event)> {
+        let fits = |event: &Event| event.name() == name && holds(matching, event);
+        let at = self.received.iter().position(fits)?;
+        Some((at, self.received.remove(at)))
     }
 
     fn pending(&mut self, act: &Act, expected: Option<u64>, seen: &mut Vec<Line>) -> bool {
@@ -334,8 +404,10 @@ impl Client {
             return true;
         }
         match self.act(script).map(|act| &act.kind) {
-            Some(Kind::Img { .. } | Kind::Launch { .. }) => true,
-            Some(Kind::Settle(_) | Kind::GiveUp(_)) => self.unread.is_empty() && idle(),
+            Some(Kind::Img { .. } | Kind::Launch { .. } | Kind::Kill) => true,
+            Some(Kind::Settle { .. } | Kind::GiveUp(_) | Kind::Take(_)) => {
+                self.unread.is_empty() && idle()
+            }
             _ => false,
         }
     }
@@ -347,7 +419,7 @@ impl Client {
             && self.offers(script).is_none()
             && matches!(
                 self.act(script).map(|act| &act.kind),
-                Some(Kind::Settle(_) | Kind::GiveUp(_))
+                Some(Kind::Settle { .. } | Kind::GiveUp(_) | Kind::Take(_))
             )
     }
 
@@ -406,13 +478,14 @@ impl Client {
                     Some(command) => world.qemu_img(command),
                     None => Ok("*".into()),
                 };
-                let result: Arc<str> = match result {
-                    Ok(word) => word.into(),
-                    Err(error) => error.into(),
-                };
+                let result = result.unwrap_or_else(Value::from);
                 seen.push(Line::Img(shown.clone(), result.clone()));
-                if expected.is_some_and(|expected| *expected != *result) {
+                if expected
+                    .as_ref()
+                    .is_some_and(|expected| *expected != result)
+                {
                     let word = command.as_ref().map_or("img", |command| command.word());
+                    let result = result.as_str().map_or(result.to_string(), str::to_owned);
                     self.fail(act, format!("img {word}: {result}"));
                     return;
                 }
@@ -424,8 +497,13 @@ impl Client {
                     return;
                 }
             }
-            Kind::Settle(ms) => seen.push(Line::Settled(*ms)),
+            Kind::Kill => {
+                world.kill();
+                self.hear(world);
+            }
+            Kind::Settle { ms, .. } => seen.push(Line::Settled(*ms)),
             Kind::GiveUp(line) => seen.push(line.clone()),
+            Kind::Take(wanted) => seen.push(self.instead_of(wanted)),
             _ => unreachable!("internal: not a step of the client's"),
         }
         self.done();
@@ -445,8 +523,9 @@ impl Client {
             }
             Some(Kind::Img { .. }) => "client img".into(),
             Some(Kind::Launch { .. }) => "client launch".into(),
-            Some(Kind::Settle(_)) => "client settles".into(),
-            Some(Kind::GiveUp(_)) => "client gives up".into(),
+            Some(Kind::Kill) => "client kill".into(),
+            Some(Kind::Settle { .. }) => "client settles".into(),
+            Some(Kind::GiveUp(_) | Kind::Take(_)) => "client gives up".into(),
             _ => "client reads".into(),
         }
     }
@@ -476,11 +555,6 @@ fn status_of(event: &Event, wanted: Status) -> Option<&Name> {
         Event::JobStatusChange { id, status } if *status == wanted => Some(id),
         _ => None,
     }
-}
-
-/// Is this the event a wait is for?
-fn fits(wait: &format::Wait, event: &Event) -> bool {
-    event.name() == wait.event && holds(&wait.matching, event)
 }
 
 /// Has the event's data these values? (All its fields are plain values.)
@@ -518,6 +592,7 @@ pub fn unexpected(
                 .collect();
             differs.map(|differs| differs.join("; or "))
         }
+        (Expected::Any, Line::Reply { .. }) => None,
         (
             Expected::Return(None),
             Line::Reply {

@@ -3,12 +3,16 @@
 //! Everything the client did and everything it read is a line, and every line must be one the model's client could
 //! have had next. See [`sim::membership`] for how that is decided.
 
+use std::collections::BTreeSet;
+
 use model::event::Reply;
+use model::query::{self, Query};
+use model::world::World;
 use serde_json::{Map, Value};
 use sim::membership::{Advance, Membership, Options};
 
 use crate::line::Line;
-use crate::recording::{Recording, RecordingError};
+use crate::recording::{self, Recording, RecordingError};
 use crate::scene::Scene;
 
 /// How exact a recording is to be.
@@ -52,6 +56,8 @@ pub struct Rejection {
     pub before: Vec<Value>,
     /// Worlds that were possible before it.
     pub worlds: usize,
+    /// What those were like, as far as a client can ask, each once.
+    pub states: Vec<String>,
 }
 
 /// How many worlds may be possible at once before a recording is given up.
@@ -94,7 +100,7 @@ fn follow(
     let mut membership = Membership::with_options(&scene, options);
     let mut worlds_max = 1;
     for (index, (number, recorded)) in recording.lines.iter().enumerate() {
-        if recorded["t"] == "shutdown" {
+        if recording::is_silent(recorded) {
             continue;
         }
         match membership.advance(&mut |line| matches(recorded, line, exactness)) {
@@ -107,6 +113,7 @@ fn follow(
                     allowed: nearest_first(recorded, &expected),
                     before: before.iter().map(|(_, line)| line.clone()).collect(),
                     worlds,
+                    states: states(&membership),
                 })));
             }
             Advance::TooManyWorlds(limit) => {
@@ -119,6 +126,42 @@ fn follow(
         }
     }
     Ok(Verdict::Accepted { worlds_max })
+}
+
+/// The worlds that are possible, in words: the jobs' statuses, and the bitmaps that have names.
+fn states(membership: &Membership<'_, Scene>) -> Vec<String> {
+    let states = membership.worlds().iter();
+    let states: BTreeSet<String> = states.map(|world| state_of(&world.state.world)).collect();
+    states.into_iter().collect()
+}
+
+fn state_of(world: &World) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let jobs = query::answer(world, Query::Jobs);
+    let jobs = jobs.as_array().into_iter().flatten();
+    let mut words: Vec<String> = jobs
+        .map(|job| format!("job {} {}", text(&job["id"]), text(&job["status"])))
+        .collect();
+    let nodes = query::answer(world, Query::Bitmaps);
+    for (node, bitmaps) in nodes.as_object().into_iter().flatten() {
+        let named = bitmaps.as_array().into_iter().flatten();
+        for bitmap in named.filter(|bitmap| bitmap.get("name").is_some()) {
+            let busy = if bitmap["busy"] == true {
+                ", in use"
+            } else {
+                ""
+            };
+            let count = &bitmap["count"];
+            words.push(format!(
+                "bitmap {} of {node} with {count} bytes{busy}",
+                text(&bitmap["name"])
+            ));
+        }
+    }
+    match words.is_empty() {
+        true => "no jobs, no bitmaps".into(),
+        false => words.join("; "),
+    }
 }
 
 /// Does a line of the model match a recorded one?
@@ -140,7 +183,7 @@ pub fn matches(recorded: &Value, line: &Line, exactness: Exactness) -> bool {
                         .as_u64()
                         .is_some_and(|count| count <= *most))
         }
-        Line::Img(_, result) if **result == *"*" => recorded["t"] == "img",
+        Line::Img(_, result) if result == "*" => recorded["t"] == "img",
         Line::Exit(code) if *code < 0 => recorded["t"] == "exit" && recorded["code"] == *code,
         _ => same(recorded, &shown),
     }

@@ -78,10 +78,12 @@ pub enum Verb {
     Pending(u64),
     /// Forgets the events received so far.
     Forget,
-    /// Reads events until none has come for so many milliseconds.
+    /// Reads events until none has come for so many milliseconds, or until one that was awaited has come.
     Settle {
         /// The silence to wait for.
         ms: u64,
+        /// The event that ends it sooner, and is taken.
+        until: Option<Until>,
     },
     /// Waits so many milliseconds without reading.
     Sleep {
@@ -92,6 +94,8 @@ pub enum Verb {
     Guests(Guests),
     /// `quit`, then events to the end.
     Shutdown,
+    /// SIGKILL, as soon as the script gets there; then what QEMU had sent before, to the end (exit code -9).
+    Kill,
 }
 
 impl Verb {
@@ -110,6 +114,7 @@ impl Verb {
             Verb::Sleep { .. } => "sleep",
             Verb::Guests(_) => "guests",
             Verb::Shutdown => "shutdown",
+            Verb::Kill => "kill",
         }
     }
 }
@@ -184,10 +189,13 @@ pub enum Img {
         /// The image to look at.
         img: ImagePath,
     },
-    /// The bitmaps stored in the file.
+    /// The bitmaps stored in the file, as `qemu-img info` lists them.
     Bitmaps {
         /// The image to look at.
         img: ImagePath,
+        /// All of them, in the file's order (`result` in the file); without it there may be any.
+        #[schemars(skip)]
+        result: Option<Vec<StoredBitmap>>,
     },
     /// Deletes the file.
     Remove {
@@ -213,6 +221,31 @@ impl Comparison {
             Comparison::Different => "different",
         }
     }
+}
+
+/// A bitmap stored in an image, as `qemu-img info --output=json` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoredBitmap {
+    /// Its name.
+    pub name: String,
+    /// Bytes per bit.
+    pub granularity: Size,
+    /// Its flags in alphabetical order: `auto` (it records), `in-use` (it is out of date).
+    #[serde(default)]
+    pub flags: Vec<StoredFlag>,
+}
+
+/// QEMU: `Qcow2BitmapInfoFlags`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoredFlag {
+    /// It records from the moment on at which the image is opened.
+    Auto,
+    /// Nobody has stored it since the image was opened.
+    InUse,
 }
 
 /// The value of one image option, as `qemu-img create -o` takes it.
@@ -368,6 +401,8 @@ pub enum Answer {
     Return(Option<Value>),
     /// It must fail, and so.
     Error(QmpError),
+    /// It may end in any way.
+    Any,
 }
 
 /// The error of a QMP command.
@@ -444,6 +479,17 @@ pub struct Wait {
     pub data: Map<String, Value>,
     /// Keys that the data must not have.
     pub absent: Vec<String>,
+}
+
+/// An event that may come, and ends a [`Verb::Settle`] when it does. It is looked for as by a [`Wait`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// The event's name.
+    pub event: String,
+    /// What its data holds (see [`mismatch`]).
+    #[serde(default, rename = "match", skip_serializing_if = "Map::is_empty")]
+    pub matching: Map<String, Value>,
 }
 
 /// Which events before the awaited one a wait forgets.

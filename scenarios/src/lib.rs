@@ -10,13 +10,17 @@
 //! | the same under QEMU's locks, for threads | [`locks`] |
 //! | the lines of a trace | [`mod@line`] |
 //! | recordings of real QEMU, and whether the model allows them | [`recording`], [`conform`] |
+//! | logs of libvirt, qmp-shell and iotests, as recordings | [`mod@log`] |
 
 pub mod client;
 pub mod conform;
+pub mod coverage;
 pub mod format;
+pub mod generate;
 pub mod line;
 pub mod load;
 pub mod locks;
+pub mod log;
 pub mod recording;
 pub mod scene;
 pub mod schema;

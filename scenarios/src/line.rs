@@ -77,7 +77,7 @@ pub enum Line {
     /// The dirty bitmaps of every node.
     Bitmaps(Value),
     /// A command on an image file: all its fields but the result, then the result.
-    Img(Fixed, Arc<str>),
+    Img(Fixed, Value),
     /// So many events were received and not taken by a wait.
     Pending(u64),
     /// No event came for so many milliseconds.
@@ -129,7 +129,7 @@ impl Line {
             Line::Bitmaps(nodes) => json!({"t": "bitmaps", "nodes": nodes}),
             Line::Img(command, result) => {
                 let mut line = tagged("img", command);
-                line["result"] = json!(&**result);
+                line["result"] = result.clone();
                 line
             }
             Line::Pending(count) => json!({"t": "pending", "count": count}),

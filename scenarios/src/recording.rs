@@ -7,9 +7,11 @@ use std::fmt;
 
 use model::dialect::Dialect;
 use model::file::ImageCommand;
+use model::guest::{Guest, Request};
 use model::image::Fill;
 use model::name::Name;
-use model::world::World;
+use model::process::KILLED;
+use model::world::{GuestIx, World};
 use serde_json::{Map, Value};
 
 use crate::format::{HmpCommand, Pattern};
@@ -54,10 +56,18 @@ impl fmt::Display for RecordingError {
 impl std::error::Error for RecordingError {}
 
 /// The kinds of lines there are (field `t`).
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 18] = [
     "header", "launch", "cmd", "reply", "event", "hmp", "bitmaps", "img", "pending", "settled",
-    "slept", "timeout", "hang", "exit", "shutdown",
+    "slept", "timeout", "hang", "exit", "shutdown", "sent", "guest", "taken",
 ];
+
+/// The kinds of lines at which nothing is seen: what the client did unseen, and remarks.
+const SILENT: [&str; 4] = ["shutdown", "sent", "guest", "taken"];
+
+/// Is there nothing to see at this line?
+pub fn is_silent(line: &Value) -> bool {
+    SILENT.iter().any(|kind| line["t"] == *kind)
+}
 
 impl Recording {
     /// Reads the recordings of a file: each begins with its header, and there is at least one.
@@ -177,54 +187,27 @@ impl Recording {
     /// # Errors
     /// A line whose fields are missing or malformed, or a command that is not modelled.
     pub fn script(&self, collapse: bool, early: Option<u32>) -> Result<Script, RecordingError> {
-        let mut acts: Vec<Act> = Vec::new();
-        // The act after the last line that is no event, and that line's number.
-        let (mut quiet_since, mut quiet_line) = (0, 0);
+        let mut compiling = Compiling {
+            early,
+            ..Compiling::new(World::new(self.dialect()?))
+        };
         for (number, line) in &self.lines {
-            let error = |what| RecordingError {
-                file: self.file.clone(),
-                line: *number,
-                what,
-            };
-            match act_of(line).map_err(error)? {
-                Recorded::Act(kind) => acts.push(Act {
+            compiling
+                .line(*number, line)
+                .map_err(|what| RecordingError {
+                    file: self.file.clone(),
                     line: *number,
-                    kind,
-                }),
-                Recorded::Reply(sent) => {
-                    let any_moment =
-                        early.is_some_and(|early| quiet_line < early && early <= *number);
-                    if any_moment {
-                        acts.insert(
-                            quiet_since,
-                            Act {
-                                line: *number,
-                                kind: Kind::Offer(sent),
-                            },
-                        );
-                    } else {
-                        acts.push(Act {
-                            line: *number,
-                            kind: Kind::Send(sent),
-                        });
-                    }
-                    acts.push(Act {
-                        line: *number,
-                        kind: Kind::Read,
-                    });
-                }
-            }
-            if line["t"] != "event" {
-                (quiet_since, quiet_line) = (acts.len(), *number);
-            }
+                    what,
+                })?;
         }
         Ok(Script {
             name: self.scenario.clone(),
             file: self.file.clone(),
-            acts,
-            world: World::new(self.dialect()?),
-            collapse,
+            acts: compiling.acts,
+            world: compiling.world,
+            collapse: collapse && compiling.taken.is_none(),
             offers: early.is_some(),
+            kept: compiling.taken.unwrap_or_default(),
         })
     }
 
@@ -248,15 +231,152 @@ fn status_of(line: &Value) -> Option<(&str, &str)> {
     Some((data["id"].as_str()?, data["status"].as_str()?))
 }
 
+/// A script in the making.
+struct Compiling {
+    acts: Vec<Act>,
+    world: World,
+    /// See [`Recording::script`].
+    early: Option<u32>,
+    /// The act after the last line that is no event, and that line's number.
+    quiet: (usize, u32),
+    /// A command was sent whose line is written when its reply comes.
+    sent: bool,
+    /// Events of these kinds stand where the client took them.
+    taken: Option<Vec<String>>,
+    /// Guests of `guest` lines, by their drives.
+    guests: Vec<(String, GuestIx)>,
+}
+
+impl Compiling {
+    fn new(world: World) -> Compiling {
+        Compiling {
+            acts: Vec::new(),
+            world,
+            early: None,
+            quiet: (0, 0),
+            sent: false,
+            taken: None,
+            guests: Vec::new(),
+        }
+    }
+
+    fn line(&mut self, number: u32, line: &Value) -> Result<(), String> {
+        match line["t"].as_str().unwrap_or_default() {
+            "taken" => self.taken = Some(strings(line, "events")),
+            "guest" => self.guest(number, line)?,
+            "sent" => {
+                let sent = match line.get("line") {
+                    Some(_) => hmp(line)?,
+                    None => script::bitmaps_sent(),
+                };
+                self.push(number, Kind::Send(sent));
+                self.sent = true;
+            }
+            _ => match act_of(self.world.dialect, line)? {
+                Recorded::Act(Kind::Read) => self.read(number, line),
+                Recorded::Act(kind) => self.push(number, kind),
+                Recorded::Killed => {
+                    self.push(number, Kind::Kill);
+                    self.read(number, line);
+                }
+                Recorded::Reply(_) if self.sent => {
+                    self.sent = false;
+                    self.read(number, line);
+                }
+                Recorded::Reply(sent) => self.ask(number, line, sent),
+            },
+        }
+        if line["t"] != "event" {
+            self.quiet = (self.acts.len(), number);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, line: u32, kind: Kind) {
+        self.acts.push(Act { line, kind });
+    }
+
+    /// One message is read; where events stand when they were taken, that one is found among others.
+    fn read(&mut self, number: u32, line: &Value) {
+        let kind = match (&self.taken, line["t"] == "event") {
+            (None, _) => Kind::Read,
+            (Some(_), false) => Kind::ReadReply,
+            (Some(_), true) => Kind::Take(Fixed::new(line.clone())),
+        };
+        self.push(number, kind);
+    }
+
+    /// A command is sent whose line was written when its reply came.
+    fn ask(&mut self, number: u32, line: &Value, sent: Sent) {
+        let (quiet_since, quiet_line) = self.quiet;
+        let any_moment = self
+            .early
+            .is_some_and(|early| quiet_line < early && early <= number);
+        if any_moment {
+            let offer = Act {
+                line: number,
+                kind: Kind::Offer(sent),
+            };
+            self.acts.insert(quiet_since, offer);
+        } else {
+            self.push(number, Kind::Send(sent));
+        }
+        self.read(number, line);
+    }
+
+    /// A guest writes something, and has done it.
+    fn guest(&mut self, number: u32, line: &Value) -> Result<(), String> {
+        let drive = line["drive"].as_str().ok_or("no field drive")?;
+        let known = self
+            .guests
+            .iter()
+            .find(|(of, _)| of == drive)
+            .map(|(_, guest)| *guest);
+        let guest = match known {
+            Some(guest) => guest,
+            None => {
+                let len = line["len"].as_u64().ok_or("field len is not a number")?;
+                let fill = Fill(GUEST_FILL);
+                let write = Request::Write {
+                    offset: 0,
+                    len,
+                    fill,
+                };
+                let name = format!("guest of {drive}");
+                let guest = Guest::new(name.as_str().into(), drive.into(), vec![write]);
+                let guest = self.world.add_guest(guest);
+                self.guests.push((drive.to_owned(), guest));
+                guest
+            }
+        };
+        self.push(number, Kind::Start(vec![guest]));
+        self.push(number, Kind::Join(vec![guest]));
+        Ok(())
+    }
+}
+
+/// What unseen guests write.
+const GUEST_FILL: u32 = 0x22;
+
+fn strings(line: &Value, key: &str) -> Vec<String> {
+    let entries = line[key].as_array().into_iter().flatten();
+    entries
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// What a line compiles to.
 enum Recorded {
     /// An act of its own.
     Act(Kind),
     /// The reply to a command that has no line of its own.
     Reply(Sent),
+    /// The end of a QEMU that the client killed.
+    Killed,
 }
 
-fn act_of(line: &Value) -> Result<Recorded, String> {
+fn act_of(dialect: &Dialect, line: &Value) -> Result<Recorded, String> {
     let number = |key: &str| {
         line.get(key)
             .and_then(Value::as_u64)
@@ -271,6 +391,7 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
                 .ok_or("no field execute")?;
             let empty = Value::Object(Map::new());
             Kind::Send(script::qmp_sent(
+                dialect,
                 execute,
                 line.get("arguments").unwrap_or(&empty),
             )?)
@@ -287,12 +408,17 @@ fn act_of(line: &Value) -> Result<Recorded, String> {
                 .ok_or("no field event")?;
             Kind::Read
         }
+        // Nobody but the client sends that signal.
+        "exit" if line["code"] == KILLED => return Ok(Recorded::Killed),
         "exit" => Kind::Read,
         "hmp" => return Ok(Recorded::Reply(hmp(line)?)),
         "bitmaps" => return Ok(Recorded::Reply(script::bitmaps_sent())),
         "img" => img(line)?,
         "pending" => Kind::Pending(None),
-        "settled" => Kind::Settle(number("ms")?),
+        "settled" => Kind::Settle {
+            ms: number("ms")?,
+            until: None,
+        },
         "slept" => Kind::Sleep(number("ms")?),
         "timeout" => Kind::GiveUp(Line::Timeout(Fixed::new(without(line, &["t"])))),
         "hang" => Kind::GiveUp(Line::Hang),
@@ -418,7 +544,8 @@ fn img(line: &Value) -> Result<Kind, String> {
             b: name("b")?,
         }),
         "remove" => Some(ImageCommand::Remove { name: name("img")? }),
-        "map" | "bitmaps" => None,
+        "bitmaps" => Some(ImageCommand::Bitmaps { name: name("img")? }),
+        "map" => None,
         other => return Err(format!("no image command {other}")),
     };
     Ok(Kind::Img {

@@ -16,7 +16,7 @@ use model::query::Query;
 use model::world::{GuestIx, World};
 use serde_json::{Map, Value, json};
 
-use crate::format::{self, Answer, BitmapState, Comparison, Skip, Story, Verb};
+use crate::format::{self, Answer, BitmapState, Skip, Story, Verb};
 use crate::line::Fixed;
 use crate::size::Size;
 
@@ -39,7 +39,7 @@ pub enum Kind {
         /// As a trace shows it.
         shown: Fixed,
         /// How it must end.
-        expected: Option<&'static str>,
+        expected: Option<Value>,
     },
     /// QEMU is started.
     Launch {
@@ -61,8 +61,15 @@ pub enum Kind {
     Pending(Option<u64>),
     /// Events received so far are forgotten.
     Forget,
-    /// Nothing comes any more for a while.
-    Settle(u64),
+    /// QEMU is killed.
+    Kill,
+    /// Nothing comes any more for a while, or an event comes and is taken.
+    Settle {
+        /// The silence, in milliseconds.
+        ms: u64,
+        /// The event that ends it sooner.
+        until: Option<format::Until>,
+    },
     /// The client sleeps.
     Sleep(u64),
     /// Guests begin.
@@ -81,6 +88,12 @@ pub enum Kind {
     Read,
     /// Nothing came in time.
     GiveUp(crate::line::Line),
+
+    // Only in logs that show events when the client took them:
+    /// Messages are read until a reply; events among them are kept.
+    ReadReply,
+    /// That event is taken, from those kept or those that come.
+    Take(Fixed),
 }
 
 /// A command on its way.
@@ -118,6 +131,8 @@ pub enum Expected {
     Bitmaps(format::Bitmaps),
     /// One of these.
     Either(Vec<Expected>),
+    /// Anything.
+    Any,
 }
 
 /// A compiled script: what the client does, and the world in which it begins.
@@ -135,6 +150,8 @@ pub struct Script {
     pub collapse: bool,
     /// There is a [`Kind::Offer`] in it.
     pub offers: bool,
+    /// The kinds of events that are kept for [`Kind::Take`]; others are not looked at.
+    pub kept: Vec<String>,
 }
 
 /// Why a story cannot be played: its author's mistake.
@@ -169,10 +186,11 @@ impl Script {
         }
         let mut acts = Vec::new();
         for item in &story.script {
-            let kinds = of_verb(story, &item.verb, &guests).map_err(|what| ScriptError {
-                line: item.line,
-                what,
-            })?;
+            let kinds =
+                of_verb(story, dialect, &item.verb, &guests).map_err(|what| ScriptError {
+                    line: item.line,
+                    what,
+                })?;
             acts.extend(kinds.into_iter().map(|kind| Act {
                 line: item.line,
                 kind,
@@ -186,11 +204,17 @@ impl Script {
             world,
             collapse: false,
             offers: false,
+            kept: Vec::new(),
         })
     }
 }
 
-fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec<Kind>, String> {
+fn of_verb(
+    story: &Story,
+    dialect: &Dialect,
+    verb: &Verb,
+    guests: &[(&str, GuestIx)],
+) -> Result<Vec<Kind>, String> {
     let index_of = |name: &String| {
         let found = guests.iter().find(|(guest, _)| guest == name);
         found
@@ -201,7 +225,7 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         Verb::Img(img) => image_act(img)?,
         Verb::Launch(launch) => launch_act(story, launch)?,
         Verb::Qmp(qmp) => Kind::Ask {
-            sent: qmp_sent(&qmp.execute, &Value::Object(qmp.arguments.clone()))?,
+            sent: qmp_sent(dialect, &qmp.execute, &Value::Object(qmp.arguments.clone()))?,
             expected: match &qmp.answers[..] {
                 [only] => expected(only),
                 several => Expected::Either(several.iter().map(expected).collect()),
@@ -218,7 +242,10 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
         },
         Verb::Pending(count) => Kind::Pending(Some(*count)),
         Verb::Forget => Kind::Forget,
-        Verb::Settle { ms } => Kind::Settle(*ms),
+        Verb::Settle { ms, until } => Kind::Settle {
+            ms: *ms,
+            until: until.clone(),
+        },
         Verb::Sleep { ms } => Kind::Sleep(*ms),
         Verb::Guests(format::Guests::Start(names)) => {
             Kind::Start(names.iter().map(index_of).collect::<Result<_, _>>()?)
@@ -227,9 +254,10 @@ fn of_verb(story: &Story, verb: &Verb, guests: &[(&str, GuestIx)]) -> Result<Vec
             Kind::Join(names.iter().map(index_of).collect::<Result<_, _>>()?)
         }
         Verb::Shutdown => {
-            let sent = qmp_sent("quit", &json!({}))?;
+            let sent = qmp_sent(dialect, "quit", &json!({}))?;
             return Ok(vec![Kind::Send(sent), Kind::ReadToExit]);
         }
+        Verb::Kill => return Ok(vec![Kind::Kill, Kind::ReadToExit]),
     }])
 }
 
@@ -237,17 +265,18 @@ fn expected(answer: &Answer) -> Expected {
     match answer {
         Answer::Return(value) => Expected::Return(value.clone()),
         Answer::Error(error) => Expected::Error(error.clone()),
+        Answer::Any => Expected::Any,
     }
 }
 
 // ---- commands
 
-/// A QMP command as it is sent.
+/// A QMP command as it is sent to a release.
 ///
 /// # Errors
 /// What is not modelled.
-pub fn qmp_sent(execute: &str, arguments: &Value) -> Result<Sent, String> {
-    let command = qmp::parse(execute, arguments).map_err(|error| error.to_string())?;
+pub fn qmp_sent(dialect: &Dialect, execute: &str, arguments: &Value) -> Result<Sent, String> {
+    let command = qmp::parse(dialect, execute, arguments).map_err(|error| error.to_string())?;
     let shown = Shown::Cmd(Fixed::new(
         json!({"execute": execute, "arguments": arguments}),
     ));
@@ -324,7 +353,7 @@ fn request(request: &format::Request) -> Request {
 fn image_act(img: &format::Img) -> Result<Kind, String> {
     let name = |path: &format::ImagePath| Name::from(path.as_str());
     let fill = |pattern: &format::Pattern| Fill(pattern.0.into());
-    let mut expected = Some("ok");
+    let mut expected = Some(json!("ok"));
     let command = match img {
         format::Img::Create {
             img,
@@ -374,7 +403,7 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
             backing: Some(name(backing)),
         }),
         format::Img::Compare { a, b, result } => {
-            expected = result.map(Comparison::name);
+            expected = result.map(|result| json!(result.name()));
             Some(ImageCommand::Compare {
                 a: name(a),
                 b: name(b),
@@ -382,8 +411,9 @@ fn image_act(img: &format::Img) -> Result<Kind, String> {
         }
         format::Img::Remove { img } => Some(ImageCommand::Remove { name: name(img) }),
         format::Img::Map { .. } => return Err("img map is not modelled".into()),
-        format::Img::Bitmaps { .. } => {
-            return Err("bitmaps stored in an image are not modelled".into());
+        format::Img::Bitmaps { img, result } => {
+            expected = result.as_deref().map(shown_stored_bitmaps);
+            Some(ImageCommand::Bitmaps { name: name(img) })
         }
     };
     let mut shown = command.as_ref().map_or(Value::Null, shown_image_command);
@@ -437,6 +467,16 @@ pub fn create(
     })
 }
 
+/// Stored bitmaps as `qemu-img info --output=json` lists them, their flags in order.
+fn shown_stored_bitmaps(bitmaps: &[format::StoredBitmap]) -> Value {
+    let shown = bitmaps.iter().map(|bitmap| {
+        let mut flags = bitmap.flags.clone();
+        flags.sort();
+        json!({"flags": flags, "name": bitmap.name, "granularity": bitmap.granularity.bytes()})
+    });
+    shown.collect()
+}
+
 /// An image command as a trace shows it.
 pub fn shown_image_command(command: &ImageCommand) -> Value {
     let pattern = |fill: &Fill| format!("{:#04x}", fill.0);
@@ -487,6 +527,7 @@ pub fn shown_image_command(command: &ImageCommand) -> Value {
             json!({"cmd": "rebase", "img": &**name, "backing": backing.as_deref()})
         }
         ImageCommand::Compare { a, b } => json!({"cmd": "compare", "a": &**a, "b": &**b}),
+        ImageCommand::Bitmaps { name } => json!({"cmd": "bitmaps", "img": &**name}),
         ImageCommand::Remove { name } => json!({"cmd": "remove", "img": &**name}),
     }
 }

@@ -309,6 +309,7 @@ fn expect_nothing(verb: &mut Verb) -> Option<()> {
         }
         Verb::Bitmaps(bitmaps) => bitmaps.clear(),
         Verb::Img(Img::Compare { result, .. }) => *result = None,
+        Verb::Img(Img::Bitmaps { result, .. }) => *result = None,
         _ => return None,
     }
     Some(())

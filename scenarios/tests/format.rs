@@ -13,6 +13,7 @@ use scenarios::format::{
     Verb, mismatch, mismatch_in,
 };
 use scenarios::load::{self, LoadError, SHIPPED};
+use scenarios::recording::Recording;
 use scenarios::schema;
 use scenarios::size::Size;
 use serde_json::{Map, Value, json};
@@ -100,23 +101,15 @@ fn every_shipped_story_loads_under_both_its_names() {
 
 /// The recordings of one story by one QEMU: file name and lines, without the header.
 fn recordings(qemu: &str, story: &str) -> Vec<(String, Vec<Value>)> {
-    let folder = folder().join("recordings").join(qemu);
-    let mut found = Vec::new();
-    for k in 0.. {
-        let path = folder.join(format!("{story}.{k}.jsonl"));
-        let Ok(text) = fs::read_to_string(&path) else {
-            break;
-        };
-        let lines = text
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("a recording is JSON Lines"));
-        found.push((format!("{qemu}/{story}.{k}"), lines.skip(1).collect()));
-    }
-    assert!(
-        !found.is_empty(),
-        "there is no recording of {story} by QEMU {qemu}"
-    );
+    let file = format!("recordings/{qemu}/{story}.jsonl");
+    let text = fs::read_to_string(folder().join(&file)).expect("a recording of the story");
+    let found = Recording::parse_all(&file, &text).expect("recordings");
+    let lines = |recording: Recording| recording.lines.into_iter().map(|(_, line)| line).collect();
     found
+        .into_iter()
+        .enumerate()
+        .map(|(k, recording)| (format!("{qemu}/{story} {k}"), lines(recording)))
+        .collect()
 }
 
 /// What an item does, as a recording would say it; nothing for what a recording says differently.
@@ -300,6 +293,7 @@ impl Tape {
                     panic!("the seed stories leave no reply open")
                 };
                 match answer {
+                    Answer::Any => Ok(()),
                     Answer::Return(expected) => {
                         let returned = reply.get("return").ok_or(format!("it failed: {reply}"))?;
                         expected
@@ -692,6 +686,8 @@ fn messages_about_items() {
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {reply: [], error: {class: GenericError}}]\n",
         "  - qmp: {execute: stop}\n    reply: {}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
+        "  - qmp: {execute: stop}\n    any: {}\n    error: {class: GenericError}\n",
+        "  - qmp: {execute: stop}\n    any: true\n",
         "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
     ]), @r#"
         broken.yaml:4:5: a script item has no `qpm`
@@ -742,7 +738,7 @@ fn messages_about_items() {
         broken.yaml:5:5: `data` does not go with `qmp`
          5 |     data: {}
            |     ^
-        help: beside `qmp`, possible are `reply`, `error`, `either`
+        help: beside `qmp`, possible are `reply`, `error`, `either`, `any`
 
         broken.yaml:5:5: `reply` does not go with `forget`
          5 |     reply: {}
@@ -1092,7 +1088,7 @@ fn messages_about_the_story() {
     ];
     let scripts = [
         "  - launch: {}\n",
-        "  - shutdown: {}\n  - pending: 0\n",
+        "  - shutdown: {}\n  - bitmaps: {}\n",
         "  - hmp: {drive: drive1, line: flush}\n",
         "  - hmp: {drive: disk, line: flush}\n  - qmp: {execute: blockdev-add, arguments: {node-name: disk}}\n",
         "  - guests: {start: [guest0]}\n",
@@ -1131,10 +1127,10 @@ fn messages_about_the_story() {
            |     ^
         help: put `- shutdown: {}` before it
 
-        broken.yaml:5:5: `pending` after the `shutdown` in line 4
-         5 |   - pending: 0
+        broken.yaml:5:5: `bitmaps` after the `shutdown` in line 4
+         5 |   - bitmaps: {}
            |     ^
-        help: after it only `img`, `sleep` and another `launch` can come
+        help: after it can come `img`, `sleep`, another `launch`, and what looks at the events that came: `wait`, `pending`, `forget`
 
         broken.yaml:4:5: there is no drive or node `drive1` at this point
          4 |   - hmp: {drive: drive1, line: flush}
@@ -1639,6 +1635,8 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "  - img: {cmd: wirte, img: $DIR/b.qcow2}\n",
         "faults: {drive0: {set-state: [{event: flush_to_disc, new_state: 2}]}}\n",
         "  - qmp: {execute: stop}\n    either: [{reply: {}}, {success: {}}]\n",
+        "  - qmp: {execute: stop}\n    any: {}\n    error: {class: GenericError}\n",
+        "  - qmp: {execute: stop}\n    any: true\n",
         "  - wait: {event: STOP}\n    either: [{reply: {}}, {error: {class: GenericError}}]\n",
         "witnesses: error-stop\n",
         "defects: grouped-abort-hangs\n",

@@ -25,10 +25,11 @@ fn recordings() -> BTreeMap<(String, &'static str), Vec<Recording>> {
         for entry in std::fs::read_dir(version.unwrap().path()).unwrap() {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
-            let recording = Recording::parse(&path.to_string_lossy(), &text).unwrap();
-            let dialect = recording.dialect().unwrap().name;
-            let story = (recording.scenario.clone(), dialect);
-            found.entry(story).or_default().push(recording);
+            for recording in Recording::parse_all(&path.to_string_lossy(), &text).unwrap() {
+                let dialect = recording.dialect().unwrap().name;
+                let story = (recording.scenario.clone(), dialect);
+                found.entry(story).or_default().push(recording);
+            }
         }
     }
     found
@@ -84,6 +85,10 @@ fn recordings_are_traces_of_their_stories() {
             let Some(recordings) = recordings.get(&(short.to_owned(), dialect.name)) else {
                 continue;
             };
+            // What guests sent is in a recording, and in no trace of a story.
+            if !load::open(name).unwrap().guests.is_empty() {
+                continue;
+            }
             let scene = scene(name, dialect);
             let options = Options {
                 worlds_max: WORLDS_MAX,

@@ -45,6 +45,20 @@ const DIES: &str = r#"
 {"t":"cmd","execute":"block-dirty-bitmap-merge","arguments":{"node":"n","target":"b","bitmaps":[]}}
 {"t":"exit","code":-11,"printed":"*"}"#;
 
+/// A stored bitmap, and a QEMU that is killed with the image open: the bitmap is inconsistent from then on.
+const KILLED: &str = r#"
+{"t":"cmd","execute":"block-dirty-bitmap-add","arguments":{"node":"n","name":"b","persistent":true}}
+{"t":"reply","return":{}}
+{"t":"cmd","execute":"quit","arguments":{}}
+{"t":"event","event":"SHUTDOWN","data":{"guest":false,"reason":"host-qmp-quit"}}
+{"t":"reply","return":{}}
+{"t":"exit","code":0}
+{"t":"img","cmd":"bitmaps","img":"$DIR/d.qcow2","result":[{"name":"b","granularity":65536,"flags":["auto"]}]}
+{"t":"launch","drives":[{"id":"d","file":"$DIR/d.qcow2","node":"n"}],"args":[],"machine":"pc"}
+{"t":"exit","code":-9}
+{"t":"launch","drives":[{"id":"d","file":"$DIR/d.qcow2","node":"n"}],"args":[],"machine":"pc"}
+{"t":"bitmaps","nodes":{"n":[{"name":"b","recording":false,"persistent":true,"busy":false,"granularity":65536,"count":0,"inconsistent":true}]}}"#;
+
 fn accepted(lines: &[&str], exactness: Exactness) -> bool {
     let text = format!("{HEADER}{}", lines.concat());
     let recording = Recording::parse("made.jsonl", &text).expect("a recording");
@@ -130,6 +144,25 @@ fn each_kind_is_accepted_where_it_is_right_and_rejected_where_not() {
     );
     check("death", &[DRIVE, DIES], true);
     check("another death", &[DRIVE, &DIES.replace("-11", "-6")], false);
+    check("kill", &[DRIVE, KILLED], true);
+    check(
+        "kill during a backup",
+        &[DRIVE, BACKUP, "\n{\"t\":\"exit\",\"code\":-9}"],
+        true,
+    );
+    check(
+        "a kill that leaves the bitmap as it was",
+        &[DRIVE, &KILLED.replace(",\"inconsistent\":true", "")],
+        false,
+    );
+    check(
+        "a bitmap that is stored in use",
+        &[
+            DRIVE,
+            &KILLED.replace("[\"auto\"]", "[\"auto\",\"in-use\"]"),
+        ],
+        false,
+    );
     check("map", &[DRIVE, BACKUP, BACKUP_ENDS, map], true);
     check(
         "a write sent before the events above its line",

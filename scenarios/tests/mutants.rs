@@ -414,9 +414,9 @@ fn recordings() -> Vec<Recording> {
             .display()
             .to_string();
         let text = std::fs::read_to_string(&path).expect("a recording is text");
-        Recording::parse(&name, &text).unwrap_or_else(|error| panic!("{error}"))
+        Recording::parse_all(&name, &text).unwrap_or_else(|error| panic!("{error}"))
     };
-    files.into_iter().map(read).collect()
+    files.into_iter().flat_map(read).collect()
 }
 
 fn lines_of(recording: &Recording) -> Vec<Value> {

@@ -56,14 +56,17 @@ fn small_stories_are_small_and_say_what_they_are_about() {
         }
         let shows = !story.witnesses.is_empty() || !story.defects.is_empty();
         assert!(shows, "{name} names no witness");
-        let quits = |verb: &Verb| matches!(verb, Verb::Shutdown);
+        let quits = |verb: &Verb| matches!(verb, Verb::Shutdown | Verb::Kill);
         let last = story.script.iter().rposition(|item| quits(&item.verb));
         let last = last.unwrap_or_else(|| panic!("{name} has no shutdown"));
         for (index, item) in story.script.iter().enumerate() {
-            let image = matches!(item.verb, Verb::Img(_));
+            let looks_back = matches!(
+                item.verb,
+                Verb::Img(_) | Verb::Wait(_) | Verb::Pending(_) | Verb::Forget
+            );
             assert!(
-                index <= last || image,
-                "{name}: more than images at the end"
+                index <= last || looks_back,
+                "{name}: more at the end than images and what came"
             );
             if let Verb::Img(Img::Create { size, .. }) = &item.verb {
                 assert!(size.bytes() <= BYTES_MAX, "{name}: an image of {size}");

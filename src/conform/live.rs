@@ -20,9 +20,6 @@ use crate::progress;
 use crate::stage::{self, Loaded};
 use crate::watch::{self, Watch};
 
-/// What is played if nobody says with which QEMU.
-const USUAL_QEMU: &str = "qemu-system-x86_64";
-
 /// How many worlds the language of a story may have before its traces are not counted any more.
 const WORLDS_MAX: usize = 20_000;
 
@@ -33,7 +30,9 @@ const WORLDS_MAX: usize = 20_000;
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     let names: Vec<String> = args.what.iter().map(|path| super::text(path)).collect();
     let stories = stage::load_all(&names)?;
-    let Some(binaries) = binaries(args, stories.len())? else {
+    let what = format!("{} scenarios", stories.len());
+    let Some(binaries) = live::binaries(&args.qemu, args.qemu_img.as_deref(), args.dialect, &what)?
+    else {
         return Ok(Exit::NothingChecked);
     };
     if stories.is_empty() {
@@ -53,44 +52,6 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
         }
     }
     play(args, rows, &scripts)
-}
-
-/// The QEMUs to play with; none if one is missing, which was said then.
-fn binaries(args: &ConformArgs, stories: usize) -> Result<Option<Vec<Binary>>, String> {
-    let usual = [PathBuf::from(USUAL_QEMU)];
-    let asked = if args.qemu.is_empty() {
-        &usual[..]
-    } else {
-        &args.qemu
-    };
-    let mut binaries = Vec::new();
-    for qemu in asked {
-        if !is_there(qemu) {
-            eprintln!(
-                "blockrace: skipped: {stories} scenarios need a QEMU binary: there is no {}\n  \
-                 on Debian: apt-get install qemu-system-x86 qemu-utils",
-                qemu.display()
-            );
-            return Ok(None);
-        }
-        let binary = Binary::find(qemu, args.qemu_img.as_deref())?;
-        if binary.is_guess {
-            eprintln!(
-                "blockrace: warning: QEMU {} is not known here; it is held to the rules of {}",
-                binary.version, binary.dialect
-            );
-        }
-        binaries.push(binary);
-    }
-    Ok(Some(binaries))
-}
-
-fn is_there(program: &Path) -> bool {
-    if program.components().count() > 1 {
-        return program.exists();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
 fn script(loaded: &Loaded, binary: &Binary) -> Result<Script, String> {
@@ -183,7 +144,7 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
         worst = worst.worse(Exit::Inconclusive);
         eprintln!("blockrace: ended by Ctrl-C");
     }
-    if args.format == Format::Human {
+    if args.format()? == Format::Human {
         crate::written(sums.print(&mut anstream::stdout().lock()))?;
     }
     Ok(worst)
@@ -270,7 +231,7 @@ impl Row<'_> {
             (Verdict::TooManyWorlds { .. }, None) => told.undecided_runs += 1,
             _ => {
                 told.rejected_runs += 1;
-                if told.rejected.count(lines) && args.format == Format::Human {
+                if told.rejected.count(lines) && args.format()? == Format::Human {
                     crate::written(self.explain(&run))?;
                 }
             }
@@ -319,7 +280,7 @@ impl Row<'_> {
     fn print(&self, args: &ConformArgs, width: usize) -> Result<(), String> {
         let mut out = anstream::stdout().lock();
         let (told, name, version) = (&self.told, &self.loaded.name, &self.binary.version);
-        crate::written(match args.format {
+        crate::written(match args.format()? {
             Format::Human => {
                 let allowed = told
                     .allowed
@@ -368,7 +329,7 @@ impl Row<'_> {
             let text = self.told.rejected.file(name, self.binary);
             let ending = format!("{}.rejected.jsonl", self.binary.version);
             let file = self.write(folder, &ending, &text)?;
-            if args.format == Format::Human {
+            if args.format()? == Format::Human {
                 let again = format!("again: blockrace conform {}", file.display());
                 crate::written(writeln!(anstream::stdout().lock(), "  {again}"))?;
             }

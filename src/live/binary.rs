@@ -5,6 +5,55 @@ use std::process::Command;
 
 use model::dialect::Dialect;
 
+/// What is played with if nobody names a QEMU.
+const USUAL_QEMU: &str = "qemu-system-x86_64";
+
+/// The QEMUs to play with: those that are asked for, or else the one on the path, each held to its own rules or to those
+/// of `dialect`. None if one is not there: that is no
+/// mistake, and it is said that `what` was skipped.
+///
+/// # Errors
+/// What to print: see [`Binary::find`].
+pub fn binaries(
+    asked: &[PathBuf],
+    img: Option<&Path>,
+    dialect: Option<&'static Dialect>,
+    what: &str,
+) -> Result<Option<Vec<Binary>>, String> {
+    let usual = [PathBuf::from(USUAL_QEMU)];
+    let mut binaries = Vec::new();
+    for qemu in if asked.is_empty() { &usual } else { asked } {
+        if !is_there(qemu) {
+            eprintln!(
+                "blockrace: skipped: {what} need a QEMU binary: there is no {}\n  \
+                 on Debian: apt-get install qemu-system-x86 qemu-utils",
+                qemu.display()
+            );
+            return Ok(None);
+        }
+        let mut binary = Binary::find(qemu, img)?;
+        if let Some(dialect) = dialect {
+            (binary.dialect, binary.is_guess) = (dialect, true);
+        } else if binary.is_guess {
+            eprintln!(
+                "blockrace: warning: QEMU {} is not known here; it is held to the rules of {}",
+                binary.version, binary.dialect
+            );
+        }
+        binaries.push(binary);
+    }
+    Ok(Some(binaries))
+}
+
+/// Is there such a file, or such a program on the path?
+fn is_there(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.exists();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
 /// A QEMU that can be played with.
 #[derive(Clone, Debug)]
 pub struct Binary {
@@ -20,7 +69,7 @@ pub struct Binary {
     pub version: String,
     /// The rules that it is held to.
     pub dialect: &'static Dialect,
-    /// These are the nearest rules: the release itself is not known.
+    /// Nobody knows that these are the rules of this version: they are the nearest, or somebody wants them.
     pub is_guess: bool,
 }
 

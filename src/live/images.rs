@@ -137,7 +137,7 @@ impl<'a> Images<'a> {
 
     /// The bitmaps stored in a file: name, granularity, flags in the order of the alphabet.
     fn bitmaps(&self, file: &str) -> Result<Value, String> {
-        let command = ["info", "--output=json", file].map(str::to_owned);
+        let command = ["info", "-U", "--output=json", file].map(str::to_owned);
         let output = self.qemu_img(&command)?;
         let Ok(info) = serde_json::from_slice::<Value>(&output.stdout) else {
             return Ok(self.done(output));

@@ -78,6 +78,7 @@ pub fn play(
         recorder: Recorder::new(super::text(folder)),
         qemu: None,
         received: Vec::new(),
+        killed: false,
         guests: Vec::new(),
         rng: Randomness::new(run),
         played: Played {
@@ -116,6 +117,8 @@ struct Player<'a> {
     qemu: Option<(Process, Monitor)>,
     /// Events that were read and that no wait has taken.
     received: Vec<Value>,
+    /// The script has killed QEMU.
+    killed: bool,
     /// Guests at work: the name, the drive, and the requests that are left.
     guests: Vec<(String, String, VecDeque<format::Request>)>,
     rng: Randomness,
@@ -169,7 +172,7 @@ impl Player<'_> {
         Ok(match &act.kind {
             Kind::Img {
                 shown, expected, ..
-            } => self.image(act, shown, *expected)?,
+            } => self.image(act, shown, expected.as_ref())?,
             Kind::Launch { shown, .. } => self.launch(act, shown)?,
             Kind::Ask { sent, expected } => self.ask(act, sent, Some(expected)),
             Kind::Send(sent) => self.send(act, sent),
@@ -179,7 +182,7 @@ impl Player<'_> {
                 self.received.clear();
                 Flow::On
             }
-            Kind::Settle(ms) => self.settle(*ms),
+            Kind::Settle { ms, until } => self.settle(*ms, until.as_ref()),
             Kind::Sleep(ms) => {
                 thread::sleep(Duration::from_millis(*ms));
                 self.take("slept", json!({"ms": ms}));
@@ -191,8 +194,9 @@ impl Player<'_> {
             }
             // What is left was sent before this act.
             Kind::Join(_) => Flow::On,
+            Kind::Kill => self.kill(),
             Kind::ReadToExit => self.read_to_exit(),
-            Kind::Offer(_) | Kind::Read | Kind::GiveUp(_) => {
+            Kind::Offer(_) | Kind::Read | Kind::GiveUp(_) | Kind::ReadReply | Kind::Take(_) => {
                 return Err("internal: a recording cannot be played".into());
             }
         })
@@ -228,13 +232,18 @@ impl Player<'_> {
 
     // ---- images and launching
 
-    fn image(&mut self, act: &Act, shown: &Value, expected: Option<&str>) -> Result<Flow, String> {
+    fn image(
+        &mut self,
+        act: &Act,
+        shown: &Value,
+        expected: Option<&Value>,
+    ) -> Result<Flow, String> {
         let result = self.images.run(shown)?;
         let mut line = shown.clone();
         line["result"] = result.clone();
         self.take("img", line);
         Ok(match expected {
-            Some(expected) if result != expected => {
+            Some(expected) if result != *expected => {
                 let word = shown["cmd"].as_str().unwrap_or_default();
                 self.fail(act, format!("img {word}: {result}"))
             }
@@ -492,7 +501,9 @@ impl Player<'_> {
         let limit = wait.timeout.map_or(self.limits.event, Duration::from_secs);
         let until = Instant::now() + limit;
         loop {
-            if let Some(at) = self.received.iter().position(|event| fits(wait, event)) {
+            let mut received = self.received.iter();
+            let awaited = received.position(|event| fits(event, &wait.event, &wait.matching));
+            if let Some(at) = awaited {
                 return self.take_event(act, wait, at);
             }
             match self.hear(until.saturating_duration_since(Instant::now())) {
@@ -555,8 +566,16 @@ impl Player<'_> {
         Flow::On
     }
 
-    fn settle(&mut self, ms: u64) -> Flow {
+    fn settle(&mut self, ms: u64, until: Option<&format::Until>) -> Flow {
         loop {
+            let awaited = until.and_then(|until| {
+                let mut received = self.received.iter();
+                received.position(|event| fits(event, &until.event, &until.matching))
+            });
+            if let Some(at) = awaited {
+                self.received.remove(at);
+                return Flow::On;
+            }
             match self.hear(Duration::from_millis(ms)) {
                 Heard::Message(message) => self.event(message),
                 Heard::Silence => {
@@ -569,6 +588,16 @@ impl Player<'_> {
                 }
             }
         }
+    }
+
+    /// Kills QEMU; what it had sent before can still be read. Its guests go with it.
+    fn kill(&mut self) -> Flow {
+        self.guests.clear();
+        self.killed = true;
+        if let Some((process, _)) = &mut self.qemu {
+            process.kill();
+        }
+        Flow::On
     }
 
     fn read_to_exit(&mut self) -> Flow {
@@ -586,8 +615,10 @@ impl Player<'_> {
                     return Flow::End;
                 }
                 Heard::Gone => {
+                    let killed = std::mem::take(&mut self.killed);
                     return match self.exited() {
                         Some(0) => Flow::On,
+                        Some(_) if killed => Flow::On,
                         _ => Flow::End,
                     };
                 }
@@ -681,11 +712,10 @@ fn without_id(mut message: Value) -> Value {
     message
 }
 
-fn fits(wait: &format::Wait, event: &Value) -> bool {
+fn fits(event: &Value, name: &str, matching: &Map<String, Value>) -> bool {
     let empty = Map::new();
-    event["event"] == *wait.event
-        && format::mismatch_in(&wait.matching, event["data"].as_object().unwrap_or(&empty))
-            .is_none()
+    let data = event["data"].as_object().unwrap_or(&empty);
+    event["event"] == *name && format::mismatch_in(matching, data).is_none()
 }
 
 /// The dirty bitmaps of every node that has some, in the order in which QEMU lists the nodes.

@@ -188,6 +188,8 @@ fn bitmaps_of(action: &Action) -> Vec<BitmapName> {
 pub(crate) struct Asked {
     /// The first of its bitmaps that is busy.
     busy: Option<Name>,
+    /// The first of its bitmaps that is inconsistent; to remove one is no use of it.
+    inconsistent: Option<Name>,
     /// What the bitmap that it is to change marks.
     marked: Bits,
 }
@@ -198,11 +200,16 @@ pub(crate) fn asks(w: &World, action: &Action) -> Asked {
     let real = |bitmap: &BitmapName| w.node(w.find_bitmaps(&bitmap.node)?).bitmap(&bitmap.name);
     let marked = bitmaps.first().and_then(real);
     let marked = marked.map_or_else(Bits::new, |bitmap| bitmap.dirty_bits().clone());
-    let busy = bitmaps
-        .iter()
-        .find(|bitmap| real(bitmap).is_some_and(Bitmap::busy))
-        .map(|bitmap| bitmap.name.clone());
-    Asked { busy, marked }
+    let first = |is: fn(&Bitmap) -> bool| {
+        let found = bitmaps.iter().find(|bitmap| real(bitmap).is_some_and(is));
+        found.map(|bitmap| bitmap.name.clone())
+    };
+    let removes = matches!(action, Action::BitmapRemove(_));
+    Asked {
+        busy: first(Bitmap::busy),
+        inconsistent: first(|bitmap| bitmap.inconsistent).filter(|_| !removes),
+        marked,
+    }
 }
 
 /// A bitmap action was prepared, or refused.
@@ -224,6 +231,13 @@ pub(crate) fn prepared(
             w.witness(Witness::BusyBitmapRefused);
         }
     }
+    if let Some(name) = asked.inconsistent {
+        if done {
+            used_inconsistent(w, action.type_name(), &name);
+        } else {
+            w.witness(Witness::InconsistentRefused);
+        }
+    }
     if !done {
         return;
     }
@@ -235,6 +249,14 @@ pub(crate) fn prepared(
         }
         _ => {}
     }
+}
+
+/// An inconsistent bitmap was used for something.
+fn used_inconsistent(w: &mut World, who: &str, name: &str) {
+    w.breaks(
+        "inconsistent-untouchable",
+        format!("{who} used bitmap {name}, which is inconsistent"),
+    );
 }
 
 /// A new bitmap owes nothing.
@@ -408,11 +430,15 @@ pub(crate) fn hand_over(w: &mut World, job: JobIx) {
     let Some(bitmap) = w.node(source).bitmap(&name) else {
         return;
     };
+    let inconsistent = bitmap.inconsistent;
     let handed = Handed {
         bits: bitmap.dirty_bits().clone(),
         recording: bitmap.recording(),
         persistent: bitmap.persistent,
     };
+    if inconsistent {
+        used_inconsistent(w, "a backup", &name);
+    }
     let owed = w.node_mut(source).ghost.entry(&name);
     owed.handed = Some(handed);
     owed.now = Bits::new();
@@ -514,6 +540,9 @@ pub(crate) fn left_behind(w: &mut World, job: JobIx, range: &Range<u64>) {
     }
     let mut left = Bits::new();
     left.set(granules(range, real.granularity), ());
+    if !covers(real.dirty_bits(), &left) {
+        w.meets(&defect::ALWAYS_SETTLES_TOO_EARLY);
+    }
     w.node_mut(source).ghost.entry(&name).now.union(&left);
 }
 
@@ -549,6 +578,27 @@ fn check_bits(
         let message =
             format!("job {id} ended, and bitmap {name} forgot {bytes}, which it marked before");
         w.breaks("failure-keeps-bits", message);
+    }
+}
+
+// ---- files
+
+/// What a bitmap owes when it is stored.
+pub(crate) fn owed(node: &Node, bitmap: &Bitmap) -> Bits {
+    let name = bitmap.name.as_deref().unwrap_or_default();
+    let owed = node.ghost.find(name);
+    owed.map_or_else(Bits::new, |owed| owed.now.clone())
+}
+
+/// A bitmap was loaded from its node's file. It owes what it owed when it was stored, unless it is inconsistent.
+pub(crate) fn loaded(w: &mut World, node: NodeIx, bitmap: &Bitmap, owed: Bits) {
+    if bitmap.inconsistent {
+        w.witness(Witness::InconsistentLoaded);
+        return;
+    }
+    w.witness(Witness::BitmapLoaded);
+    if let Some(name) = bitmap.name.as_ref().filter(|_| !owed.is_empty()) {
+        w.node_mut(node).ghost.entry(name).now = owed;
     }
 }
 

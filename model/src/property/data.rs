@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::area;
 use crate::backup::Sync;
-use crate::block_copy::{BlockCopy, CallState, Caller, WORKERS_MAX};
+use crate::block_copy::{BlockCopy, Caller, WORKERS_MAX};
 use crate::event::Operation;
 use crate::image::{Allocation, Fill};
 use crate::property::Witness;
@@ -326,15 +326,9 @@ pub(crate) fn write_goes_on(w: &mut World, guest: GuestIx, job: JobIx) {
 
 /// What is being copied for guests while the job's bitmap is settled; whether that ends well is not known yet.
 pub(crate) fn in_flight(w: &World, job: JobIx) -> Bits {
-    let copy = w.copy(job);
-    let tasks = copy.tasks.iter().map(|task| (task.start, task.end));
-    let held = copy.calls.iter().filter_map(|call| match call.state {
-        CallState::PoolFull { start, end, .. } => Some((start, end)),
-        _ => None,
-    });
     let mut bits = Bits::new();
-    for (start, end) in tasks.chain(held).filter(|(start, _)| *start < copy.len) {
-        bits.set(start..end.min(copy.len), ());
+    for range in w.copy(job).claimed() {
+        bits.set(range, ());
     }
     bits
 }

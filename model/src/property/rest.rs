@@ -155,6 +155,7 @@ fn call_waits(w: &World, job: JobIx, state: CallState) -> String {
         CallState::PoolFull { start, end, .. } => {
             format!("a free worker of job {id} for {}", area(&(start..end)))
         }
+        CallState::Locating => "a status of its source".to_owned(),
         CallState::Draining => format!("{} copies of job {id}", copy.tasks.len()),
         CallState::AwaitTask(start) => match in_flight(start) {
             Some(task) => format!("the copy of {} by job {id}", area(&(task.start..task.end))),

@@ -1,7 +1,7 @@
 //! The table of promises: a row each.
 
 use super::{Kind, Property};
-use Kind::{NotModelled, Rest, Step, StepExcept, Structural};
+use Kind::{Rest, Step, StepExcept, Structural};
 
 const fn row(
     id: &'static str,
@@ -141,7 +141,7 @@ pub const PROPERTIES: &[Property] = &[
         "bdrv_dirty_bitmap_abdicate", Step),
     row("inconsistent-untouchable", &["B13"],
         "An inconsistent bitmap is never used.",
-        "bdrv_dirty_bitmap_check", NotModelled("bitmaps are not loaded from files, so none is inconsistent")),
+        "bdrv_dirty_bitmap_check", Step),
     // ---- transactions
     row("atomic-prepare", &["T1"],
         "A transaction that failed leaves no job, and the bitmaps and their flags as they were.",

@@ -75,7 +75,7 @@ fn until(w: &mut World, there: impl Fn(&World) -> bool) {
 }
 
 fn send(w: &mut World, execute: &str, arguments: &Value) {
-    let Ok(command) = qmp::parse(execute, arguments) else {
+    let Ok(command) = qmp::parse(w.dialect, execute, arguments) else {
         panic!("{execute} is a command");
     };
     w.submit(execute.into(), command);
@@ -99,6 +99,7 @@ fn idle() -> World {
         node: Some("n0".into()),
         file: "d0".into(),
         blkdebug: None,
+        l2_loaded: true,
         iothread: None,
         has_device: false,
     }])
@@ -346,6 +347,12 @@ const CASES: &[(&str, At, Tamper)] = &[
     }),
     ("start-barrier", At::Copying, |w| { w.copy_mut(JOB).ghost.instant = None; data::starts(w, JOB); }),
     ("busy-exclusion", At::Copying, |w| {
+        let action = Action::BitmapClear(on_b0());
+        let asked = bitmap::asks(w, &action);
+        bitmap::prepared(w, &action, &Prepared::Nothing, true, asked);
+    }),
+    ("inconsistent-untouchable", At::Idle, |w| {
+        b0(w).inconsistent = true;
         let action = Action::BitmapClear(on_b0());
         let asked = bitmap::asks(w, &action);
         bitmap::prepared(w, &action, &Prepared::Nothing, true, asked);

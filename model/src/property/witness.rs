@@ -53,4 +53,7 @@ witnesses! {
     ChainComplete "chain-complete" "A bitmap's backup ended well on a target that, with its chain, is the whole source.";
     VerbRefused "verb-refused" "A job refused a verb in the status it had.";
     FullPool "full-pool" "A copy waited for a free worker.";
+    BitmapLoaded "bitmap-loaded" "A stored bitmap was loaded from its file.";
+    InconsistentLoaded "inconsistent-loaded" "A stored bitmap was loaded that nobody had stored after it went out of date.";
+    InconsistentRefused "inconsistent-refused" "A command was refused because a bitmap is inconsistent.";
 }

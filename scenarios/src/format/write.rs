@@ -69,6 +69,7 @@ fn entries(verb: &Verb) -> (Value, Vec<(&'static str, Value)>) {
                 [Answer::Return(None)] => vec![],
                 [Answer::Return(Some(reply))] => vec![("reply", reply.clone())],
                 [Answer::Error(error)] => vec![("error", value(error))],
+                [Answer::Any] => vec![("any", json!({}))],
                 several => vec![("either", several.iter().map(outcome).collect())],
             };
             (
@@ -86,8 +87,9 @@ fn entries(verb: &Verb) -> (Value, Vec<(&'static str, Value)>) {
         Verb::Wait(wait) => wait_entries(wait),
         Verb::Bitmaps(bitmaps) => (value(bitmaps), vec![]),
         Verb::Pending(count) => (json!(count), vec![]),
-        Verb::Forget | Verb::Shutdown => (json!({}), vec![]),
-        Verb::Settle { ms } | Verb::Sleep { ms } => (json!({"ms": ms}), vec![]),
+        Verb::Forget | Verb::Shutdown | Verb::Kill => (json!({}), vec![]),
+        Verb::Settle { ms, until: None } | Verb::Sleep { ms } => (json!({"ms": ms}), vec![]),
+        Verb::Settle { ms, until } => (json!({"ms": ms, "until": value(until)}), vec![]),
         Verb::Guests(guests) => (value(guests), vec![]),
     }
 }
@@ -97,6 +99,7 @@ fn outcome(answer: &Answer) -> Value {
     match answer {
         Answer::Return(reply) => json!({"reply": reply.clone().unwrap_or_else(|| json!({}))}),
         Answer::Error(error) => json!({"error": value(error)}),
+        Answer::Any => unreachable!("internal bug: `any` is not one of several answers"),
     }
 }
 
@@ -163,7 +166,10 @@ fn img_entries(img: &Img) -> (Value, Vec<(&'static str, Value)>) {
             json!({"cmd": "compare", "a": value(a), "b": value(b)})
         }
         Img::Map { img } => json!({"cmd": "map", "img": value(img)}),
-        Img::Bitmaps { img } => json!({"cmd": "bitmaps", "img": value(img)}),
+        Img::Bitmaps { img, result } => {
+            expected.extend(result.iter().map(|result| ("result", value(result))));
+            json!({"cmd": "bitmaps", "img": value(img)})
+        }
         Img::Remove { img } => json!({"cmd": "remove", "img": value(img)}),
     };
     (what, expected)

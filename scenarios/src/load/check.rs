@@ -78,7 +78,8 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn item(&mut self, place: Place, line: u32, verb: &'a Verb) -> Result<(), Trouble> {
-        if !matches!(verb, Verb::Img(_) | Verb::Sleep { .. } | Verb::Launch(_)) {
+        let of_the_past = matches!(self.qemu, Qemu::ShutDown { .. }) && reads_what_came(verb);
+        if !matches!(verb, Verb::Img(_) | Verb::Sleep { .. } | Verb::Launch(_)) && !of_the_past {
             self.running(place, verb.name())?;
         }
         match verb {
@@ -87,7 +88,7 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Verb::Launch(launch) => self.launch(place, line, launch),
-            Verb::Shutdown => {
+            Verb::Shutdown | Verb::Kill => {
                 self.qemu = Qemu::ShutDown { since: line };
                 Ok(())
             }
@@ -131,8 +132,9 @@ impl<'a> Walk<'a> {
                 "QEMU is started by `- launch: {drives: [...]}`",
             ),
             Qemu::ShutDown { since } => (
-                format!("after the `shutdown` in line {since}"),
-                "after it only `img`, `sleep` and another `launch` can come",
+                format!("after the end of QEMU in line {since}"),
+                "after it can come `img`, `sleep`, another `launch`, and what looks at the events that came: `wait`, \
+                 `pending`, `forget`",
             ),
         };
         Err(Trouble::new(place, format!("`{verb}` {what}"), help))
@@ -262,6 +264,11 @@ impl<'a> Walk<'a> {
         }
         Err(unknown(place, &what, name, &self.drives))
     }
+}
+
+/// Does the verb only look through events that have come? A shutdown reads everything to the end, and leaves it there.
+fn reads_what_came(verb: &Verb) -> bool {
+    matches!(verb, Verb::Wait(_) | Verb::Pending(_) | Verb::Forget)
 }
 
 /// The trouble with a name that nobody has given.

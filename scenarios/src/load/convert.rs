@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
 use crate::format::{
-    Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, Story, Verb,
-    Wait,
+    Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, StoredBitmap,
+    Story, Verb, Wait,
 };
 use crate::load::error::{Place, Trouble, one_of};
 use crate::load::raw::{
-    Entry, ImgCmd, ImgResult, Key, Named, Outcome, RawHmp, RawImg, RawItem, RawQmp, RawStory,
-    RawWait, VERBS, verbs_in_words,
+    Entry, ImgCmd, ImgResult, ImgWord, Key, Named, Outcome, RawHmp, RawImg, RawItem, RawQmp,
+    RawStory, RawWait, VERBS, verbs_in_words,
 };
 
 /// Where the parts of a story stand that `check` may have to point at.
@@ -119,6 +119,7 @@ struct Expectations {
     reply: Option<Value>,
     error: Option<(Place, QmpError)>,
     either: Option<(Place, Vec<Outcome>)>,
+    any: Option<Place>,
     output: Option<Vec<String>>,
     data: Option<(Place, Map<String, Value>)>,
     absent: Option<(Place, Vec<String>)>,
@@ -133,6 +134,7 @@ fn verb(place: Place, raw: RawItem) -> Result<Verb, Trouble> {
             Entry::Reply(reply) => expected.reply = Some(reply),
             Entry::Error(error) => expected.error = Some((place, error)),
             Entry::Either(outcomes) => expected.either = Some((place, outcomes)),
+            Entry::Any(_) => expected.any = Some(place),
             Entry::Output(lines) => expected.output = Some(lines),
             Entry::Data(data) => expected.data = Some((place, data)),
             Entry::Absent(keys) => expected.absent = Some((place, keys)),
@@ -148,10 +150,14 @@ fn verb(place: Place, raw: RawItem) -> Result<Verb, Trouble> {
         Entry::Bitmaps(bitmaps) => Ok(Verb::Bitmaps(bitmaps)),
         Entry::Pending(count) => Ok(Verb::Pending(count)),
         Entry::Forget(_) => Ok(Verb::Forget),
-        Entry::Settle(time) => Ok(Verb::Settle { ms: time.ms }),
+        Entry::Settle(settle) => Ok(Verb::Settle {
+            ms: settle.ms,
+            until: settle.until,
+        }),
         Entry::Sleep(time) => Ok(Verb::Sleep { ms: time.ms }),
         Entry::Guests(guests) => Ok(Verb::Guests(guests)),
         Entry::Shutdown(_) => Ok(Verb::Shutdown),
+        Entry::Kill(_) => Ok(Verb::Kill),
         _ => unreachable!("internal bug: `split` puts the verb first"),
     }
 }
@@ -267,7 +273,10 @@ fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
             result: comparison(result.take())?,
         },
         ImgCmd::Map => Img::Map { img: must!(img) },
-        ImgCmd::Bitmaps => Img::Bitmaps { img: must!(img) },
+        ImgCmd::Bitmaps => Img::Bitmaps {
+            img: must!(img),
+            result: stored(result.take())?,
+        },
         ImgCmd::Remove => Img::Remove { img: must!(img) },
     };
     if let Some((key, place)) = leftover(&raw) {
@@ -280,10 +289,10 @@ fn img(mut raw: Box<RawImg>, expected: Expectations) -> Result<Img, Trouble> {
     }
     match result {
         // Every command but a comparison must succeed anyhow.
-        None | Some((_, ImgResult::Ok)) => Ok(img),
+        None | Some((_, ImgResult::Word(ImgWord::Ok))) => Ok(img),
         Some((place, _)) => Err(Trouble::new(
             place,
-            "only a comparison ends so",
+            "no command but a comparison or `bitmaps` ends so",
             "leave `result` out, or write `result: ok`",
         )),
     }
@@ -310,9 +319,9 @@ fn leftover(raw: &RawImg) -> Option<(&'static str, Place)> {
 fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, Trouble> {
     match result {
         None => Ok(None),
-        Some((_, ImgResult::Identical)) => Ok(Some(Comparison::Identical)),
-        Some((_, ImgResult::Different)) => Ok(Some(Comparison::Different)),
-        Some((place, ImgResult::Ok)) => {
+        Some((_, ImgResult::Word(ImgWord::Identical))) => Ok(Some(Comparison::Identical)),
+        Some((_, ImgResult::Word(ImgWord::Different))) => Ok(Some(Comparison::Different)),
+        Some((place, ImgResult::Word(ImgWord::Ok) | ImgResult::Bitmaps(_))) => {
             let help = "possible are `identical` and `different`";
             Err(Trouble::new(
                 place,
@@ -323,8 +332,28 @@ fn comparison(result: Option<(Place, ImgResult)>) -> Result<Option<Comparison>, 
     }
 }
 
+fn stored(result: Option<(Place, ImgResult)>) -> Result<Option<Vec<StoredBitmap>>, Trouble> {
+    match result {
+        None => Ok(None),
+        Some((_, ImgResult::Bitmaps(bitmaps))) => Ok(Some(bitmaps)),
+        Some((place, ImgResult::Word(_))) => Err(Trouble::new(
+            place,
+            "`bitmaps` ends with a list",
+            "such as `result: [{name: a, granularity: 64k, flags: [auto]}]`",
+        )),
+    }
+}
+
 fn qmp(raw: RawQmp, expected: Expectations) -> Result<Qmp, Trouble> {
     let answers = match (expected.either, expected.reply, expected.error) {
+        (None, None, None) if expected.any.is_some() => vec![Answer::Any],
+        _ if let Some(place) = expected.any => {
+            return Err(Trouble::new(
+                place,
+                "`any` beside another way to end",
+                "`any` says that nothing is expected: leave it out",
+            ));
+        }
         (None, reply, None) => vec![Answer::Return(reply)],
         (None, None, Some((_, error))) => vec![Answer::Error(error)],
         (None, Some(_), Some((place, _))) => {

@@ -16,7 +16,7 @@ use serde_saphyr::Spanned;
 
 use crate::format::{
     Bitmaps, FaultEvent, Faults, Guests, ImagePath, ImgOpt, Launch, Mistake, Pattern, QmpError,
-    Request, Skip, present,
+    Request, Skip, StoredBitmap, Until, present,
 };
 use crate::load::error::{self, Trouble};
 use crate::size::Size;
@@ -132,15 +132,17 @@ keys! {
     "pending" => Pending(u64),
     /// Forgets the events received so far.
     "forget" => Forget(Nothing),
-    /// Reads events until none comes for so many milliseconds.
-    "settle" => Settle(Time),
+    /// Reads events until none comes for so many milliseconds, or until an awaited one has come.
+    "settle" => Settle(RawSettle),
     /// Waits so many milliseconds without reading.
     "sleep" => Sleep(Time),
     /// Starts guests, or waits until they have done all their requests.
     "guests" => Guests(Guests),
     /// `quit`, then events to the end.
     "shutdown" => Shutdown(Nothing),
-    /// How the image command must end: `identical` or `different` for a comparison, `ok` for any other.
+    /// SIGKILL, then what QEMU had sent before, to the end.
+    "kill" => Kill(Nothing),
+    /// How the image command must end: `identical` or `different` for a comparison, the list of stored bitmaps, `ok` for any other.
     "result" => Result(ImgResult),
     /// What the reply's `return` must hold: all these keys, lists of this length, equal values.
     "reply" => Reply(Value),
@@ -148,6 +150,8 @@ keys! {
     "error" => Error(QmpError),
     /// Ways in which the command may end, where it depends on the moment at which it is handled.
     "either" => Either(Vec<Outcome>),
+    /// The command may end in any way: for what a machine has written.
+    "any" => Any(Nothing),
     /// The lines that must be printed.
     "output" => Output(Vec<String>),
     /// What the data of the event must hold, once it has come.
@@ -160,7 +164,7 @@ keys! {
 pub(crate) const VERBS: &[(&str, &[&str])] = &[
     ("img", &["result"]),
     ("launch", &[]),
-    ("qmp", &["reply", "error", "either"]),
+    ("qmp", &["reply", "error", "either", "any"]),
     ("hmp", &["output"]),
     ("wait", &["data", "absent"]),
     ("bitmaps", &[]),
@@ -170,6 +174,7 @@ pub(crate) const VERBS: &[(&str, &[&str])] = &[
     ("sleep", &[]),
     ("guests", &[]),
     ("shutdown", &[]),
+    ("kill", &[]),
 ];
 
 /// What a script item may begin with, for messages.
@@ -230,9 +235,17 @@ pub(crate) enum ImgCmd {
     Remove,
 }
 
+/// How an image command ends: with a word, or with a list.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum ImgResult {
+    Word(ImgWord),
+    Bitmaps(Vec<StoredBitmap>),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum ImgResult {
+pub(crate) enum ImgWord {
     Ok,
     Identical,
     Different,
@@ -289,6 +302,18 @@ pub(crate) struct RawWait {
     /// How long a real QEMU is given, in seconds.
     #[serde(default, deserialize_with = "present")]
     pub timeout: Option<u64>,
+}
+
+/// A silence, and what may come before it.
+#[derive(serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Settle")]
+pub(crate) struct RawSettle {
+    /// In milliseconds.
+    pub ms: u64,
+    /// The event that ends it sooner, and is taken; that it does not come is no failure.
+    #[serde(default, deserialize_with = "present")]
+    pub until: Option<Until>,
 }
 
 /// A time.

@@ -228,7 +228,7 @@ pub fn shown(line: &Line) -> Option<String> {
     Some(match line {
         Line::Launch(_) => return None,
         Line::Img(command, result) if command["cmd"] == json!("compare") => {
-            format!("compare {result}")
+            format!("compare {}", result.as_str().unwrap_or_default())
         }
         Line::Img(..) => return None,
         Line::Cmd(command) => format!("> {}", command["execute"].as_str()?),
@@ -525,7 +525,7 @@ impl Build {
         self.act(Kind::Img {
             command: Some(command),
             shown,
-            expected,
+            expected: expected.map(Value::from),
         });
     }
 
@@ -616,7 +616,8 @@ impl Build {
 
     fn sent(&self, text: &str) -> Sent {
         let (execute, arguments) = self.command(text);
-        script::qmp_sent(&execute, &arguments).unwrap_or_else(|what| panic!("{text}: {what}"))
+        script::qmp_sent(self.world.dialect, &execute, &arguments)
+            .unwrap_or_else(|what| panic!("{text}: {what}"))
     }
 
     fn command(&self, text: &str) -> (String, Value) {

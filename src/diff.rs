@@ -1,0 +1,321 @@
+//! `blockrace diff`: random stories, played with real QEMUs, and what these said held against the model.
+//!
+//! Where the two disagree, the story is made smaller, each candidate played with the same QEMU again, and kept with
+//! its recording: it is a scenario that anybody can play.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use scenarios::conform::{Exactness, Rejection, Verdict, conform};
+use scenarios::coverage::Matrix;
+use scenarios::format::Story;
+use scenarios::generate;
+use scenarios::recording::Recording;
+use scenarios::script::Script;
+use scenarios::shrink;
+use serde_json::{Value, json};
+use sim::schedule::Schedule;
+
+use crate::cli::{DiffArgs, Format};
+use crate::conform::print_rejection;
+use crate::exit::Exit;
+use crate::live::{self, Binary, Limits, Tally};
+use crate::pool;
+use crate::progress;
+use crate::watch::{self, Watch};
+
+/// Random stories state no expectation and need no patience: what does not come soon does not come.
+const LIMITS: Limits = Limits {
+    reply: Duration::from_secs(10),
+    event: Duration::from_secs(4),
+    exit: Duration::from_secs(10),
+};
+
+/// How often a smaller story is played before it is taken to agree: what it shows may be a race.
+const TRIES: u64 = 3;
+
+/// Plays the stories.
+///
+/// # Errors
+/// What to print: a QEMU that cannot be used, a disagreement that cannot be kept.
+pub fn run(args: &DiffArgs) -> Result<Exit, String> {
+    if args.seeds.is_empty() {
+        eprintln!("blockrace: nothing to check: no seed in the range");
+        return Ok(Exit::NothingChecked);
+    }
+    let count = args.seeds.end - args.seeds.start;
+    let what = format!("{count} random stories");
+    let img = args.qemu_img.as_deref();
+    let Some(binaries) = live::binaries(&args.qemu, img, args.dialect, &what)? else {
+        return Ok(Exit::NothingChecked);
+    };
+    let watch = Watch::new(args.max_time);
+    let mut worst = Exit::Clean;
+    for binary in &binaries {
+        let told = Campaign {
+            args,
+            binary,
+            watch: &watch,
+        }
+        .play()?;
+        let mut out = anstream::stdout().lock();
+        crate::written(match args.format {
+            Format::Human => told.print(&mut out, binary, &args.seeds),
+            Format::Json => told.print_json(&mut out, binary, &args.seeds),
+        })?;
+        eprintln!(
+            "{} stories in {:.1} s: {:.1} stories/s",
+            told.stories,
+            told.seconds,
+            told.stories as f64 / f64::max(told.seconds, 1e-9)
+        );
+        worst = worst.worse(told.exit(&watch));
+    }
+    Ok(worst)
+}
+
+/// What came of a range of stories.
+#[derive(Default)]
+struct Told {
+    stories: u64,
+    lines: u64,
+    agreed: u64,
+    undecided: u64,
+    /// The stories that the model does not allow, by seed.
+    disagreed: Vec<u64>,
+    coverage: Matrix,
+    seconds: f64,
+}
+
+/// All stories with one QEMU.
+struct Campaign<'a> {
+    args: &'a DiffArgs,
+    binary: &'a Binary,
+    watch: &'a Watch,
+}
+
+/// One story, played.
+struct Run {
+    recording: Recording,
+    verdict: Verdict,
+    complaints: String,
+}
+
+impl Campaign<'_> {
+    fn play(&self) -> Result<Told, String> {
+        let started = Instant::now();
+        let seeds = &self.args.seeds;
+        let count = usize::try_from(seeds.end - seeds.start)
+            .map_err(|_| "--seeds: more stories than this machine can count".to_owned())?;
+        let bar = progress::bar(Some(count as u64), "{msg} {bar:30} {pos} of {len} {eta}");
+        bar.set_message(format!("QEMU {}", self.binary.version));
+        let (mut told, mut failed) = (Told::default(), None);
+        pool::in_order(
+            watch::workers(self.args.jobs),
+            count,
+            |number| self.one(&generate::generate(seeds.start + number as u64), 0),
+            |number, run| {
+                bar.inc(1);
+                if self.watch.is_over() {
+                    return false;
+                }
+                let seed = seeds.start + number as u64;
+                let done = run.and_then(|run| bar.suspend(|| self.count(&mut told, seed, &run)));
+                failed = done.err();
+                failed.is_none() && (self.args.keep_going || told.disagreed.is_empty())
+            },
+        );
+        bar.finish_and_clear();
+        told.seconds = started.elapsed().as_secs_f64();
+        failed.map_or(Ok(told), Err)
+    }
+
+    fn one(&self, story: &Story, number: u64) -> Result<Run, String> {
+        let name = &story.name;
+        let script = Script::of_story(story, name, self.binary.dialect)
+            .map_err(|error| format!("{name}:{}: {}", error.line, error.what))?;
+        let folder = live::folder()?;
+        let stop = || self.watch.is_over();
+        let patience = (LIMITS, &stop as &dyn Fn() -> bool);
+        let played = live::play(
+            self.binary,
+            (story, &script),
+            folder.path(),
+            number,
+            patience,
+        )?;
+        let recording = live::recording(name, self.binary, &played.lines);
+        let verdict = conform(&recording, Exactness::Normal).map_err(|error| error.to_string())?;
+        Ok(Run {
+            recording,
+            verdict,
+            complaints: played.complaints,
+        })
+    }
+
+    fn count(&self, told: &mut Told, seed: u64, run: &Run) -> Result<(), String> {
+        let lines = run.recording.lines.iter().map(|(_, line)| line);
+        told.stories += 1;
+        told.lines += run.recording.lines.len() as u64;
+        told.coverage.add(&Matrix::of_recording(lines));
+        match &run.verdict {
+            Verdict::Accepted { .. } => told.agreed += 1,
+            Verdict::TooManyWorlds { .. } => told.undecided += 1,
+            Verdict::Rejected(rejection) => {
+                told.disagreed.push(seed);
+                self.tell(seed, run, rejection)?;
+            }
+        }
+        Ok(())
+    }
+
+    // ---- a disagreement
+
+    /// Makes it smaller, keeps it, and shows it.
+    fn tell(&self, seed: u64, run: &Run, rejection: &Rejection) -> Result<(), String> {
+        let story = generate::generate(seed);
+        let raw = self.keep(&story, &story.name, run)?;
+        let smaller = self.smaller(&story);
+        let (story, run, rejection) = match &smaller {
+            Some((story, run)) => match &run.verdict {
+                Verdict::Rejected(rejection) => (story, run, &**rejection),
+                _ => (story, run, rejection),
+            },
+            None => (&story, run, rejection),
+        };
+        let kept = match &smaller {
+            Some((story, run)) => self.keep(story, &format!("{}.min", story.name), run)?,
+            None => raw,
+        };
+        if self.args.format != Format::Human {
+            return Ok(());
+        }
+        let mut out = anstream::stdout().lock();
+        crate::written(self.show(&mut out, seed, story, run, rejection, kept.as_deref()))
+    }
+
+    /// The smallest story that the model still does not allow, with its run.
+    fn smaller(&self, story: &Story) -> Option<(Story, Run)> {
+        let started = Instant::now();
+        let enough = || started.elapsed() >= self.args.shrink_time || self.watch.is_over();
+        let mut last = None;
+        let mut still = |candidate: &Story, schedule: &Schedule| {
+            // A candidate may be one that cannot be played at all.
+            let mut runs = (0..TRIES).filter_map(|number| self.one(candidate, number).ok());
+            let found = runs.find(|run| matches!(run.verdict, Verdict::Rejected(_)))?;
+            last = Some((candidate.clone(), found));
+            Some(schedule.clone())
+        };
+        let smallest = shrink::shrink(story, &Schedule::new(), &mut still, &enough);
+        last.filter(|(found, _)| found.script.len() == smallest.story.script.len())
+    }
+
+    /// Writes the story, and what was recorded; gives the story's file.
+    fn keep(&self, story: &Story, name: &str, run: &Run) -> Result<Option<PathBuf>, String> {
+        let Some(folder) = self.args.failures() else {
+            return Ok(None);
+        };
+        let file = folder.join(format!("{name}.{}.yaml", self.binary.version));
+        let lines: Vec<Value> = run
+            .recording
+            .lines
+            .iter()
+            .map(|(_, line)| line.clone())
+            .collect();
+        let mut tally = Tally::default();
+        tally.count(&lines);
+        write(&file, &story.to_string())?;
+        write(
+            &file.with_extension("jsonl"),
+            &tally.file(&story.name, self.binary),
+        )?;
+        Ok(Some(file))
+    }
+
+    fn show(
+        &self,
+        out: &mut impl Write,
+        seed: u64,
+        story: &Story,
+        run: &Run,
+        rejection: &Rejection,
+        kept: Option<&Path>,
+    ) -> io::Result<()> {
+        let version = &self.binary.version;
+        writeln!(
+            out,
+            "DISAGREEMENT  random:{seed}  QEMU {version}  a script of {} items",
+            story.script.len()
+        )?;
+        print_rejection(out, rejection)?;
+        for line in run.complaints.lines() {
+            writeln!(out, "  QEMU complains: {line}")?;
+        }
+        let again = kept.map_or_else(
+            || format!("random:{seed}"),
+            |file| file.display().to_string(),
+        );
+        let qemu = self.binary.qemu.display();
+        writeln!(out, "  again: blockrace conform --qemu {qemu} {again}")
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, text));
+    written.map_err(|error| format!("{}: cannot be written: {error}", file.display()))
+}
+
+impl Told {
+    fn exit(&self, watch: &Watch) -> Exit {
+        if !self.disagreed.is_empty() {
+            Exit::Violated
+        } else if self.undecided > 0 || watch.is_over() {
+            Exit::Inconclusive
+        } else {
+            Exit::Clean
+        }
+    }
+
+    fn print(&self, out: &mut impl Write, binary: &Binary, seeds: &Range<u64>) -> io::Result<()> {
+        writeln!(out, "{}", self.coverage)?;
+        writeln!(
+            out,
+            "QEMU {}: {} of the random stories {}..{} played, {} lines: {} agree, {} disagree, {} undecided",
+            binary.version,
+            self.stories,
+            seeds.start,
+            seeds.end,
+            self.lines,
+            self.agreed,
+            self.disagreed.len(),
+            self.undecided,
+        )?;
+        if let Some(last) = self.disagreed.last() {
+            writeln!(out, "  the last disagreement is random:{last}")?;
+        }
+        Ok(())
+    }
+
+    fn print_json(
+        &self,
+        out: &mut impl Write,
+        binary: &Binary,
+        seeds: &Range<u64>,
+    ) -> io::Result<()> {
+        let row = json!({
+            "qemu": binary.version,
+            "dialect": binary.dialect.name,
+            "seeds": [seeds.start, seeds.end],
+            "stories": self.stories,
+            "lines": self.lines,
+            "agreed": self.agreed,
+            "undecided": self.undecided,
+            "disagreed": self.disagreed,
+            "coverage": self.coverage.to_json(),
+        });
+        writeln!(out, "{row}")
+    }
+}

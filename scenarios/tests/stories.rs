@@ -17,7 +17,7 @@ use sim::strategy::Random;
 const SEEDS: &str = "iotest-124/";
 
 /// No drive of a small story is larger: four clusters.
-const BYTES_MAX: u64 = 256 << 10;
+const BYTES_MAX: u64 = 832 << 10;
 
 /// More steps than any run of a small story needs.
 const STEPS_MAX: u64 = 2_000;

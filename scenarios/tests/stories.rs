@@ -16,7 +16,7 @@ use sim::strategy::Random;
 /// The seeds' own stories have 64 MiB drives and are told with recordings.
 const SEEDS: &str = "iotest-124/";
 
-/// No drive of a small story is larger: four clusters.
+/// No drive of a small story is larger: thirteen clusters.
 const BYTES_MAX: u64 = 832 << 10;
 
 /// More steps than any run of a small story needs.

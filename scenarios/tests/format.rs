@@ -698,12 +698,12 @@ fn messages_about_items() {
         broken.yaml:4:5: a script item has no `frobnicate`
          4 |   - frobnicate: {}
            |     ^
-        help: an item is one verb and its expectations; the verbs are img, launch, qmp, hmp, wait, bitmaps, pending, forget, settle, sleep, guests, shutdown
+        help: an item is one verb and its expectations; the verbs are img, launch, qmp, hmp, wait, bitmaps, pending, forget, settle, sleep, guests, shutdown, kill
 
         broken.yaml:4:5: an item without a verb
          4 |   - {}
            |     ^
-        help: an item is one verb and its expectations; the verbs are img, launch, qmp, hmp, wait, bitmaps, pending, forget, settle, sleep, guests, shutdown
+        help: an item is one verb and its expectations; the verbs are img, launch, qmp, hmp, wait, bitmaps, pending, forget, settle, sleep, guests, shutdown, kill
 
         broken.yaml:4:4: a mapping is expected here
          4 |   -
@@ -977,7 +977,7 @@ fn messages_about_values() {
            |                                                     ^
         help: possible are `cmd`, `img`, `size`, `backing`, `opts`, `pattern`, `offset`, `len`, `to`, `a`, `b`
 
-        broken.yaml:5:5: only a comparison ends so
+        broken.yaml:5:5: no command but a comparison or `bitmaps` ends so
          5 |     result: identical
            |     ^
         help: leave `result` out, or write `result: ok`
@@ -987,10 +987,9 @@ fn messages_about_values() {
            |     ^
         help: possible are `identical` and `different`
 
-        broken.yaml:5:13: `equal` is not possible here
+        broken.yaml:5:13: a result is `ok`, `identical`, `different`, or a list of stored bitmaps
          5 |     result: equal
            |             ^
-        help: possible are `ok`, `identical`, `different`
 
         broken.yaml:4:16: `wirte` is not possible here
          4 |   - img: {cmd: wirte, img: $DIR/b.qcow2}
@@ -1127,7 +1126,7 @@ fn messages_about_the_story() {
            |     ^
         help: put `- shutdown: {}` before it
 
-        broken.yaml:5:5: `bitmaps` after the `shutdown` in line 4
+        broken.yaml:5:5: `bitmaps` after the end of QEMU in line 4
          5 |   - bitmaps: {}
            |     ^
         help: after it can come `img`, `sleep`, another `launch`, and what looks at the events that came: `wait`, `pending`, `forget`
@@ -1380,7 +1379,7 @@ fn everything_a_story_can_say_is_understood() {
         21 img: Img(Rebase { img: ImagePath("$DIR/a.qcow2"), backing: ImagePath("$DIR/c.qcow2") })
         22 img: Img(Compare { a: ImagePath("$DIR/a.qcow2"), b: ImagePath("$DIR/b.qcow2"), result: Some(Different) })
         24 img: Img(Map { img: ImagePath("$DIR/a.qcow2") })
-        25 img: Img(Bitmaps { img: ImagePath("$DIR/a.qcow2") })
+        25 img: Img(Bitmaps { img: ImagePath("$DIR/a.qcow2"), result: None })
         26 img: Img(Remove { img: ImagePath("$DIR/a.qcow2") })
         27 launch: Launch(Launch { drives: [Drive { id: "drive0", file: ImagePath("$DIR/a.qcow2"), node: Some("node0"), interface: Some("virtio") }], args: ["-S"] })
         28 qmp: Qmp(Qmp { execute: "query-jobs", arguments: {"z": Number(1), "a": Array [Bool(true), Null, Number(1.5), String("yes")]}, answers: [Return(Some(Array [Object {"status": String("null")}]))] })
@@ -1394,7 +1393,7 @@ fn everything_a_story_can_say_is_understood() {
         42 bitmaps: Bitmaps({})
         43 pending: Pending(3)
         44 forget: Forget
-        45 settle: Settle { ms: 500 }
+        45 settle: Settle { ms: 500, until: None }
         46 sleep: Sleep { ms: 100 }
         47 guests: Guests(Join(["guest0"]))
         48 shutdown: Shutdown

@@ -237,7 +237,10 @@ pub(crate) enum ImgCmd {
 
 /// How an image command ends: with a word, or with a list.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a result is `ok`, `identical`, `different`, or a list of stored bitmaps"
+)]
 pub(crate) enum ImgResult {
     Word(ImgWord),
     Bitmaps(Vec<StoredBitmap>),

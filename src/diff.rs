@@ -177,7 +177,7 @@ impl Campaign<'_> {
     fn tell(&self, seed: u64, run: &Run, rejection: &Rejection) -> Result<(), String> {
         let story = generate::generate(seed);
         let raw = self.keep(&story, &story.name, run)?;
-        let smaller = self.smaller(&story);
+        let smaller = self.smaller(&story, &kind(&rejection.recorded));
         let (story, run, rejection) = match &smaller {
             Some((story, run)) => match &run.verdict {
                 Verdict::Rejected(rejection) => (story, run, &**rejection),
@@ -196,15 +196,17 @@ impl Campaign<'_> {
         crate::written(self.show(&mut out, seed, story, run, rejection, kept.as_deref()))
     }
 
-    /// The smallest story that the model still does not allow, with its run.
-    fn smaller(&self, story: &Story) -> Option<(Story, Run)> {
+    /// The smallest story in which a line of the same kind is still not allowed, with its run.
+    fn smaller(&self, story: &Story, wanted: &str) -> Option<(Story, Run)> {
         let started = Instant::now();
         let enough = || started.elapsed() >= self.args.shrink_time || self.watch.is_over();
         let mut last = None;
         let mut still = |candidate: &Story, schedule: &Schedule| {
             // A candidate may be one that cannot be played at all.
             let mut runs = (0..TRIES).filter_map(|number| self.one(candidate, number).ok());
-            let found = runs.find(|run| matches!(run.verdict, Verdict::Rejected(_)))?;
+            let found = runs.find(|run| {
+                matches!(&run.verdict, Verdict::Rejected(found) if kind(&found.recorded) == wanted)
+            })?;
             last = Some((candidate.clone(), found));
             Some(schedule.clone())
         };
@@ -260,6 +262,18 @@ impl Campaign<'_> {
         let qemu = self.binary.qemu.display();
         writeln!(out, "  again: blockrace conform --qemu {qemu} {again}")
     }
+}
+
+/// What a recorded line is, without its details: two disagreements about lines of one kind are taken to be one.
+fn kind(line: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let reply = if line.get("error").is_some() {
+        "error"
+    } else {
+        ""
+    };
+    let status = text(&line["data"]["status"]);
+    [text(&line["t"]), text(&line["event"]), status, reply.into()].join(" ")
 }
 
 fn write(file: &Path, text: &str) -> Result<(), String> {

@@ -97,11 +97,11 @@ pub static BITMAP_ON_FILTER_VANISHES: Defect = Defect {
 pub static GONE_FILTER_CRASHES: Defect = Defect {
     id: "bug-A7",
     name: "gone-filter-crashes",
-    says: "A transaction of two backups of one drive, the second by the drive's name, kills QEMU.",
+    says: "A second backup of a drive by its name kills QEMU if the first ends meanwhile, or in the same transaction.",
     repaired: "A backup that was prepared keeps the node that it has drained until the transaction is over.",
     breaks: &["no-crash"],
-    place: "drive_backup_clean and blockdev_backup_clean end the drained section of a node that the action does not \
-            keep: the first backup's filter, which the rollback has taken away",
+    place: "drive_backup_action and blockdev_backup_action drain a node that they do not keep, the first backup's \
+            filter, which goes while they wait or when the first is rolled back; then they end the drained section",
     story: "defects/gone-filter-crashes",
     evidence: "reproduced on 7.2.22 and 10.0.2: bdrv_do_drained_end: Assertion `bs->quiesce_counter > 0' failed; \
                with more nodes 7.2.22 dies of SIGSEGV instead, the node's memory was freed",

@@ -404,6 +404,12 @@ fn prepare_backup(
     stage: BackupStage,
     request: &BackupRequest,
 ) -> Flow {
+    if let Some(Prepared::Backup { source, .. }) = t.prepared.get(index)
+        && stage != BackupStage::Drain
+        && is_gone(w, *source)
+    {
+        return drained_node_is_gone(w);
+    }
     let source = match w.lookup(&request.device) {
         Ok(source) => source,
         Err(error) => return t.fails(w, error),
@@ -723,9 +729,7 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
         ..
     }) = t.prepared.get(index)
     {
-        if w.dialect.has(&defect::GONE_FILTER_CRASHES)
-            && !w.node_indices().any(|node| node == *source)
-        {
+        if is_gone(w, *source) {
             return drained_node_is_gone(w);
         }
         (w.rules().end_source_drain)(w, &t, *drain);
@@ -733,7 +737,12 @@ fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {
     meanwhile(w, t.at(Stage::Clean(place + 1)))
 }
 
-/// The named source was the filter of an earlier backup, and went when that one was rolled back.
+/// Whether the node is no longer there, and QEMU goes on with it all the same.
+fn is_gone(w: &World, node: NodeIx) -> bool {
+    w.dialect.has(&defect::GONE_FILTER_CRASHES) && !w.node_indices().any(|other| other == node)
+}
+
+/// The named source was the filter of an earlier backup, and went when that one ended or was rolled back.
 fn drained_node_is_gone(w: &mut World) -> Flow {
     w.meets(&defect::GONE_FILTER_CRASHES);
     crate::process::aborts(w, "a drained section ends whose node is gone")

@@ -193,10 +193,13 @@ impl<'a> Images<'a> {
         let complaint = String::from_utf8_lossy(&output.stderr);
         let line = complaint.lines().next().unwrap_or("it failed silently");
         let line = line.replace(&super::text(self.folder), "$DIR");
-        json!(
+        // Who could not open it is said once for each layer.
+        let last = line.rfind("Could not open '").map(|start| &line[start..]);
+        let named = || {
             line.split_once(": ")
                 .map_or(line.as_str(), |(_, what)| what)
-        )
+        };
+        json!(last.unwrap_or_else(named))
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Monitor {
     stream: UnixStream,
     /// Bytes that were received and are no whole message yet.
     received: Vec<u8>,
+    /// The number of the last command: its reply has it, and no other.
+    last: u64,
 }
 
 /// What came.
@@ -60,16 +62,15 @@ impl Monitor {
         let mut monitor = Monitor {
             stream,
             received: Vec::new(),
+            last: 0,
         };
-        // The greeting, then the reply.
-        monitor.expect_hello(process)?;
         monitor.send(&json!({"execute": "qmp_capabilities"}));
         monitor.expect_hello(process)?;
         Ok(monitor)
     }
 
     fn expect_hello(&mut self, process: &mut Process) -> Result<(), String> {
-        match self.hear(START_AT_MOST, &|| false) {
+        match self.hear_reply() {
             Heard::Message(_) => Ok(()),
             Heard::Silence => Err("QEMU does not answer on its monitor".into()),
             Heard::Gone => {
@@ -80,8 +81,27 @@ impl Monitor {
         }
     }
 
+    /// The reply to the first command; what came before it is the greeting.
+    fn hear_reply(&mut self) -> Heard {
+        loop {
+            match self.hear(START_AT_MOST, &|| false) {
+                Heard::Message(message) if !self.is_reply(&message) => {}
+                heard => return heard,
+            }
+        }
+    }
+
+    /// Whether this is the reply to the last command.
+    pub fn is_reply(&self, message: &Value) -> bool {
+        message["id"] == self.last
+            && (message.get("return").is_some() || message.get("error").is_some())
+    }
+
     /// Sends a command. That the other end is gone shows when its reply is to be read.
     pub fn send(&mut self, command: &Value) {
+        self.last += 1;
+        let mut command = command.clone();
+        command["id"] = json!(self.last);
         let _ = self.stream.write_all(format!("{command}\n").as_bytes());
     }
 

@@ -411,7 +411,9 @@ impl Player<'_> {
         let until = Instant::now() + self.limits.reply;
         loop {
             match self.hear(until.saturating_duration_since(Instant::now())) {
-                Heard::Message(message) if is_reply(&message) => return Some(without_id(message)),
+                Heard::Message(message) if self.is_reply(&message) => {
+                    return Some(without_id(message));
+                }
                 Heard::Message(event) => self.event(event),
                 Heard::Silence => {
                     if !(self.stop)() {
@@ -453,6 +455,11 @@ impl Player<'_> {
             Some((_, monitor)) => monitor.hear(at_most, self.stop),
             None => Heard::Gone,
         }
+    }
+
+    fn is_reply(&self, message: &Value) -> bool {
+        let monitor = self.qemu.as_ref().map(|(_, monitor)| monitor);
+        monitor.is_some_and(|monitor| monitor.is_reply(message))
     }
 
     /// Takes an event down; one that nobody knows is noted and left out.
@@ -604,7 +611,7 @@ impl Player<'_> {
         let until = Instant::now() + self.limits.exit;
         loop {
             match self.hear(until.saturating_duration_since(Instant::now())) {
-                Heard::Message(message) if is_reply(&message) => {
+                Heard::Message(message) if self.is_reply(&message) => {
                     self.take("reply", without_id(message));
                 }
                 Heard::Message(message) => self.event(message),
@@ -699,10 +706,6 @@ fn flatten(path: &str, value: &Value, options: &mut Vec<String>) {
 fn human(line: &str) -> Value {
     let line = line.replacen("\"aio_write ", "\"aio_write -q ", 1);
     json!({"execute": "human-monitor-command", "arguments": {"command-line": line}})
-}
-
-fn is_reply(message: &Value) -> bool {
-    message.get("return").is_some() || message.get("error").is_some()
 }
 
 fn without_id(mut message: Value) -> Value {

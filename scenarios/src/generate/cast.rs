@@ -5,7 +5,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::format::{FaultEvent, Faults, InjectError, Pattern, SetState};
+use crate::format::{FaultEvent, Faults, InjectError, IoType, Pattern, SetState};
 use crate::size::Size;
 
 /// KiB.
@@ -152,15 +152,22 @@ fn targets(nodes: bool) -> impl Strategy<Value = Vec<Target>> {
     vec(target, TARGETS)
 }
 
-/// One rule: the first, second or third read or write fails, or every one from then on.
+/// One rule: the first, second or third read or write fails, or every read from then on.
 ///
-/// The sector of a rule would be one of the file below the image, which nobody knows beforehand.
+/// A rule hits the request that armed it. If it held for every write from then on, it would hit those of the image
+/// format's own tables, which come when the format's caches are full: nobody knows beforehand. The sector of a rule would be one of the file below the image, which nobody knows beforehand.
 fn faults() -> impl Strategy<Value = Faults> {
-    let event = select(&["read_aio", "read_aio", "write_aio"][..]);
+    let hit = select(
+        &[
+            ("read_aio", IoType::Read),
+            ("read_aio", IoType::Read),
+            ("write_aio", IoType::Write),
+        ][..],
+    );
     let errno = select(&[5_u32, 5, 28][..]);
     let (once, immediately) = (prop::bool::weighted(0.75), prop::bool::weighted(0.3));
-    (event, errno, 1..=3_u32, once, immediately).prop_map(
-        |(event, errno, number, once, immediately)| {
+    (hit, errno, 1..=3_u32, once, immediately).prop_map(
+        |((event, iotype), errno, number, once, immediately)| {
             let event: FaultEvent = event.parse().expect("internal: blkdebug has that event");
             let counted = (1..number).map(|state| SetState {
                 event,
@@ -174,9 +181,9 @@ fn faults() -> impl Strategy<Value = Faults> {
                     state: number,
                     errno,
                     sector: None,
-                    once,
+                    once: once || iotype == IoType::Write,
                     immediately,
-                    iotype: None,
+                    iotype: Some(iotype),
                 }],
             }
         },

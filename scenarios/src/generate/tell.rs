@@ -15,7 +15,7 @@ use crate::format::{
 use crate::size::Size;
 
 /// How long a silence says that nothing comes any more.
-const SETTLE_MS: u64 = 50;
+const SETTLE_MS: u64 = 150;
 
 /// Tells the story.
 pub(super) fn story(seed: u64, cast: &Cast, deeds: &[Deed]) -> Story {
@@ -195,8 +195,11 @@ fn add_node(index: usize, target: &Target) -> Verb {
         Some(faults) => {
             let mut layer = json!({"driver": "blkdebug", "image": image});
             let rules = serde_json::to_value(faults).expect("internal: rules are plain data");
+            // QEMU takes an empty list for an option that it does not know.
             for key in ["set-state", "inject-error"] {
-                layer[key] = rules[key].clone();
+                if rules[key] != json!([]) {
+                    layer[key] = rules[key].clone();
+                }
             }
             layer
         }

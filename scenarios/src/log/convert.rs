@@ -448,7 +448,7 @@ impl Converter<'_> {
             .asked
             .iter()
             .filter(|asked| asked.at < at && asked.execute == "block_resize");
-        let resized = resized.filter(|asked| {
+        let mut resized = resized.filter(|asked| {
             let of = [&asked.arguments["device"], &asked.arguments["node-name"]];
             asked.succeeded()
                 && of
@@ -457,7 +457,7 @@ impl Converter<'_> {
                     .any(|of| self.is_same(of, name))
         });
         let resized = resized
-            .last()
+            .next_back()
             .and_then(|asked| asked.arguments["size"].as_u64());
         let given = || {
             let given = self.question.given?;

@@ -78,7 +78,7 @@ pub fn convert(messages: &[Message], question: &Question<'_>) -> Converted {
         made: BTreeSet::new(),
         protocol: BTreeMap::new(),
         nodes: BTreeSet::new(),
-        jobs: BTreeSet::new(),
+        jobs: BTreeMap::new(),
         skipped: BTreeSet::new(),
         owed: None,
     };
@@ -181,8 +181,9 @@ struct Converter<'c> {
     protocol: BTreeMap<String, String>,
     /// Nodes that commands of the log have added.
     nodes: BTreeSet<String>,
-    /// Jobs that commands of the log have started.
-    jobs: BTreeSet<String>,
+    /// Jobs that commands of the log have started, and how many of each id: a client may start the next before it
+    /// reads that the last one is gone.
+    jobs: BTreeMap<String, usize>,
     /// Commands that were left out, by their places.
     skipped: BTreeSet<usize>,
     /// The line of the last command, while it has no reply, and any reply there may be.
@@ -321,7 +322,7 @@ impl Converter<'_> {
         }
         for (name, data) in asked.actions() {
             if let Some(job) = job_of(data).filter(|_| is_backup(name)) {
-                self.jobs.insert(job.to_owned());
+                *self.jobs.entry(job.to_owned()).or_default() += 1;
             }
         }
         let (command, any_reply) = match asked.execute {
@@ -383,7 +384,7 @@ impl Converter<'_> {
         } else {
             "id"
         };
-        if is_job_verb && !self.jobs.contains(text(job)) && !asked.not_found() {
+        if is_job_verb && !self.knows_job(text(job)) && !asked.not_found() {
             return Some("commands to jobs that the log did not see start".into());
         }
         // Which release it is does not matter: all of them know the same commands.
@@ -447,7 +448,7 @@ impl Converter<'_> {
             .asked
             .iter()
             .filter(|asked| asked.at < at && asked.execute == "block_resize");
-        let resized = resized.filter(|asked| {
+        let mut resized = resized.filter(|asked| {
             let of = [&asked.arguments["device"], &asked.arguments["node-name"]];
             asked.succeeded()
                 && of
@@ -456,7 +457,7 @@ impl Converter<'_> {
                     .any(|of| self.is_same(of, name))
         });
         let resized = resized
-            .last()
+            .next_back()
             .and_then(|asked| asked.arguments["size"].as_u64());
         let given = || {
             let given = self.question.given?;
@@ -532,15 +533,21 @@ impl Converter<'_> {
             .get("id")
             .or_else(|| data.get("device"))
             .and_then(Value::as_str);
-        if event != "SHUTDOWN" && !job.is_some_and(|job| self.jobs.contains(job)) {
+        if event != "SHUTDOWN" && !job.is_some_and(|job| self.knows_job(job)) {
             return self.leave_out("events of jobs that the log did not see start");
         }
         if event == "JOB_STATUS_CHANGE" && data["status"] == "null" {
-            self.jobs.remove(job.unwrap_or_default());
+            let left = self.jobs.get_mut(job.unwrap_or_default());
+            left.into_iter().for_each(|left| *left -= 1);
         }
         self.out.events.insert(event.to_owned());
         let data = self.masked(data);
         self.checked(line, json!({"t": "event", "event": event, "data": data}));
+    }
+
+    /// Has the log seen a job of that id start, and not end?
+    fn knows_job(&self, id: &str) -> bool {
+        self.jobs.get(id).is_some_and(|left| *left > 0)
     }
 
     /// Of a list of jobs, those that the log saw start.
@@ -549,7 +556,7 @@ impl Converter<'_> {
         let is_known = |job: &&Value| {
             let id = job.get("id").or_else(|| job.get("device"));
             id.and_then(Value::as_str)
-                .is_some_and(|id| self.jobs.contains(id))
+                .is_some_and(|id| self.knows_job(id))
         };
         entries.filter(is_known).cloned().collect()
     }

@@ -109,11 +109,13 @@ pub fn job_of(backup: &Value) -> Option<&str> {
 
 /// Finds out what can be found.
 pub fn infer(messages: &[Message], asked: &[Asked<'_>], given: Option<&Given>) -> Facts {
-    let mut facts = Facts::default();
-    facts.writes = messages
-        .iter()
-        .any(|message| matches!(message.said, Said::QemuIo(_)))
-        || asked.iter().any(|asked| qemu_io(asked.arguments).is_some());
+    let mut facts = Facts {
+        writes: messages
+            .iter()
+            .any(|message| matches!(message.said, Said::QemuIo(_)))
+            || asked.iter().any(|asked| qemu_io(asked.arguments).is_some()),
+        ..Facts::default()
+    };
     facts.find_aliases(asked);
     let mut names = Names::default();
     for asked in asked {

@@ -69,9 +69,9 @@ impl Converter<'_> {
                         fields.insert("new_state".into(), state);
                     }
                 }
-                layer
-                    .as_object_mut()
-                    .map(|fields| fields.retain(|_, value| !value.is_null()));
+                if let Some(fields) = layer.as_object_mut() {
+                    fields.retain(|_, value| !value.is_null());
+                }
                 layer
             }
             _ => file.clone(),

@@ -564,6 +564,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         drive: None,
         opener: Opener::Job,
         read_only: false,
+        over: None,
         has_device: false,
         kind: NodeKind::Filter { source, job: index },
         listed,

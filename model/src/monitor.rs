@@ -394,10 +394,10 @@ fn resize(
     let Ok(size) = u64::try_from(size) else {
         return Err(QmpError::generic("Parameter 'size' expects a >0 size"));
     };
-    if backup::check_not_blocked(w, node).is_err() {
+    if let Err(error) = backup::check_not_blocked(w, node).and_then(|()| check_not_below(w, node)) {
         w.witness(Witness::ResizeRefused);
         if w.dialect.resize_names_blocker {
-            backup::check_not_blocked(w, node)?;
+            return Err(error);
         }
         let device = device.as_deref().unwrap_or("(null)");
         return Err(QmpError::generic(format!("Device '{device}' is in use")));
@@ -414,6 +414,22 @@ fn resize(
     let drain = w.drain_begin(nodes);
     main_loop::push(w, Frame::Resize { node, size, drain });
     Ok(Frame::WaitFor(Wait::Quiet(nodes)))
+}
+
+/// Is the node below another that was opened over it? QEMU: the `backing_blocker` of `bdrv_set_backing_hd`.
+///
+/// # Errors
+/// `Node '…' is busy: node is used as backing hd of '…'`
+fn check_not_below(w: &World, node: NodeIx) -> Result<(), QmpError> {
+    let mut nodes = w.node_indices();
+    let Some(above) = nodes.find(|other| w.node(*other).over == Some(node)) else {
+        return Ok(());
+    };
+    Err(QmpError::generic(format!(
+        "Node '{}' is busy: node is used as backing hd of '{}'",
+        w.device_or_node(node),
+        w.node(above).name
+    )))
 }
 
 /// Does everybody above the node let others resize it? A backup's filter does not: `bdrv_refresh_perms`.

@@ -88,6 +88,8 @@ pub struct Node {
     pub opener: Opener,
     /// Nobody may write it.
     pub read_only: bool,
+    /// The node that is below it, where that is no file of its own: the source of a `drive-backup` with sync=none.
+    pub over: Option<NodeIx>,
     /// A guest's device uses it, and lets nobody else write it.
     pub has_device: bool,
     /// What it is.
@@ -309,6 +311,7 @@ impl World {
             drive: None,
             opener,
             read_only: access.read_only,
+            over: access.over,
             has_device: false,
             kind: NodeKind::Image {
                 chain,

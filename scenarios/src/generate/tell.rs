@@ -459,10 +459,40 @@ impl Teller<'_> {
         say("on-target-error", backup.on_target_error.map(policy));
         say("auto-finalize", backup.auto_finalize.map(Value::from));
         say("auto-dismiss", backup.auto_dismiss.map(Value::from));
-        let perf =
-            |(chunk, workers): (i64, i64)| json!({"max-chunk": chunk, "max-workers": workers});
-        say("x-perf", backup.perf.map(perf));
+        say("x-perf", Some(self.pieces(backup, drive)));
         Value::Object(told)
+    }
+
+    /// A chunk is one cluster of the copy. How many of several QEMU would take together depends on where they lie in
+    /// the file, which the model does not know.
+    fn pieces(&self, backup: &Backup, drive: usize) -> Value {
+        let number = match backup.target {
+            Into::Own => drive,
+            Into::Other(number) => number,
+            Into::New | Into::Source => usize::MAX,
+        };
+        let targets = if backup.drive_backup {
+            &self.cast.files
+        } else {
+            &self.cast.nodes
+        };
+        let of_target = targets.get(number).and_then(|target| target.cluster);
+        let cluster = match of_target {
+            Some("128k") => 128 << 10,
+            Some("256k") => 256 << 10,
+            _ => 64_i64 << 10,
+        };
+        match backup.perf {
+            None => json!({"max-chunk": cluster}),
+            Some((chunk, workers)) => {
+                let chunk = if chunk == 0 {
+                    cluster
+                } else {
+                    chunk.min(cluster)
+                };
+                json!({"max-chunk": chunk, "max-workers": workers})
+            }
+        }
     }
 
     /// The target's name, and whether it is an image that is there.

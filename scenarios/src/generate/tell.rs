@@ -483,7 +483,7 @@ impl Teller<'_> {
             _ => 64_i64 << 10,
         };
         match backup.perf {
-            None => json!({"max-chunk": cluster}),
+            None => json!({"max-chunk": cluster, "max-workers": 1}),
             Some((chunk, workers)) => {
                 let chunk = if chunk == 0 {
                     cluster

@@ -425,7 +425,8 @@ impl World {
         self.hit(node, IoType::Write, range)
     }
 
-    /// Zeroes are about to be written: metadata only for whole clusters of a qcow2, a real write otherwise.
+    /// Zeroes are about to be written: metadata only for whole clusters of a qcow2, and for parts of those that hold
+    /// nothing else; a real write otherwise. QEMU: `qcow2_co_pwrite_zeroes`.
     pub(crate) fn zero_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
         self.node_add(node)
             .blkdebug
@@ -437,7 +438,16 @@ impl World {
             return self.hit(node, IoType::WriteZeroes, range);
         }
         let whole = |at: u64| at.is_multiple_of(image.cluster_size) || at == image.length;
-        if whole(range.start) && whole(range.end) {
+        let is_zero_around = |at: u64| {
+            let start = at - at % image.cluster_size;
+            let end = (start + image.cluster_size).min(image.length);
+            match image.allocation(start, end) {
+                (Allocation::Zero, _) => true,
+                (Allocation::Unallocated, _) => image.backing.is_none(),
+                (Allocation::Data, _) => false,
+            }
+        };
+        if [range.start, range.end].iter().all(|&at| whole(at) || is_zero_around(at)) {
             return None;
         }
         self.write_starts(node, range)

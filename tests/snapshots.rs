@@ -229,6 +229,7 @@ const ERRORS: &[(&str, i32, &[&str])] = &[
 const ELSEWHERE: &[&str] = &[
     "golden.200",
     "golden.10000",
+    "random-7",
     "fuzz.failures",
     "fuzz.keep-going",
     "replay.as-found",

@@ -89,7 +89,13 @@ fn alternative(verb: &str, expectations: &[&str], generator: &mut SchemaGenerato
             json!({ "description": description, "allOf": [schema] }),
         );
     }
-    json!({ "type": "object", "properties": properties, "required": [verb], "additionalProperties": false })
+    let mut schema =
+        json!({ "type": "object", "properties": properties, "required": [verb], "additionalProperties": false });
+    if verb == "qmp" {
+        // A command ends in one way, and that is said in one way.
+        schema["maxProperties"] = json!(2);
+    }
+    schema
 }
 
 /// The loader reads image commands key by key; which keys go together is said by the enum of the story.

@@ -876,6 +876,16 @@ fn messages_about_items() {
            |     ^
         help: write each way to end as an entry of `either`
 
+        broken.yaml:5:5: `any` beside another way to end
+         5 |     any: {}
+           |     ^
+        help: `any` says that nothing is expected: leave it out
+
+        broken.yaml:5:10: a mapping is expected here
+         5 |     any: true
+           |          ^
+        help: write `key: value` pairs, or `{}` when there is nothing to say
+
         broken.yaml:5:5: `either` does not go with `wait`
          5 |     either: [{reply: {}}, {error: {class: GenericError}}]
            |     ^
@@ -1699,6 +1709,9 @@ fn violation(root: &Value, schema: &Value, value: &Value) -> Option<String> {
             "minItems" => value
                 .as_array()
                 .is_some_and(|items| items.len() < argument.as_u64().expect("a number") as usize),
+            "maxProperties" => value
+                .as_object()
+                .is_some_and(|map| map.len() > argument.as_u64().expect("a number") as usize),
             "items" => {
                 return value
                     .as_array()?

@@ -447,7 +447,10 @@ impl World {
                 (Allocation::Data, _) => false,
             }
         };
-        if [range.start, range.end].iter().all(|&at| whole(at) || is_zero_around(at)) {
+        if [range.start, range.end]
+            .iter()
+            .all(|&at| whole(at) || is_zero_around(at))
+        {
             return None;
         }
         self.write_starts(node, range)

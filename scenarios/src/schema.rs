@@ -89,8 +89,7 @@ fn alternative(verb: &str, expectations: &[&str], generator: &mut SchemaGenerato
             json!({ "description": description, "allOf": [schema] }),
         );
     }
-    let mut schema =
-        json!({ "type": "object", "properties": properties, "required": [verb], "additionalProperties": false });
+    let mut schema = json!({ "type": "object", "properties": properties, "required": [verb], "additionalProperties": false });
     if verb == "qmp" {
         // A command ends in one way, and that is said in one way.
         schema["maxProperties"] = json!(2);

@@ -235,7 +235,8 @@ impl Args {
         let key = "granularity";
         match self.optional_uint(key)? {
             Some(bytes) if bytes > u64::from(u32::MAX) => {
-                Err(not_a_number(&self.full_name(key), "uint32_t"))
+                // QEMU: `visit_type_uintN` knows the last word only.
+                Err(not_a_number(key, "uint32_t"))
             }
             bytes => Ok(bytes),
         }

@@ -74,6 +74,14 @@ impl Area {
         let bytes = |bytes| Size::of(bytes).expect("internal: small images");
         (bytes(offset), bytes(self.len.min(size - offset)))
     }
+
+    /// The cluster in which the part begins: a request that is one read or write of the file.
+    pub fn cluster_within(&self, size: u64) -> (Size, Size) {
+        let at = (size * u64::from(self.at)) >> 16;
+        let offset = at - at % (64 * K);
+        let bytes = |bytes| Size::of(bytes).expect("internal: small images");
+        (bytes(offset), bytes((64 * K).min(size - offset)))
+    }
 }
 
 /// A part that is written, read or discarded.
@@ -131,8 +139,9 @@ fn drive() -> impl Strategy<Value = Drive> {
         .prop_map(
             |((clusters, cut, cluster), below, writes, faults, threaded)| Drive {
                 size: clusters * 64 * K - cut,
-                cluster,
-                below,
+                // Which read or write of several the rule meets is known where each request is one.
+                cluster: cluster.filter(|_| faults.is_none()),
+                below: below.filter(|_| faults.is_none()),
                 writes,
                 faults,
                 threaded,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::cast::{Cast, Target, lasts};
+use super::cast::{self, Cast, Target, lasts};
 use super::deed::{
     Action, Backup, Bitmap, BitmapDeed, By, Deed, Id, Into, Named, Recent, Speed, Wish, WishKind,
 };
@@ -336,7 +336,11 @@ impl Teller<'_> {
 
     fn guest(&self, wish: &Wish) -> Verb {
         let drive = self.drive(wish.drive);
-        let (offset, len) = wish.area.within(self.cast.drives[drive].size);
+        let cast::Drive { size, faults, .. } = &self.cast.drives[drive];
+        let (offset, len) = match faults {
+            None => wish.area.within(*size),
+            Some(_) => wish.area.cluster_within(*size),
+        };
         let write = |fill| Request::Write { offset, len, fill };
         let request = match wish.kind {
             WishKind::Write => write(Fill::Pattern(wish.area.pattern)),
@@ -358,8 +362,10 @@ impl Teller<'_> {
     }
 
     fn resize(&self, node: &Named, eighths: Option<u64>) -> Verb {
-        let bytes = self.cast.drives[self.drive(node.drive)].size;
-        let bytes = eighths.map_or(-1, |eighths| part(bytes, eighths) as i64);
+        let cast::Drive { size, faults, .. } = &self.cast.drives[self.drive(node.drive)];
+        // A rule would hit what the image format writes about itself.
+        let eighths = eighths.filter(|_| faults.is_none());
+        let bytes = eighths.map_or(-1, |eighths| part(*size, eighths) as i64);
         let key = match node.by {
             By::Drive => "device",
             By::Node | By::Nobody => "node-name",

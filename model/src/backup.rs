@@ -11,7 +11,7 @@ use crate::event::{ErrorAction, Operation};
 use crate::image::{Allocation, Format};
 use crate::job::{self, IoStatus, Job, Status};
 use crate::name::Name;
-use crate::node::{Listed, Node, NodeKind, Opener};
+use crate::node::{Listed, Node, NodeKind, Opener, TOP};
 use crate::property;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
@@ -571,7 +571,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         filters: Vec::new(),
         blkdebug: None,
         written: false,
-        l2_loaded: false,
+        surveyed: 0,
         quiesced: 0,
         requests: 0,
         target_of: None,
@@ -752,7 +752,7 @@ pub(crate) fn scanned(w: &mut World, index: JobIx) {
     let At::Scanning(at) = w.job(index).backup.at else {
         panic!("internal: no scan in progress");
     };
-    w.note_l2_loaded(w.copy(index).source);
+    w.note_tables(w.copy(index).source, TOP);
     let copy = w.copy(index);
     let (cluster, len) = (copy.cluster, copy.len);
     let top = w.node(copy.source).chain()[0];

@@ -432,7 +432,7 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
         return (w.rules().end_pass)(w, job, caller);
     };
     // While the scan of sync=top goes on it is the one that reads the table.
-    if !copy.skip_unallocated && w.must_load_l2(copy.source) {
+    if !copy.skip_unallocated && w.must_survey(copy.source, area.start) {
         begin_locating(w, job, caller, area);
         return false;
     }
@@ -461,7 +461,7 @@ fn begin_locating(w: &mut World, job: JobIx, caller: Caller, area: Range<u64>) {
 /// goes on if it has no task now.
 fn located(w: &mut World, job: JobIx, start: u64) {
     let source = w.copy(job).source;
-    w.note_l2_loaded(source);
+    w.note_surveyed(source, start);
     let copy = w.copy_mut(job);
     let task = copy.tasks.remove(copy.task_at(start));
     let area = start..task.end.min(copy.len);

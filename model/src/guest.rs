@@ -361,8 +361,8 @@ pub(crate) fn lands(w: &mut World, index: GuestIx) {
     if request.changes_data() {
         property::data::spoils(w, node);
     }
-    if !matches!(request, Request::Flush) {
-        w.note_l2_loaded(node);
+    if !request.range().is_empty() {
+        w.note_looked_up(node, &request);
     }
     if fault.is_none() {
         let chain = w.node(node).chain().to_vec();

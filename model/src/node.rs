@@ -9,7 +9,8 @@ use crate::bitmap::{Bitmap, Hold};
 use crate::defect;
 use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
-use crate::image::{Allocation, Format, Image};
+use crate::guest::Request;
+use crate::image::{Allocation, Format};
 use crate::main_loop::Drain;
 use crate::name::{self, Name};
 use crate::property::bitmap::NodeGhost;
@@ -21,6 +22,14 @@ const NODE_NAME_MAX: usize = 31;
 
 /// A set of nodes: one bit each.
 pub type NodeSet = u64;
+
+/// The top image of a chain, in a set of its images: [`Node::surveyed`].
+pub(crate) const TOP: u64 = 1;
+
+/// An image of a chain by its place, in a set of its images.
+fn layer(depth: usize) -> u64 {
+    TOP << depth.min(63)
+}
 
 /// Every node there is and will be while the set is in force.
 pub const ALL_NODES: NodeSet = u64::MAX;
@@ -102,8 +111,8 @@ pub struct Node {
     pub blkdebug: Option<Blkdebug>,
     /// Written since its last completed flush.
     pub written: bool,
-    /// Its image's table of clusters is in memory: where data lies is known without an I/O.
-    pub l2_loaded: bool,
+    /// The images of its chain, by place, whose tables are in memory: what they hold is known without an I/O.
+    pub surveyed: u64,
     /// How many drained sections hold it.
     pub quiesced: u8,
     /// Guest requests in flight on it.
@@ -321,7 +330,7 @@ impl World {
             filters: Vec::new(),
             blkdebug: None,
             written: false,
-            l2_loaded: false,
+            surveyed: 0,
             quiesced: 0,
             requests: 0,
             target_of: None,
@@ -456,22 +465,67 @@ impl World {
         self.write_starts(node, range)
     }
 
-    /// Does it take an I/O to know where a node's data lies? The first time: `qcow2_get_host_offset` reads the table of
-    /// clusters, if there is one. (What else reads or writes the node has read it before.)
-    pub(crate) fn must_load_l2(&self, node: NodeIx) -> bool {
-        let has_table = |image: &Image| image.format == Format::Qcow2 && image.has_clusters();
-        let node = self.node(node);
-        !node.l2_loaded
-            && node
-                .chain()
-                .iter()
-                .any(|&file| has_table(&self.file(file).image))
+    /// Does it take an I/O to know what a node holds at a byte? The first time an image is asked: a qcow2 file reads its
+    /// reference counts (`qcow2_detect_metadata_preallocation`) and its table of clusters (`qcow2_get_host_offset`).
+    /// A file that does not know its size on disk, which is one under blkdebug, leaves the counts alone.
+    pub(crate) fn must_survey(&self, node: NodeIx, at: u64) -> bool {
+        let entry = self.node(node);
+        let reads = |depth: usize| {
+            let image = &self.file(entry.chain()[depth]).image;
+            let counts = depth > 0 || entry.blkdebug.is_none();
+            image.format == Format::Qcow2 && (counts || image.has_clusters())
+        };
+        self.asked(node, at)
+            .any(|depth| entry.surveyed & layer(depth) == 0 && reads(depth))
     }
 
-    /// The table of clusters has been read.
-    pub(crate) fn note_l2_loaded(&mut self, node: NodeIx) {
-        if !self.node(node).l2_loaded {
-            self.node_mut(node).l2_loaded = true;
+    /// The images that are asked what a node holds at a byte, by their place in its chain: down to the first that knows.
+    fn asked(&self, node: NodeIx, at: u64) -> Range<usize> {
+        let mut asked = 0;
+        for &file in self.node(node).chain() {
+            let image = &self.file(file).image;
+            if at >= image.length {
+                break;
+            }
+            asked += 1;
+            if image.allocation(at, at + 1).0 != Allocation::Unallocated {
+                break;
+            }
+        }
+        0..asked
+    }
+
+    /// The status of the byte has been asked for.
+    pub(crate) fn note_surveyed(&mut self, node: NodeIx, at: u64) {
+        let asked = self
+            .asked(node, at)
+            .map(layer)
+            .fold(0, |all, one| all | one);
+        self.note_tables(node, asked);
+    }
+
+    /// The tables of those images of the chain are in memory.
+    pub(crate) fn note_tables(&mut self, node: NodeIx, images: u64) {
+        if images & !self.node(node).surveyed != 0 {
+            self.node_mut(node).surveyed |= images;
+        }
+    }
+
+    /// A guest's request reaches the top image, which reads the table of clusters for it, and the reference counts if
+    /// something is to be allocated. See [`World::must_survey`].
+    pub(crate) fn note_looked_up(&mut self, node: NodeIx, request: &Request) {
+        let entry = self.node(node);
+        let image = &self.file(entry.chain()[0]).image;
+        let range = request.range();
+        let allocates = match request {
+            Request::Write { .. } => {
+                image.allocation(range.start, range.end) != (Allocation::Data, range.end)
+            }
+            Request::WriteZeroes { .. } => !image.has_clusters(),
+            _ => false,
+        };
+        if allocates || entry.blkdebug.is_some() {
+            self.note_tables(node, TOP);
         }
     }
 

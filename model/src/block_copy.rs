@@ -442,8 +442,9 @@ fn claim_next(w: &mut World, job: JobIx, caller: Caller) -> bool {
 /// The status of an area that a call has claimed takes an I/O.
 fn begin_locating(w: &mut World, job: JobIx, caller: Caller, area: Range<u64>) {
     let take = w.rules().take;
+    let (start, end) = w.copy(job).clusters(&area);
+    property::taken(w, job, start..end.min(w.copy(job).len));
     let copy = w.copy_mut(job);
-    let (start, end) = copy.clusters(&area);
     take(copy, start..end.min(copy.len));
     let task = Task {
         start,

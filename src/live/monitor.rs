@@ -36,6 +36,8 @@ pub enum Heard {
 
 /// How often somebody who waits looks whether it was told to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a reply to the first command may take before it is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long a QEMU may take to open its monitor.
 const START_AT_MOST: Duration = Duration::from_secs(20);
 
@@ -64,31 +66,30 @@ impl Monitor {
             received: Vec::new(),
             last: 0,
         };
-        monitor.send(&json!({"execute": "qmp_capabilities"}));
-        monitor.expect_hello(process)?;
+        monitor.say_hello(until, process)?;
         Ok(monitor)
     }
 
-    fn expect_hello(&mut self, process: &mut Process) -> Result<(), String> {
-        match self.hear_reply() {
-            Heard::Message(_) => Ok(()),
-            Heard::Silence => Err("QEMU does not answer on its monitor".into()),
-            Heard::Gone => {
-                let code = process.wait(START_AT_MOST);
-                let why = process.complaints();
-                Err(format!("QEMU ended at its start (exit code {code}): {why}"))
+    /// Waits for the greeting, and leaves the mode of negotiation. A busy QEMU may forget what it is told before it
+    /// has noticed that somebody is there, and greet again: then it is told again.
+    fn say_hello(&mut self, until: Instant, process: &mut Process) -> Result<(), String> {
+        let mut heard = self.hear(START_AT_MOST, &|| false);
+        while Instant::now() < until {
+            match heard {
+                Heard::Message(message) if self.is_reply(&message) => return Ok(()),
+                Heard::Message(message) if message.get("QMP").is_none() => {}
+                Heard::Message(_) | Heard::Silence => {
+                    self.send(&json!({"execute": "qmp_capabilities"}));
+                }
+                Heard::Gone => {
+                    let code = process.wait(START_AT_MOST);
+                    let why = process.complaints();
+                    return Err(format!("QEMU ended at its start (exit code {code}): {why}"));
+                }
             }
+            heard = self.hear(ASK_AGAIN_AFTER, &|| false);
         }
-    }
-
-    /// The reply to the first command; what came before it is the greeting.
-    fn hear_reply(&mut self) -> Heard {
-        loop {
-            match self.hear(START_AT_MOST, &|| false) {
-                Heard::Message(message) if !self.is_reply(&message) => {}
-                heard => return heard,
-            }
-        }
+        Err("QEMU does not answer on its monitor".into())
     }
 
     /// Whether this is the reply to the last command.

@@ -232,13 +232,21 @@ pub(crate) fn starts(w: &mut World, job: JobIx) {
 
 // ---- claims and copies
 
+/// A task is about to have this area, be it for its status or for its copy.
+pub(crate) fn taken(w: &mut World, job: JobIx, range: Range<u64>) {
+    if w.copy(job).overlapping((range.start, range.end)).is_some() {
+        let (id, bytes) = (w.job(job).id.clone(), area(&range));
+        let message = format!("job {id} begins to copy {bytes}, which is being copied already");
+        w.breaks("disjoint-tasks", message);
+    }
+}
+
 /// An area was claimed, and its copy is about to begin.
 pub(crate) fn claimed(w: &mut World, job: JobIx, caller: Caller, range: Range<u64>) {
     let copy = w.copy(job);
     let range = range.start..range.end.min(copy.len);
     let granularity = copy.dirty.granularity;
     let granules = range.start / granularity..range.end.div_ceil(granularity);
-    let again = copy.overlapping((range.start, range.end)).is_some();
     let left = copy.dirty.dirty_bits().intersects(granules);
     let scope = copy.ghost.instant.as_ref().map(|instant| &instant.scope);
     // Less than a cluster is always taken for data: the end of the image may be copied though top has nothing there.
@@ -253,17 +261,14 @@ pub(crate) fn claimed(w: &mut World, job: JobIx, caller: Caller, range: Range<u6
         .call(caller)
         .is_some_and(|call| call.running >= workers_max);
     w.witness_if(matches!(caller, Caller::Guest(_)), Witness::CopyBeforeWrite);
-    if !(again || left || !in_scope || recopied || full) {
+    taken(w, job, range.clone());
+    if !(left || !in_scope || recopied || full) {
         return;
     }
     let (id, bytes) = (w.job(job).id.clone(), area(&range));
-    if again || left {
-        let still = if again {
-            "being copied already"
-        } else {
-            "still left to copy for others"
-        };
-        let message = format!("job {id} begins to copy {bytes}, which is {still}");
+    if left {
+        let message =
+            format!("job {id} begins to copy {bytes}, which is still left to copy for others");
         w.breaks("disjoint-tasks", message);
     }
     if !in_scope {

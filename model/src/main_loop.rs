@@ -353,7 +353,19 @@ pub(crate) fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
         }
         Some(drain) => {
             w.drain_end(drain);
-            Flow::Done
+            meanwhile(w, Frame::WaitFor(Wait::Nothing))
         }
     }
+}
+
+/// The main thread goes on with this, and iothreads may do something first: enter a job that was just started or let
+/// go, a guest's request.
+pub(crate) fn meanwhile(w: &World, frame: Frame) -> Flow {
+    let threads = w.context_indices().next().is_some();
+    let wait = if threads {
+        Wait::Threads
+    } else {
+        Wait::Nothing
+    };
+    Flow::Become(frame, wait)
 }

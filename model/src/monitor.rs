@@ -404,7 +404,12 @@ fn resize(
     }
     if let Err(error) = (w.rules().check_resize_shared)(w, node) {
         w.witness(Witness::ResizeRefused);
-        return Err(error);
+        if !w.dialect.graph_change_drains_all {
+            return Err(error);
+        }
+        // The block device that was to resize it has been put above it before, which changed the graph.
+        main_loop::push(w, Frame::Command(Box::new(Reply::Error(error))));
+        return Ok(Frame::GraphChange { drain: None });
     }
     let nodes = if w.dialect.graph_change_drains_all {
         ALL_NODES

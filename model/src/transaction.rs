@@ -13,7 +13,7 @@ use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::image::Format;
-use crate::main_loop::{Flow, Frame, Wait};
+use crate::main_loop::{Flow, Frame, Wait, meanwhile};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Access, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
@@ -198,20 +198,6 @@ impl Transaction {
     }
 }
 
-/// The main thread goes on with this, and iothreads may do something first: enter a job that was just started,
-/// a guest's request.
-fn meanwhile(w: &World, frame: Frame) -> Flow {
-    let threads = w.context_indices().next().is_some();
-    Flow::Become(
-        frame,
-        if threads {
-            Wait::Threads
-        } else {
-            Wait::Nothing
-        },
-    )
-}
-
 fn then(frame: Frame) -> Flow {
     Flow::Become(frame, Wait::Nothing)
 }
@@ -222,7 +208,7 @@ pub(crate) fn advance(w: &mut World, t: Box<Transaction>) -> Flow {
         Stage::Begin => begin(w, t),
         Stage::DrainedAll(drain) => {
             w.drain_end(drain);
-            then(t.at(Stage::Prepare(0, BackupStage::Drain)))
+            meanwhile(w, t.at(Stage::Prepare(0, BackupStage::Drain)))
         }
         Stage::Prepare(index, stage) => prepare(w, t, index, stage),
         Stage::Commit(place) => commit(w, t, place),

@@ -290,21 +290,32 @@ impl Client {
 
     // ---- what drains add
 
-    /// `paused`, `running` of one job, one right after the other, are left out.
+    /// `paused`, `running` of one job, one right after the other, are left out; also if other such pairs are between
+    /// them, for a drained section may hold several jobs.
     fn collapse(&mut self) {
-        while let (Some(Output::Event(first)), Some(Output::Event(second))) =
-            (self.unread.front(), self.unread.get(1))
-            && let Some(job) = status_of(first, Status::Paused)
-            && status_of(second, Status::Running) == Some(job)
-        {
-            self.unread.drain(..2);
+        let is_pair = |index: usize| {
+            let (Output::Event(first), Output::Event(second)) =
+                (&self.unread[index], &self.unread[index + 1])
+            else {
+                return false;
+            };
+            let paused = status_of(first, Status::Paused);
+            paused.is_some() && paused == status_of(second, Status::Running)
+        };
+        let found = (1..self.unread.len())
+            .map(|second| second - 1)
+            .find(|&at| is_pair(at));
+        if let Some(at) = found {
+            self.unread.drain(at..at + 2);
+            self.collapse();
         }
     }
 
-    /// A `paused` that is the last message may be the first half of such a pair: whether it is read is a choice.
+    /// A `paused` after which nothing but others came may be the first half of such a pair: whether it is read is a
+    /// choice.
     fn holds_back(&self) -> bool {
-        self.unread.len() == 1
-            && matches!(&self.unread[0], Output::Event(event) if status_of(event, Status::Paused).is_some())
+        let is_paused = |output: &Output| matches!(output, Output::Event(event) if status_of(event, Status::Paused).is_some());
+        !self.unread.is_empty() && self.unread.iter().all(is_paused)
     }
 
     // ---- asking and waiting

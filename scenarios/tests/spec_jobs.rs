@@ -317,14 +317,20 @@ fn a_job_can_be_cancelled_at_every_moment() {
             sometimes: &[
                 // in flight: reply first
                 "> job-cancel; R; aborting j0; CANCELLED j0 131072/262144; concluded j0; null j0; $",
-                // between the run function's return and its bottom half: before the reply
-                "> job-cancel; aborting j0; CANCELLED j0 262144/262144; concluded j0; null j0; R; $",
                 "E Job not found; $",
             ],
             always: &["concluded j0; null j0"],
             never: &[
                 "waiting j0; ..; CANCELLED j0 *",
                 "CANCELLED *; ..; COMPLETED *",
+            ],
+            ..Row::default()
+        },
+        Row {
+            spec: "jobs 7: between the run function's return and its bottom half: before the reply",
+            story: one("backup j0 d0 t0 {sync: full}\n& job-cancel j0"),
+            sometimes: &[
+                "> job-cancel; aborting j0; CANCELLED j0 262144/262144; concluded j0; null j0; R; $",
             ],
             ..Row::default()
         },
@@ -680,7 +686,7 @@ fn an_iothread_enters_the_job_that_a_drain_let_go_while_the_main_thread_goes_on(
         story: story.into(),
         sometimes: &[
             "paused j0; running j0; created j1",
-            "paused j0; created j1; running j0",
+            "paused j0; created j1; running j1; running j0",
         ],
         ..Row::default()
     }]);

@@ -398,23 +398,48 @@ impl World {
 
     // ---- I/O on an image node: what happens before the data moves (nothing, for a request of no bytes)
 
-    /// A read starts: `qcow2_co_preadv_part` announces it, the blkdebug layer may hit it.
+    /// A read starts: `qcow2_co_preadv_part` announces each part of it that is of one kind, the blkdebug layer may hit
+    /// it. The parts are read together, and the first failure counts.
     pub(crate) fn read_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        self.node(node)
-            .blkdebug
-            .as_ref()
-            .filter(|_| !range.is_empty())?;
-        let image = &self.file(self.node(node).chain()[0]).image;
-        let event = match (image.format, image.allocation(range.start, range.end).0) {
-            (Format::Raw, _) | (Format::Qcow2, Allocation::Data) => "read_aio",
-            (Format::Qcow2, Allocation::Unallocated) if image.backing.is_some() => {
-                self.announce(node, "read_backing_aio");
-                return None;
+        let mut failed = None;
+        for (part, allocation) in self.pieces(node, range) {
+            let image = &self.file(self.node(node).chain()[0]).image;
+            match (image.format, allocation) {
+                (Format::Raw, _) | (Format::Qcow2, Allocation::Data) => {
+                    self.announce(node, "read_aio");
+                    failed = failed.or(self.hit(node, IoType::Read, &part));
+                }
+                (Format::Qcow2, Allocation::Unallocated) if image.backing.is_some() => {
+                    self.announce(node, "read_backing_aio");
+                }
+                (Format::Qcow2, _) => {}
             }
-            (Format::Qcow2, _) => return None,
-        };
-        self.announce(node, event);
-        self.hit(node, IoType::Read, range)
+            if failed.is_some_and(|fault| fault.immediately) {
+                break;
+            }
+        }
+        failed
+    }
+
+    /// The parts of a request that are of one kind in the top image, if it has a blkdebug layer: who else would care?
+    fn pieces(&self, node: NodeIx, range: &Range<u64>) -> Vec<(Range<u64>, Allocation)> {
+        let mut parts = Vec::new();
+        if self.node(node).blkdebug.is_none() {
+            return parts;
+        }
+        let image = &self.file(self.node(node).chain()[0]).image;
+        let mut at = range.start;
+        while at < range.end.min(image.length) {
+            let (allocation, end) = image.allocation(at, range.end);
+            let end = if image.format == Format::Raw {
+                range.end
+            } else {
+                end
+            };
+            parts.push((at..end, allocation));
+            at = end;
+        }
+        parts
     }
 
     /// A write starts: `qcow2_co_pwritev_part`, then the generic write on the blkdebug node.

@@ -354,7 +354,7 @@ fn resizing_takes_the_bitmaps_along() {
                 resize d0 512k ! Node 'd0' is busy: block device is in use by block job: backup\n\
                 resize t0 512k ! Node 't0' is busy: block device is in use by block job: backup\nresize n0 512k ! {CONFLICT}"
             )),
-            always: &["E Permission*; left j0 running; $"],
+            always: &["paused j0; running j0; E Permission*; left j0 running; $"],
             ..Row::default()
         },
     ]);

@@ -41,6 +41,11 @@ fn a_rule_is_armed_by_its_event_and_hits_an_io_after_it() {
             &["^; io read 65536/65536 bytes at offset 0; io read failed: Input/output error; $"],
         ),
         row(
+            "a read of several kinds of clusters is announced for each part that is data",
+            "faults d0 {inject-error: [{event: read_aio, once: true}]}\ndisk d0 256k 0x41@64k+64k\nlaunch d0\nmark\nio d0 read 0 256k".into(),
+            &["^; io read failed: Input/output error; $"],
+        ),
+        row(
             "zeroes into a cluster that holds nothing else are no write; into data they are",
             story("inject-error: [{event: write_aio}]", "io d0 write -z 0 64k\nio d0 write -z 4k 8k\nio d0 write -z 68k 4k"),
             &["^; io wrote 65536/65536 *; io wrote 8192/8192 *; io write failed: Input/output error; $"],

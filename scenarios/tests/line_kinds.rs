@@ -143,7 +143,9 @@ fn each_kind_is_accepted_where_it_is_right_and_rejected_where_not() {
         false,
     );
     check("death", &[DRIVE, DIES], true);
-    check("another death", &[DRIVE, &DIES.replace("-11", "-6")], false);
+    // What a use of freed memory ends in is chance; a clean end it is not.
+    check("the same death", &[DRIVE, &DIES.replace("-11", "-6")], true);
+    check("another death", &[DRIVE, &DIES.replace("-11", "-4")], false);
     check("kill", &[DRIVE, KILLED], true);
     check(
         "kill during a backup",

@@ -188,6 +188,8 @@ impl World {
         if let NodeKind::Image { chain, .. } = &entry.kind {
             locks |= bits(chain.iter().map(|&file| Part::File(file)));
         }
+        // A target that somebody else writes is the job's business.
+        locks |= entry.target_of.map_or(0, |job| bit(of(Part::Copy(job))));
         for &filter in &entry.filters {
             locks |= bit(of(Part::Node(filter)));
             if let Some(job) = self.job_of_filter(filter) {

@@ -95,7 +95,7 @@ fn the_target_holds_what_was_there_at_the_start() {
             )
         },
         &["compare identical; g0 ok; $"],
-        &["CANCELLED j0 *", "COMPLETED j0 262144/262144"],
+        &["CANCELLED j0 *"],
         &["CANCELLED *; ..; COMPLETED *"],
     );
 }
@@ -104,16 +104,19 @@ fn the_target_holds_what_was_there_at_the_start() {
 fn a_copy_that_fails_fails_the_guests_write_and_nothing_else() {
     const TARGET: &str = "faults t0 {inject-error: [{event: write_aio, once: true}]}";
     const SOURCE: &str = "faults d0 {inject-error: [{event: read_aio, once: true}]}";
-    for (spec, faults) in [
-        ("backup 7, faults 7: target write", TARGET),
-        ("backup 7, faults 7: source read", SOURCE),
+    // A device, which the drive in an iothread has, reads its first sector before anything else happens.
+    const SOURCE_OF_DEVICE: &str = "faults d0 {set-state: [{event: read_aio, state: 1, new_state: 2}], \
+                                    inject-error: [{event: read_aio, state: 2, once: true}]}";
+    for (spec, faults, of_device) in [
+        ("backup 7, faults 7: target write", TARGET, TARGET),
+        ("backup 7, faults 7: source read", SOURCE, SOURCE_OF_DEVICE),
     ] {
         check_in_both(
             spec,
             |thread| {
                 story(
                     thread,
-                    faults,
+                    if thread.is_empty() { faults } else { of_device },
                     "",
                     "backup j0 d0 t0 {sync: none}\nio d0 write -P9 0 64k = write failed: Input/output error\nquery-block-jobs\nbitmaps\n\
                  io d0 write -P9 0 64k = wrote 65536/65536 bytes at offset 0\nbitmaps\njob-cancel j0\nuntil null j0\nshutdown\n\
@@ -191,11 +194,11 @@ fn who_waits_for_whom() {
                 "",
                 "",
                 "backup j0 d0 t0 {sync: none, filter-node-name: f}\n\
-                io n0 write 0 64k = Error: Permission conflict on node 'n0': permissions 'write' are both required by an unnamed block \
+                io n0 write 0 64k = Permission conflict on node 'n0': permissions 'write' are both required by an unnamed block \
                 device (uses node 'n0' as 'root' child) and unshared by node 'f' (uses node 'n0' as 'file' child).\n\
                 io n0 read 0 64k\nio d0 write 0 64k",
             ),
-            always: &["io Error: *; ..; io wrote *; left j0 running; $"],
+            always: &["io Permission conflict *; ..; io wrote *; left j0 running; $"],
             ..Row::default()
         },
         Row {

@@ -27,7 +27,7 @@ fn quit_cancels_every_job_newest_first() {
                  running j0; ..; aborting j0; ..; CANCELLED j0 0/262144; ..; concluded j0; ..; null j0; ..; exit 0; $",
                 "SHUTDOWN; ..; R; ..; exit 0; $",
             ],
-            sometimes: &["SHUTDOWN; paused j1; paused j0; running j1; aborting j1; CANCELLED j1 0/262144; concluded j1; null j1; \
+            sometimes: &["SHUTDOWN; paused j0; paused j1; running j1; aborting j1; CANCELLED j1 0/262144; concluded j1; null j1; \
                  running j0; aborting j0; CANCELLED j0 0/262144; concluded j0; null j0; R; exit 0; $", "R; ..; CANCELLED j1 *"],
             ..Row::default()
         },

@@ -422,18 +422,26 @@ fn no_storm_breaks_an_assertion_or_an_order() {
 /// A witness that nothing can reach would say nothing when it is missed.
 #[test]
 fn every_witness_comes_in_some_storm() {
-    let all = (1 << WITNESSES.len()) - 1;
+    // What is stored and loaded again takes a second QEMU, which a storm has not: see `scenarios/persistent`.
+    let of_a_second_qemu = [
+        "bitmap-loaded",
+        "inconsistent-loaded",
+        "inconsistent-refused",
+    ];
+    let all = (0..WITNESSES.len())
+        .filter(|bit| !of_a_second_qemu.contains(&WITNESSES[*bit].0))
+        .fold(0, |all, bit| all | 1 << bit);
     let mut seen = 0;
     for number in 0..1500 {
         for dialect in DIALECTS {
             seen |= witnessed(&story(number), dialect, 2);
         }
-        if seen == all {
+        if seen & all == all {
             return;
         }
     }
     let missed: Vec<&str> = (0..WITNESSES.len())
-        .filter(|bit| seen & (1 << bit) == 0)
+        .filter(|bit| all & !seen & (1 << bit) != 0)
         .map(|bit| WITNESSES[bit].0)
         .collect();
     panic!("no storm has been: {}", missed.join(", "));

@@ -229,6 +229,8 @@ const ERRORS: &[(&str, i32, &[&str])] = &[
 const ELSEWHERE: &[&str] = &[
     "golden.200",
     "golden.10000",
+    "live.mistakes",
+    "random",
     "random-7",
     "fuzz.failures",
     "fuzz.keep-going",

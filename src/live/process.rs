@@ -41,6 +41,9 @@ impl Machine {
     }
 }
 
+/// What QEMU says of its own accord until we come: no complaint.
+const WAITS: &str = "info: QEMU waiting for connection on: ";
+
 /// Four bytes at the reset vector of a PC: `cli; hlt; jmp` back to the `hlt`.
 const HALT: [u8; 4] = [0xfa, 0xf4, 0xeb, 0xfd];
 /// The size of the firmware, in bytes; it ends at the end of the address space.
@@ -82,7 +85,9 @@ impl Process {
                 .map_err(|error| format!("{}: {error}", bios.display()))?;
             command.args(["-accel", "tcg", "-bios", &text(&bios)]);
         }
-        command.args(["-qmp", &format!("unix:{},server=on,wait=off", text(socket))]);
+        // It waits for us before it makes its monitor: who comes while the monitor is being made is sometimes greeted
+        // twice, and sometimes never.
+        command.args(["-qmp", &format!("unix:{},server=on,wait=on", text(socket))]);
         let child = command
             .args(arguments)
             .stdin(Stdio::null())
@@ -114,7 +119,9 @@ impl Process {
     /// What it complained about on its standard error output.
     pub fn complaints(&self) -> String {
         let bytes = std::fs::read(&self.complaints).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.contains(WAITS)).collect();
+        lines.join("\n").trim_end().to_owned()
     }
 
     /// Whether it has ended: its exit code, or the negative number of the signal that killed it.

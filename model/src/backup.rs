@@ -846,7 +846,10 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
     w.abdicate_bitmap(source, &name);
     if !success {
         let copy = w.copy(index);
-        let uncopied = copy.dirty.clone();
+        let mut uncopied = copy.dirty.clone();
+        if !copy.begun && w.dialect.has(&defect::UNSTARTED_MARKS_ALL) {
+            uncopied.set(0..copy.len);
+        }
         let unsure = if w.dialect.has(&defect::ALWAYS_SETTLES_TOO_EARLY) {
             Vec::new()
         } else {

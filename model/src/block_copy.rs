@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::backup;
+use crate::backup::{self, OnError};
 use crate::bitmap::Bitmap;
 use crate::error::Errno;
 use crate::event::Operation;
@@ -652,7 +652,7 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
             Operation::Read,
         )
     };
-    let at_once = fault.is_some_and(|fault| fault.immediately);
+    let at_once = fault.is_some_and(|fault| fails_at_once(w, job, operation, fault));
     let errno = fault.map(|fault| fault.errno);
     let task = Task {
         start,
@@ -673,6 +673,13 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
             errno.map(|errno| (operation, errno)),
         );
     }
+}
+
+/// Whether a task's I/O fails before it starts. A job that ignores errors and meets a rule that stays would try for
+/// ever within one step (QEMU's main loop hangs then): its failures come one hop later.
+fn fails_at_once(w: &World, job: JobIx, operation: Operation, fault: Fault) -> bool {
+    let tries_again = w.job(job).backup.policy(operation) == OnError::Ignore;
+    fault.immediately && !(fault.stays && tries_again)
 }
 
 /// The I/O a task waits for is done: the read is followed by the write, the write by the task's end.
@@ -713,11 +720,8 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             // Setting a flag commutes with setting it.
             let caller = copy.tasks[at].caller;
             copy.call_mut(caller).chained = true;
-            if let Some(Fault {
-                errno,
-                immediately: true,
-            }) = fault
-            {
+            let fault = fault.filter(|fault| fails_at_once(w, job, Operation::Write, *fault));
+            if let Some(Fault { errno, .. }) = fault {
                 (w.rules().end_task)(w, job, start, Some((Operation::Write, errno)));
             }
         }

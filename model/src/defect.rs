@@ -122,8 +122,22 @@ pub static ALWAYS_SETTLES_TOO_EARLY: Defect = Defect {
                down by a throttle-group, one of them failing; the bitmap says count: 0",
 };
 
+/// The copy bitmap of a job is made that of its bitmap when the job runs, and all set before that.
+pub static UNSTARTED_MARKS_ALL: Defect = Defect {
+    id: "bug-A9",
+    name: "unstarted-marks-all",
+    says: "A transaction that fails after a backup with bitmap-mode always was prepared marks all of the backup's bitmap, \
+           and the next backup copies the whole drive.",
+    repaired: "A job that was never started gives its bitmap back as it was.",
+    breaks: &["atomic-prepare"],
+    place: "backup_cleanup_sync_bitmap merges the copy bitmap, which is all set until backup_run calls \
+            backup_init_bcs_bitmap",
+    story: "defects/unstarted-marks-all",
+    evidence: "found by a random story, then reproduced on 7.2.22 and 10.0.2: the bitmap counts the whole drive",
+};
+
 /// Every defect that the model has, in the order of the catalogue.
-pub static DEFECTS: [&Defect; 7] = [
+pub static DEFECTS: [&Defect; 8] = [
     &GROUPED_ABORT_HANGS,
     &ENABLE_ROLLBACK_CRASHES,
     &ENABLE_ROLLBACK_DISABLES,
@@ -131,6 +145,7 @@ pub static DEFECTS: [&Defect; 7] = [
     &BITMAP_ON_FILTER_VANISHES,
     &GONE_FILTER_CRASHES,
     &ALWAYS_SETTLES_TOO_EARLY,
+    &UNSTARTED_MARKS_ALL,
 ];
 
 impl Defect {

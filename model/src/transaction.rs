@@ -394,7 +394,8 @@ fn prepare_backup(
         && stage != BackupStage::Drain
         && is_gone(w, *source)
     {
-        return drained_node_is_gone(w);
+        // Nothing is left in it, so the preparation fails; that the drain cannot be ended shows at the very end.
+        return t.fails(w, QmpError::generic("bdrv_getlength failed: No medium found"));
     }
     let source = match w.lookup(&request.device) {
         Ok(source) => source,

@@ -94,6 +94,7 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "defects/gone-filter-crashes",
     "defects/grouped-abort-hangs",
     "defects/merge-of-nothing-crashes",
+    "defects/unstarted-marks-all",
     "errors/arguments-of-backup-commands",
     "errors/arguments-of-bitmap-commands",
     "errors/arguments-of-job-commands",

@@ -448,6 +448,8 @@ pub(crate) fn hand_over(w: &mut World, job: JobIx) {
 pub(crate) struct Settling {
     name: Name,
     successor: Bits,
+    /// What it marked in the hands of a job that never ran.
+    unused: Option<Bits>,
 }
 
 /// The fate of a job's bitmap is about to be decided.
@@ -457,15 +459,26 @@ pub(crate) fn settles(w: &mut World, job: JobIx) -> Option<Settling> {
     let (name, _) = backup.bitmap.clone()?;
     let entry = w.node(source);
     let writes = entry.ghost.writes;
-    let successor = entry.bitmap(&name)?.successor();
+    let bitmap = entry.bitmap(&name)?;
+    let successor = bitmap.successor();
     let successor = successor.map_or_else(Bits::new, |successor| successor.dirty_bits().clone());
+    let unused = (!w.copy(job).begun).then(|| bitmap.dirty_bits().clone());
     w.witness_if(writes > 0, Witness::WriteOverJobEnd);
-    Some(Settling { name, successor })
+    Some(Settling {
+        name,
+        successor,
+        unused,
+    })
 }
 
 /// The fate of a job's bitmap was decided.
 pub(crate) fn settled(w: &mut World, index: JobIx, settling: Option<Settling>) {
-    let Some(Settling { name, successor }) = settling else {
+    let Some(Settling {
+        name,
+        successor,
+        unused,
+    }) = settling
+    else {
         return;
     };
     let job = w.job(index);
@@ -486,6 +499,10 @@ pub(crate) fn settled(w: &mut World, index: JobIx, settling: Option<Settling>) {
             "busy-ends",
             format!("bitmap {name} is busy after job {id} has ended"),
         );
+    }
+    if let Some(mut known) = unused {
+        known.union(&successor);
+        check_unused(w, &id, &real, &known);
     }
     let had = !successor.is_empty();
     w.witness_if(had && advances, Witness::BitmapAbdicatedDirty);
@@ -555,6 +572,17 @@ fn check_flags(w: &mut World, id: &str, real: &Bitmap, handed: &Handed) {
     if real.persistent != handed.persistent {
         let message = format!("bitmap {name} is not persistent as it was before job {id}");
         w.breaks("persistence-follows-name", message);
+    }
+}
+
+/// A job that never ran gives its bitmap back with what it had, and what was written since.
+fn check_unused(w: &mut World, id: &str, real: &Bitmap, known: &Bits) {
+    if let Some(run) = first_missing(known, real.dirty_bits()) {
+        w.meets(&defect::UNSTARTED_MARKS_ALL);
+        let name = real.name.as_deref().unwrap_or("");
+        let bytes = area(&(run.start * real.granularity..run.end * real.granularity));
+        let message = format!("job {id} never ran, and its bitmap {name} marks {bytes} since");
+        w.breaks("atomic-prepare", message);
     }
 }
 

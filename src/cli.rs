@@ -13,6 +13,11 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::demo::DemoArgs;
+use crate::init::InitArgs;
+use crate::manual::{CompletionsArgs, ManArgs};
+use crate::snapshot::SnapshotArgs;
+
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
 #[command(name = "blockrace", version, after_help = crate::exit::HELP, max_term_width = 100)]
@@ -45,6 +50,16 @@ pub enum Command {
     Bugs(BugsArgs),
     /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
     Stress(StressArgs),
+    /// Keep what scenarios print, and say when it changes
+    Snapshot(SnapshotArgs),
+    /// Write a first scenario, a `blockrace.toml` and a GitHub workflow
+    Init(InitArgs),
+    /// See a race of QEMU's found, made small and explained, in five seconds
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Write the man pages
+    Man(ManArgs),
 }
 
 /// What to list.

@@ -6,16 +6,20 @@ mod cli;
 mod conform;
 mod counterexample;
 mod defects;
+mod demo;
 mod diff;
 mod exit;
 mod failures;
 mod fuzz;
+mod init;
 mod list;
 mod live;
+mod manual;
 mod pool;
 mod progress;
 mod replay;
 mod run;
+mod snapshot;
 mod stage;
 mod stress;
 mod trace;
@@ -49,6 +53,11 @@ fn main() -> ExitCode {
         Command::Traces(args) => traces::run(args),
         Command::Bugs(args) => bugs::run(args),
         Command::Stress(args) => stress::run(args),
+        Command::Snapshot(args) => snapshot::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Completions(args) => manual::completions(args),
+        Command::Man(args) => manual::man(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

@@ -58,7 +58,16 @@ impl Seen {
 /// What to print: a scenario or a schedule that cannot be used.
 pub fn run(args: &RunArgs) -> Result<Exit, String> {
     let loaded = stage::load(&args.scenario)?;
-    let scene = stage::scene(&loaded, args.qemu.one())?;
+    let end = play(&mut anstream::stdout().lock(), args, &loaded)?;
+    Ok(defects::exit_of(&loaded, &end))
+}
+
+/// Plays a story that was loaded, and prints its trace.
+///
+/// # Errors
+/// As [`run`].
+pub fn play(out: &mut impl Write, args: &RunArgs, loaded: &Loaded) -> Result<End, String> {
+    let scene = stage::scene(loaded, args.qemu.one())?;
     let mut strategy: Box<dyn Strategy> = match &args.schedule {
         Some(file) => Box::new(Replay::new(stage::read_schedule(file)?)),
         None => args.strategy.maker(&scene, STEPS_MAX)(),
@@ -70,13 +79,11 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
     if let Some(file) = &args.save_schedule {
         save_schedule(file, &mut seen.schedule, args)?;
     }
-    let mut out = anstream::stdout().lock();
-    let printed = match args.format {
-        Format::Json => print_json(&mut out, &seen, &outcome),
-        Format::Human => print_human(&mut out, args, &loaded, &seen, &outcome),
-    };
-    crate::written(printed)?;
-    Ok(defects::exit_of(&loaded, &outcome.end))
+    crate::written(match args.format {
+        Format::Json => print_json(out, &seen, &outcome),
+        Format::Human => print_human(out, args, loaded, &seen, &outcome),
+    })?;
+    Ok(outcome.end)
 }
 
 fn save_schedule(file: &Path, schedule: &mut Schedule, args: &RunArgs) -> Result<(), String> {

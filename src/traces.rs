@@ -33,22 +33,32 @@ struct Answer<'a> {
 /// # Errors
 /// What to print: a scenario that cannot be used, or one whose traces have no end.
 pub fn run(args: &TracesArgs) -> Result<Exit, String> {
-    let loaded = stage::load(&args.scenario)?;
-    let scene = stage::scene(&loaded, args.qemu.one())?;
+    print(
+        &mut anstream::stdout().lock(),
+        args,
+        &stage::load(&args.scenario)?,
+    )
+}
+
+/// As [`run`], of a story that was loaded.
+///
+/// # Errors
+/// As [`run`].
+pub fn print(out: &mut impl Write, args: &TracesArgs, loaded: &Loaded) -> Result<Exit, String> {
+    let scene = stage::scene(loaded, args.qemu.one())?;
     let language = explore(args, &scene)?;
     let answer = Answer {
         args,
-        loaded: &loaded,
+        loaded,
         skeleton: Skeleton::new(&language.automaton),
         choices: language.choices(),
         language: &language,
     };
-    let mut out = anstream::stdout().lock();
     crate::written(match args.format {
-        TracesFormat::Text => text::print(&mut out, &answer),
-        TracesFormat::Dot => diagram::print_dot(&mut out, &answer),
-        TracesFormat::Mermaid => diagram::print_mermaid(&mut out, &answer),
-        TracesFormat::Json => print_json(&mut out, &answer),
+        TracesFormat::Text => text::print(out, &answer),
+        TracesFormat::Dot => diagram::print_dot(out, &answer),
+        TracesFormat::Mermaid => diagram::print_mermaid(out, &answer),
+        TracesFormat::Json => print_json(out, &answer),
     })?;
     Ok(answer.exit())
 }

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anstream::StripStream;
+use anstream::adapter::strip_str;
 use anstyle::Style;
 use clap::Args;
 use model::dialect::{Dialect, QEMU_10_0};
@@ -161,8 +161,33 @@ fn print_small(
         shrink_time: Duration::from_secs(60),
         interrupted: &|| false,
     };
-    let mut picture = StripStream::new(Vec::new());
+    let mut picture = Vec::new();
     counterexample::show(&mut picture, &found, None, &options)?;
-    let picture = String::from_utf8_lossy(&picture.into_inner()).into_owned();
-    crate::written(out.write_all(picture.as_bytes()))
+    let picture = String::from_utf8_lossy(&picture);
+    picture
+        .lines()
+        .try_for_each(|line| crate::written(print_folded(out, line)))
+}
+
+/// A line no wider than [`WIDTH`]; what goes on below it stands under its words.
+fn print_folded(out: &mut impl Write, line: &str) -> io::Result<()> {
+    let plain = strip_str(line).to_string();
+    if plain.chars().count() <= WIDTH {
+        return writeln!(out, "{line}");
+    }
+    let words = plain.trim_start();
+    let margin = match plain.len() - words.len() {
+        // A word of the margin, and a sentence behind it.
+        0 => 9,
+        margin => margin + 2,
+    };
+    let mut row = plain[..plain.len() - words.len()].to_owned();
+    for word in words.split_inclusive(' ') {
+        if row.chars().count() + word.trim_end().chars().count() > WIDTH {
+            writeln!(out, "{}", row.trim_end())?;
+            row = " ".repeat(margin);
+        }
+        row += word;
+    }
+    writeln!(out, "{}", row.trim_end())
 }

@@ -135,6 +135,8 @@ fn compare(scope: &Scope) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for mut loaded in stage::load_all(&named)? {
         let whose = home.owner(&loaded)?;
+        // What is wrong with it is told while it is called as the user did.
+        stage::stages(std::slice::from_ref(&loaded), &scope.qemu.all())?;
         (loaded.name, loaded.file) = (whose.to_string(), whose.to_string());
         for dialect in scope.qemu.all() {
             let path = home.file(&whose, dialect.name);

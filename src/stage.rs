@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use model::defect::DEFECTS;
 use model::dialect::Dialect;
-use model::property::WITNESSES;
 use scenarios::format::Story;
 use scenarios::generate;
-use scenarios::load::{self, SHIPPED};
+use scenarios::judge;
+use scenarios::load::{self, LoadError, SHIPPED};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
-use sim::near;
 use sim::schedule::Schedule;
 use sim::strategy::Spec;
 
@@ -186,49 +184,15 @@ pub fn line_to_paste(
 /// Puts a story on its stage.
 ///
 /// # Errors
-/// What to print: a command that is not modelled, a witness or a defect that there is not.
+/// What to print: something that the story says and that can never be, such as a witness or a command that there is not.
 pub fn scene(loaded: &Loaded, dialect: &'static Dialect) -> Result<Scene, String> {
-    refuse_unknown_witnesses(loaded)?;
-    refuse_unknown_defects(loaded)?;
+    judge::story(&loaded.story, dialect).map_err(|wrong| {
+        let text = load::text_of(&loaded.name);
+        LoadError::of_wrong(&loaded.file, text.as_deref(), wrong).to_string()
+    })?;
     let script = Script::of_story(&loaded.story, &loaded.file, dialect)
         .map_err(|error| format!("{}:{}: {}", loaded.file, error.line, error.what))?;
     Ok(Scene::new(script))
-}
-
-fn refuse_unknown_witnesses(loaded: &Loaded) -> Result<(), String> {
-    let known: Vec<&str> = WITNESSES.iter().map(|(id, _)| *id).collect();
-    refuse_unknown(
-        loaded,
-        &loaded.story.witnesses,
-        &known,
-        ("witness", "witnesses"),
-    )
-}
-
-fn refuse_unknown_defects(loaded: &Loaded) -> Result<(), String> {
-    let known = DEFECTS.map(|defect| defect.name);
-    refuse_unknown(loaded, &loaded.story.defects, &known, ("defect", "defects"))
-}
-
-/// Every name must be one of those `known`; the words are for one such thing and for the list of them.
-fn refuse_unknown(
-    loaded: &Loaded,
-    names: &[String],
-    known: &[&str],
-    (one, list): (&str, &str),
-) -> Result<(), String> {
-    let mut names = names.iter();
-    let Some(unknown) = names.find(|name| !known.contains(&name.as_str())) else {
-        return Ok(());
-    };
-    let near = near::nearest(unknown, known, 1);
-    let meant = near
-        .first()
-        .map_or_else(String::new, |near| format!("\n  did you mean {near}?"));
-    Err(format!(
-        "{}: no {one} is called {unknown}; `blockrace list {list}` has them all{meant}",
-        loaded.file
-    ))
 }
 
 /// Reads a schedule.

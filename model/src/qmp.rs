@@ -19,6 +19,7 @@ use crate::name::Name;
 use crate::node::Access;
 use crate::query::Query;
 use crate::transaction::{Action, BitmapName};
+pub use args::Diagnosis;
 use args::{Args, Parsed, Refusal, invalid_value, missing, unmodelled, wrong_type};
 
 mod args;
@@ -43,10 +44,37 @@ impl std::error::Error for Unmodelled {}
 pub fn parse(dialect: &Dialect, execute: &str, arguments: &Value) -> Result<Command, Unmodelled> {
     match command(dialect, execute, arguments) {
         Ok(command) => Ok(command),
-        Err(Refusal::ByQemu(error)) => Ok(Command::Refused(error)),
+        Err(Refusal::ByQemu(found)) => Ok(Command::Refused(found.error)),
         Err(Refusal::ByUs(unmodelled)) => Err(unmodelled),
     }
 }
+
+/// Whether a release refuses the command whatever has happened before, and what its author may have meant.
+///
+/// # Errors
+/// As [`parse`].
+pub fn diagnose(
+    dialect: &Dialect,
+    execute: &str,
+    arguments: &Value,
+) -> Result<Option<Diagnosis>, Unmodelled> {
+    match command(dialect, execute, arguments) {
+        Ok(_) => Ok(None),
+        Err(Refusal::ByQemu(found)) => Ok(Some(found)),
+        Err(Refusal::ByUs(unmodelled)) => Err(unmodelled),
+    }
+}
+
+/// Every command that is modelled.
+#[rustfmt::skip]
+pub const COMMANDS: &[&str] = &[
+    "block-dirty-bitmap-add", "block-dirty-bitmap-clear", "block-dirty-bitmap-disable", "block-dirty-bitmap-enable",
+    "block-dirty-bitmap-merge", "block-dirty-bitmap-remove", "block-job-cancel", "block-job-complete",
+    "block-job-dismiss", "block-job-finalize", "block-job-pause", "block-job-resume", "block-job-set-speed",
+    "block_resize", "blockdev-add", "blockdev-backup", "blockdev-del", "cont", "drive-backup", "job-cancel",
+    "job-complete", "job-dismiss", "job-finalize", "job-pause", "job-resume", "qmp_capabilities", "query-block",
+    "query-block-jobs", "query-jobs", "query-named-block-nodes", "quit", "stop", "transaction",
+];
 
 /// Commands QEMU knows that do nothing to what is modelled.
 const NO_EFFECT: [&str; 3] = ["qmp_capabilities", "stop", "cont"];
@@ -99,10 +127,11 @@ fn command(dialect: &Dialect, execute: &str, arguments: &Value) -> Parsed<Comman
         "quit" => Command::Quit,
         _ if NO_EFFECT.contains(&execute) => Command::Nothing,
         _ if execute.starts_with("no-such") => {
-            return Err(Refusal::ByQemu(QmpError::new(
+            return Err(QmpError::new(
                 ErrorClass::CommandNotFound,
                 format!("The command {execute} has not been found"),
-            )));
+            )
+            .into());
         }
         _ => return unmodelled(format!("the command {execute}")),
     };
@@ -391,7 +420,7 @@ pub fn parse_blkdebug(options: &Value) -> Result<Blkdebug, String> {
         Ok(layer)
     });
     parsed.map_err(|refusal| match refusal {
-        Refusal::ByQemu(error) => error.desc.to_string(),
+        Refusal::ByQemu(found) => found.error.desc.to_string(),
         Refusal::ByUs(unmodelled) => unmodelled.to_string(),
     })
 }
@@ -427,7 +456,7 @@ fn blkdebug(args: &mut Args) -> Parsed<Blkdebug> {
 
 fn event(args: &mut Args) -> Parsed<u8> {
     let name = args.name("event")?;
-    fault::event_number(&name).ok_or_else(|| invalid_value("event", &name))
+    fault::event_number(&name).ok_or_else(|| invalid_value(args, "event", &name, []))
 }
 
 /// Without a list, every I/O but a status query.
@@ -446,7 +475,48 @@ fn iotypes(args: &mut Args) -> Parsed<Vec<IoType>> {
     let parse = |name: &Value| {
         let name = name.as_str().unwrap_or_default();
         let found = IoType::ALL.into_iter().find(|io| io.name() == name);
-        found.ok_or_else(|| invalid_value("iotype", name))
+        found.ok_or_else(|| {
+            let known = IoType::ALL.into_iter().map(|io| io.name());
+            invalid_value(args, "iotype", name, known)
+        })
     };
     named.iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{COMMANDS, diagnose};
+    use crate::dialect::QEMU_10_0;
+
+    #[test]
+    fn every_modelled_command_is_known() {
+        assert!(COMMANDS.is_sorted());
+        for command in COMMANDS {
+            let found = diagnose(&QEMU_10_0, command, &json!({}));
+            assert!(found.is_ok(), "{command}: {found:?}");
+        }
+        assert!(diagnose(&QEMU_10_0, "drive-mirror", &json!({})).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place_and_what_is_known() {
+        let check = |command: &str, arguments, path: &str, word: &str, known: &str| {
+            let found = diagnose(&QEMU_10_0, command, &arguments);
+            let found = found.expect("modelled").expect("refused");
+            assert_eq!((&*found.path, &*found.word), (path, word), "{found:?}");
+            assert!(found.known.iter().any(|word| word == known) || known.is_empty(), "{found:?}");
+        };
+        check("job-cancel", json!({"i": "a"}), "id", "", "");
+        check("job-cancel", json!({"id": "a", "x": 1}), "x", "x", "id");
+        check(
+            "transaction",
+            json!({"actions": [{"type": "drive-backup", "data": {"device": "a", "sync": "ful", "target": "b"}}]}),
+            "actions[0].data.sync",
+            "ful",
+            "full",
+        );
+        check("transaction", json!({"actions": [{"type": "x", "data": {}}]}), "actions[0].type", "x", "abort");
+    }
 }

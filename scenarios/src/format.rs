@@ -25,7 +25,7 @@ mod write;
 
 pub use expect::{mismatch, mismatch_in};
 pub use mistake::Mistake;
-pub(crate) use mistake::did_you_mean;
+pub(crate) use mistake::{did_you_mean, nearest_and_all};
 
 /// One scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -812,9 +812,11 @@ impl FromStr for FaultEvent {
             Some(known) => Ok(FaultEvent(known)),
             None => Err(Mistake::new(
                 format!("blkdebug has no event `{text}`"),
-                did_you_mean(text, Self::ALL).unwrap_or_else(|| {
-                    "often used: read_aio, write_aio, flush_to_disk, cluster_alloc".to_owned()
-                }),
+                nearest_and_all(
+                    text,
+                    Self::ALL,
+                    "often used: read_aio, write_aio, flush_to_disk, cluster_alloc",
+                ),
             )),
         }
     }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | what a scenario file says | [`mod@format`], and its JSON Schema in [`schema`] |
 //! | loading one, with errors people can use | [`load`] |
+//! | what a story says that can never be | [`judge`] |
 //! | what the client does, compiled | [`script`], and doing it: [`client`] |
 //! | the bridge: a story as a system of steps | [`scene`] |
 //! | the same under QEMU's locks, for threads | [`locks`] |
@@ -17,6 +18,7 @@ pub mod conform;
 pub mod coverage;
 pub mod format;
 pub mod generate;
+pub mod judge;
 pub mod line;
 pub mod load;
 pub mod locks;

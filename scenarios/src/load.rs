@@ -11,6 +11,7 @@ use crate::format::{Story, did_you_mean};
 mod check;
 mod convert;
 mod error;
+mod point;
 pub(crate) mod raw;
 
 pub use error::{LoadError, Place};
@@ -315,6 +316,14 @@ pub fn open(scenario: &str) -> Result<Story, LoadError> {
                 help,
             ))
         }
+    }
+}
+
+/// The text of a scenario, by what a user calls it; `None` if there is no such text.
+pub fn text_of(scenario: &str) -> Option<String> {
+    match find_shipped(scenario) {
+        Some((_, text)) => Some((*text).to_owned()),
+        None => std::fs::read_to_string(scenario).ok(),
     }
 }
 

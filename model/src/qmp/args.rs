@@ -8,13 +8,47 @@ use crate::name::Name;
 
 /// Why arguments were not understood.
 pub(super) enum Refusal {
-    ByQemu(QmpError),
+    ByQemu(Diagnosis),
     ByUs(Unmodelled),
 }
 
 impl From<QmpError> for Refusal {
     fn from(error: QmpError) -> Refusal {
-        Refusal::ByQemu(error)
+        Refusal::ByQemu(Diagnosis::of(error))
+    }
+}
+
+/// What QEMU refuses, and what an author is told who did not mean it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What QEMU says.
+    pub error: QmpError,
+    /// The argument that is wrong, such as `actions[1].data.sync`; empty if it is the command as a whole.
+    pub path: String,
+    /// Its value is wrong, not its name.
+    pub is_value: bool,
+    /// The word that is unknown, or that is missing.
+    pub word: String,
+    /// The words that are known there.
+    pub known: Vec<String>,
+}
+
+impl Diagnosis {
+    fn of(error: QmpError) -> Diagnosis {
+        Diagnosis {
+            error,
+            path: String::new(),
+            is_value: false,
+            word: String::new(),
+            known: Vec::new(),
+        }
+    }
+
+    fn at(message: String, path: &str) -> Diagnosis {
+        Diagnosis {
+            path: path.to_owned(),
+            ..Diagnosis::of(QmpError::generic(message))
+        }
     }
 }
 
@@ -31,32 +65,53 @@ pub(super) struct Args {
     path: String,
     /// All of their names.
     names: Vec<String>,
+    /// Those that were asked for, there or not.
+    asked: Vec<String>,
     /// Those not taken yet.
     left: Map<String, Value>,
 }
 
 pub(super) fn missing(path: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!("Parameter '{path}' is missing")))
+    Refusal::ByQemu(Diagnosis::at(
+        format!("Parameter '{path}' is missing"),
+        path,
+    ))
 }
 
 pub(super) fn wrong_type(path: &str, expected: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!(
-        "Invalid parameter type for '{path}', expected: {expected}"
-    )))
+    Refusal::ByQemu(Diagnosis {
+        is_value: true,
+        ..Diagnosis::at(
+            format!("Invalid parameter type for '{path}', expected: {expected}"),
+            path,
+        )
+    })
 }
 
 /// Some types of numbers have a message of their own.
 pub(super) fn not_a_number(path: &str, expected: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!(
-        "Parameter '{path}' expects {expected}"
-    )))
+    Refusal::ByQemu(Diagnosis {
+        is_value: true,
+        ..Diagnosis::at(format!("Parameter '{path}' expects {expected}"), path)
+    })
 }
 
 /// Unlike all others, this message does not say where the argument is.
-pub(super) fn invalid_value(key: &str, value: &str) -> Refusal {
-    Refusal::ByQemu(QmpError::generic(format!(
-        "Parameter '{key}' does not accept value '{value}'"
-    )))
+pub(super) fn invalid_value<'w>(
+    args: &Args,
+    key: &str,
+    value: &str,
+    known: impl IntoIterator<Item = &'w str>,
+) -> Refusal {
+    Refusal::ByQemu(Diagnosis {
+        is_value: true,
+        word: value.to_owned(),
+        known: known.into_iter().map(str::to_owned).collect(),
+        ..Diagnosis::at(
+            format!("Parameter '{key}' does not accept value '{value}'"),
+            &args.full_name(key),
+        )
+    })
 }
 
 impl Args {
@@ -65,6 +120,7 @@ impl Args {
             Value::Object(map) => Ok(Args {
                 path,
                 names: map.keys().cloned().collect(),
+                asked: Vec::new(),
                 left: map.clone(),
             }),
             _ => Err(wrong_type(&path, "object")),
@@ -76,9 +132,7 @@ impl Args {
         match value {
             Value::Null => Args::at(String::new(), &Value::Object(Map::new())),
             Value::Object(_) => Args::at(String::new(), value),
-            _ => Err(Refusal::ByQemu(QmpError::generic(
-                "QMP input member 'arguments' must be an object",
-            ))),
+            _ => Err(QmpError::generic("QMP input member 'arguments' must be an object").into()),
         }
     }
 
@@ -94,14 +148,19 @@ impl Args {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         match unexpected::first(&names, |name| self.left.contains_key(name)) {
             None => Ok(()),
-            Some(key) => Err(Refusal::ByQemu(QmpError::generic(format!(
-                "Parameter '{}' is unexpected",
-                self.full_name(key)
-            )))),
+            Some(key) => {
+                let path = self.full_name(key);
+                Err(Refusal::ByQemu(Diagnosis {
+                    word: key.to_owned(),
+                    known: self.asked.clone(),
+                    ..Diagnosis::at(format!("Parameter '{path}' is unexpected"), &path)
+                }))
+            }
         }
     }
 
     pub(super) fn optional(&mut self, key: &str) -> Option<Value> {
+        self.asked.push(key.to_owned());
         self.left.shift_remove(key)
     }
 
@@ -218,17 +277,19 @@ impl Args {
         };
         match choices.iter().find(|(choice, _)| *choice == &*name) {
             Some((_, value)) => Ok(Some(*value)),
-            None => Err(invalid_value(key, &name)),
+            None => {
+                let known = choices.iter().map(|(choice, _)| *choice);
+                Err(invalid_value(self, key, &name, known))
+            }
         }
     }
 
     pub(super) fn one_of(&mut self, key: &str, words: &[&'static str]) -> Parsed<&'static str> {
         let name = self.name(key)?;
-        let mut words = words.iter();
-        words
-            .find(|word| **word == &*name)
-            .copied()
-            .ok_or_else(|| invalid_value(key, &name))
+        let mut known = words.iter().copied();
+        known
+            .find(|word| *word == &*name)
+            .ok_or_else(|| invalid_value(self, key, &name, words.iter().copied()))
     }
 
     pub(super) fn granularity(&mut self) -> Parsed<Option<u64>> {

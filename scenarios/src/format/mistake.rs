@@ -41,6 +41,23 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
         .map(|(_, other)| format!("did you mean `{other}`?"))
 }
 
+/// The nearest of the known words, if one is near, and all of them, unless they are many: then `else_all` says where
+/// they are.
+pub(crate) fn nearest_and_all(word: &str, known: &[&str], else_all: &str) -> String {
+    /// More are no help at a glance.
+    const MANY: usize = 40;
+    let all = match known {
+        [only] => format!("only `{only}` is possible"),
+        _ if known.len() > MANY || known.is_empty() => else_all.to_owned(),
+        _ => format!("possible are `{}`", known.join("`, `")),
+    };
+    match did_you_mean(word, known) {
+        Some(near) if all.is_empty() => near,
+        Some(near) => format!("{near} {all}"),
+        None => all,
+    }
+}
+
 /// How many letters must be changed, added, left out or exchanged with their neighbour (optimal string alignment).
 fn distance(one: &str, other: &str) -> usize {
     // Nobody mistypes a word of this length into a known one; the table below is quadratic.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::format::{Guests, Hmp, Img, Launch, Story, Verb, did_you_mean};
+use crate::format::{Guests, Hmp, Img, Launch, Story, Verb, nearest_and_all};
 use crate::load::convert::Places;
-use crate::load::error::{Place, Trouble, one_of};
+use crate::load::error::{Place, Trouble};
 
 /// Follows the script and judges each item.
 pub(crate) fn story(story: &Story, places: &Places) -> Result<(), Trouble> {
@@ -274,9 +274,6 @@ fn reads_what_came(verb: &Verb) -> bool {
 /// The trouble with a name that nobody has given.
 fn unknown(place: Place, what: &str, name: &str, known: &BTreeSet<&str>) -> Trouble {
     let known: Vec<&str> = known.iter().copied().collect();
-    let help = did_you_mean(name, &known).unwrap_or_else(|| match &known[..] {
-        [] => "none is defined".to_owned(),
-        _ => one_of(&known),
-    });
+    let help = nearest_and_all(name, &known, "none is defined");
     Trouble::new(place, what, help)
 }

@@ -7,8 +7,9 @@ use std::fmt;
 
 use serde_saphyr::{DefaultMessageFormatter, Error as YamlError, Location, MessageFormatter};
 
-use crate::format::did_you_mean;
-use crate::load::raw;
+use crate::format::nearest_and_all;
+use crate::judge::Wrong;
+use crate::load::{point, raw};
 
 /// Why a scenario could not be loaded. `Display` is what a user reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,23 @@ impl LoadError {
             what,
             source_line: String::new(),
             help,
+        }
+    }
+}
+
+impl LoadError {
+    /// What can never be in a story, shown in the text that it was read from.
+    pub fn of_wrong(file: &str, text: Option<&str>, wrong: Wrong) -> LoadError {
+        let Wrong {
+            path,
+            is_value,
+            what,
+            help,
+        } = wrong;
+        let place = text.and_then(|text| Some((text, point::place_of(text, &path, is_value)?)));
+        match place {
+            Some((text, place)) => Trouble::new(place, what, help).shown_in(file, text),
+            None => LoadError::without_place(file, format!("{path}: {what}"), Some(help)),
         }
     }
 }
@@ -197,7 +215,7 @@ fn words_for(error: &YamlError) -> (String, Option<String>) {
         YamlError::SerdeUnknownVariant {
             variant, expected, ..
         } => {
-            let help = did_you_mean(variant, expected).unwrap_or_else(|| one_of(expected));
+            let help = nearest_and_all(variant, expected, "");
             (format!("`{variant}` is not possible here"), Some(help))
         }
         YamlError::SerdeInvalidType {
@@ -333,15 +351,15 @@ fn unknown_key(field: &str, expected: &[&'static str]) -> (String, Option<String
         true => format!("a script item has no `{field}`"),
         false => format!("there is no key `{field}` here"),
     };
-    let allowed = || match expected {
-        raw::KEYS => raw::verbs_in_words(),
+    let help = match expected {
         [] => "nothing goes here: write `{}`".to_owned(),
-        _ => one_of(expected),
+        raw::KEYS => nearest_and_all(field, raw::KEYS, "").replace(
+            &one_of(raw::KEYS),
+            &raw::verbs_in_words(),
+        ),
+        _ => nearest_and_all(field, expected, ""),
     };
-    (
-        what,
-        Some(did_you_mean(field, expected).unwrap_or_else(allowed)),
-    )
+    (what, Some(help))
 }
 
 /// "one of `a`, `b`".

@@ -764,6 +764,8 @@ fn note_successors(w: &mut World, job: JobIx, caller: Caller, reading: bool) {
     if waiting {
         w.note_write(Part::Copy(job));
         w.images(w.node(source).chain());
+        w.zeroes_at_once(target, &(0..0));
+        w.file(w.top_file(target));
     }
 }
 

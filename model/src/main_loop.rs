@@ -97,6 +97,8 @@ pub enum Wait {
     JobConcluded(JobIx),
     /// A guest's request is done.
     Request(GuestIx),
+    /// Nothing: what waits is run once, completions of I/O among it. QEMU: `aio_bh_poll`.
+    BottomHalves,
     /// Nothing, and no nested event loop: the main thread goes on, and meanwhile iothreads may run.
     Threads,
 }
@@ -269,7 +271,7 @@ pub(crate) fn may_resume(w: &World) -> bool {
 
 fn is_over(w: &World, wait: Wait) -> bool {
     match wait {
-        Wait::Nothing | Wait::Threads => true,
+        Wait::Nothing | Wait::BottomHalves | Wait::Threads => true,
         Wait::Io => false,
         Wait::Quiet(nodes) => (w.rules().is_quiet)(w, nodes),
         Wait::JobCompleted(job) => w.try_job(job).is_none_or(|job| job.status.is_completed()),
@@ -313,7 +315,8 @@ fn set_top(w: &mut World, frame: Frame) {
 
 /// A function waits: unless what it waits for is true already, its nested loop begins a pass.
 fn begin_wait(w: &mut World, wait: Wait) {
-    if wait != Wait::Threads && is_over(w, wait) {
+    let passes = matches!(wait, Wait::Threads | Wait::BottomHalves);
+    if !passes && is_over(w, wait) {
         return property::job::waited(w, wait);
     }
     property::job::waits(w, wait);
@@ -360,7 +363,7 @@ fn finalize_next(_w: &mut World, mut members: Vec<JobIx>) -> Flow {
     Flow::BecomeAndCall(Frame::FinalizeAll { members }, callee)
 }
 
-/// Every node is drained, then let go: `bdrv_graph_wrlock`.
+/// Every node is drained, then let go (`bdrv_graph_wrlock`), and bottom halves run (`bdrv_graph_wrunlock`).
 pub(crate) fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
     match drain {
         None => {
@@ -370,9 +373,24 @@ pub(crate) fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
         }
         Some(drain) => {
             w.drain_end(drain);
-            meanwhile(w, Frame::WaitFor(Wait::Nothing))
+            let frame = Frame::WaitFor(Wait::Nothing);
+            if has_work(w) {
+                Flow::Become(frame, Wait::BottomHalves)
+            } else {
+                meanwhile(w, frame)
+            }
         }
     }
+}
+
+/// Has a job something to do in the main loop?
+fn has_work(w: &World) -> bool {
+    let main = w.main();
+    let runs = |&index: &JobIx| {
+        let job = w.job(index);
+        job.started && !job.status.is_completed() && job.context.is_none()
+    };
+    main.next_bh().is_some() || main.jobs.iter().any(runs)
 }
 
 /// The main thread goes on with this, and iothreads may do something first: enter a job that was just started or let

@@ -572,6 +572,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         blkdebug: None,
         written: false,
         surveyed: 0,
+        mapped: false,
         quiesced: 0,
         requests: 0,
         target_of: None,

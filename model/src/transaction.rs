@@ -13,7 +13,7 @@ use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::image::Format;
-use crate::main_loop::{Flow, Frame, Wait, meanwhile};
+use crate::main_loop::{self, Flow, Frame, Wait, meanwhile};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Access, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
@@ -443,7 +443,8 @@ fn prepare_backup(
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
             if w.dialect.graph_change_drains_all {
-                return Flow::BecomeAndCall(next, Frame::GraphChange { drain: None });
+                let left = main_loop::CHANGES_BY_FILTER;
+                return Flow::BecomeAndCall(next, Frame::GraphChanges { left });
             }
             then(next)
         }
@@ -479,7 +480,11 @@ fn create_job(
             if let Prepared::Backup { target, job, .. } = &mut t.prepared[index] {
                 (*target, *job) = (None, Some(created));
             }
-            then(t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
+            let next = t.at(Stage::Prepare(index + 1, BackupStage::Drain));
+            if w.dialect.graph_change_drains_all {
+                return Flow::BecomeAndCall(next, Frame::GraphChange { drain: None });
+            }
+            then(next)
         }
         Err(error) => t.fails(w, error),
     }

@@ -579,20 +579,20 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         context: w.node(source).context,
         ghost: Default::default(),
     });
-    w.node_mut(filter).quiesced = w.drains_over(filter);
     w.node_mut(source).filters.insert(0, filter);
     w.node_mut(target).target_of = Some(index);
-    let nodes = 1 << source | 1 << target | 1 << filter;
     let mut reasons = 0;
     for drain in &mut w.main_mut().drains {
-        if drain.nodes & nodes != 0 {
+        if drain.nodes & (1 << source | 1 << target) != 0 {
             drain.jobs.insert(0, index);
             reasons += 1;
         }
+        drain.nodes |= (drain.nodes >> source & 1) << filter;
     }
+    w.node_mut(filter).quiesced = w.drains_over(filter);
     let job = w.job_mut(index);
     job.backup.filter = filter;
-    job.nodes = nodes;
+    job.nodes = 1 << target | 1 << filter;
     job.pause_count += reasons;
 }
 
@@ -825,7 +825,7 @@ pub(crate) fn call_finished(w: &mut World, index: JobIx) {
 /// The speed limit changes: `block_copy_set_speed`. A sleeper looks again.
 pub(crate) fn set_speed(w: &mut World, index: JobIx, speed: u64) {
     w.copy_mut(index).speed = speed;
-    block_copy::wake_sleeper(w, index);
+    block_copy::kick(w, index);
 }
 
 // ---- the end

@@ -73,9 +73,9 @@ pub struct Task {
 pub enum CallState {
     /// It runs (never seen between steps).
     Claiming,
-    /// The rate limiter made it sleep; `woken` once somebody ended the sleep early.
+    /// The rate limiter made it sleep; `woken` once the main thread ended an iothread's sleep early.
     Sleeping {
-        /// By cancel, pause or set-speed.
+        /// By set-speed.
         woken: bool,
     },
     /// It claimed an area, and waits to know what the source has there.
@@ -364,18 +364,23 @@ pub(crate) fn cancel_call(w: &mut World, job: JobIx) {
     wake_sleeper(w, job);
 }
 
-/// Ends the background call's sleep early. QEMU: `block_copy_kick`.
-pub(crate) fn wake_sleeper(w: &mut World, job: JobIx) {
-    let sleeper = w
-        .copy_mut(job)
-        .calls
-        .iter_mut()
-        .find(|call| call.caller == Caller::Job);
-    if let Some(Call {
-        state: CallState::Sleeping { woken },
-        ..
-    }) = sleeper
-    {
+/// Ends the background call's sleep early, from its own event loop: it goes on at once. QEMU: `block_copy_kick`.
+fn wake_sleeper(w: &mut World, job: JobIx) {
+    if let Some(CallState::Sleeping { .. }) = w.copy(job).call(Caller::Job).map(|call| call.state) {
+        w.copy_mut(job).call_mut(Caller::Job).state = CallState::Claiming;
+        advance(w, job, Caller::Job);
+    }
+}
+
+/// As [`wake_sleeper`], from the main thread: a sleeper in an iothread has a way to go.
+pub(crate) fn kick(w: &mut World, job: JobIx) {
+    if w.job(job).context.is_none() {
+        return wake_sleeper(w, job);
+    }
+    let copy = w.copy_mut(job);
+    let mut calls = copy.calls.iter_mut();
+    let call = calls.find(|call| call.caller == Caller::Job);
+    if let Some(CallState::Sleeping { woken }) = call.map(|call| &mut call.state) {
         *woken = true;
     }
 }

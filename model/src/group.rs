@@ -174,7 +174,7 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
             let nodes = if w.dialect.graph_change_drains_all {
                 crate::node::ALL_NODES
             } else {
-                w.job(index).nodes
+                w.drained_with(w.job(index).backup.filter) | w.job(index).nodes
             };
             let drain = w.drain_begin(nodes);
             let stage = FinalizeStage::Drained(drain);

@@ -12,7 +12,7 @@ use crate::node::NodeSet;
 use crate::process::{self, Shutdown};
 use crate::property;
 use crate::transaction::{self, Transaction};
-use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, World};
+use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 
 /// How often the graph is changed to put a backup's filter above its source (counted in 10.0.2, by a job with sync=none
 /// beside it, which says `paused`, `running` for each).
@@ -146,6 +146,8 @@ pub struct Main {
     pub next_drain: u32,
     /// All jobs, newest first: the global job list.
     pub jobs: Vec<JobIx>,
+    /// All nodes, oldest first: `all_bdrv_states`.
+    pub nodes: Vec<NodeIx>,
     /// How many node names were generated.
     pub next_node_number: u32,
     /// Passes that have begun since the command in progress returned; see [`crate::monitor`].

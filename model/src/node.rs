@@ -726,15 +726,16 @@ impl World {
         }
     }
 
-    /// By which node a drained section over all nodes, which goes from one to the next as they were made, first reaches
+    /// When a drained section over all nodes, which goes from one to the next as they were made, first reaches
     /// a job: through the filter from its source, or, where filters pass nothing on, only by its target.
-    fn first_drained(&self, job: JobIx) -> NodeIx {
+    fn first_drained(&self, job: JobIx) -> Option<usize> {
         let backup = &self.job(job).backup;
-        if self.dialect.drain_all_skips_filters {
+        let node = if self.dialect.drain_all_skips_filters {
             backup.target
         } else {
             backup.source
-        }
+        };
+        self.main().nodes.iter().position(|&other| other == node)
     }
 
     /// The order in which jobs go on after a drained section over all nodes: the last node that lets a job go is its
@@ -754,6 +755,20 @@ impl World {
                 .position(|&other| source(other) == source(job))
         };
         jobs.sort_by_key(|&job| std::cmp::Reverse(newest(job)));
+    }
+
+    /// What a drained section over one node holds: the node, the filters above it and so the guest, but no filter below
+    /// it. QEMU: `bdrv_parent_drained_begin`, which goes from a node to its parents.
+    pub(crate) fn drained_with(&self, node: NodeIx) -> NodeSet {
+        let image = self.image_under(node);
+        let filters = &self.node(image).filters;
+        let above = match filters.iter().position(|&filter| filter == node) {
+            Some(at) => &filters[at..],
+            None => filters,
+        };
+        above
+            .iter()
+            .fold(1 << image | 1 << node, |set, &filter| set | 1 << filter)
     }
 
     /// A node is held by one drained section less; held by none, guests submit there again.

@@ -411,7 +411,7 @@ fn prepare_backup(
             {
                 return t.fails(w, error);
             }
-            let nodes = 1 << w.image_under(source);
+            let nodes = w.drained_with(source);
             let drain = (w.rules().drain_source)(w, nodes);
             let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {

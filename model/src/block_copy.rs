@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::backup;
 use crate::bitmap::Bitmap;
 use crate::error::Errno;
-use crate::event::Operation;
+use crate::event::{ErrorAction, Operation};
 use crate::fault::{Blkdebug, Fault};
 use crate::image::{self, Allocation, Fill, Image, Kind};
 use crate::property::data::{self as property, CopyGhost};
@@ -655,7 +655,9 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
             Operation::Read,
         )
     };
-    let fails_at_once = fault.is_some_and(|fault| fault.immediately);
+    let fails_at_once = fault.is_some_and(|fault| {
+        fault.immediately && !tries_for_ever(w, job, caller, operation, fault)
+    });
     let errno = fault.map(|fault| fault.errno);
     let zeroed_at_once = zero && fault.is_none() && w.zeroes_at_once(target, &range);
     let task = Task {
@@ -684,6 +686,19 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
     } else {
         call.chained |= call.waited;
     }
+}
+
+/// Would the job try again at once, for ever within one step, as it ignores the error (QEMU's main loop hangs then)? Such
+/// a failure comes one hop later here.
+fn tries_for_ever(
+    w: &World,
+    job: JobIx,
+    caller: Caller,
+    operation: Operation,
+    fault: Fault,
+) -> bool {
+    let policy = w.job(job).backup.policy(operation);
+    caller == Caller::Job && fault.stays && policy.action(fault.errno) == ErrorAction::Ignore
 }
 
 /// The I/O a task waits for is done: the read is followed by the write, the write by the task's end.
@@ -727,6 +742,7 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             if let Some(Fault {
                 errno,
                 immediately: true,
+                ..
             }) = fault
             {
                 (w.rules().end_task)(w, job, start, Some((Operation::Write, errno)));

@@ -146,6 +146,8 @@ pub struct Fault {
     pub errno: Errno,
     /// The failure comes at once, not one hop later.
     pub immediately: bool,
+    /// The rule stays: the next such I/O fails too.
+    pub stays: bool,
 }
 
 /// The number of an event's name, for rules.
@@ -235,11 +237,10 @@ impl Blkdebug {
         if rule.errno.number() == 0 {
             return None;
         }
-        // A rule that stays would have a job that ignores errors try for ever within one step (QEMU's main loop
-        // hangs then): its failures always come one hop later.
         let fault = Fault {
             errno: rule.errno,
-            immediately: rule.immediately && rule.once,
+            immediately: rule.immediately,
+            stays: !rule.once,
         };
         if rule.once {
             self.inject_error[index] = None;

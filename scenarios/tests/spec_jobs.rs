@@ -720,7 +720,7 @@ fn each_change_of_the_graph_is_felt_by_a_job_beside_it() {
         ..Row::default()
     };
     let created = "mark\nbackup j1 d1 t1 {sync: full}";
-    let finalized = "backup j1 d1 t1 {sync: full, auto-finalize: false, auto-dismiss: false}\nuntil pending j1\nmark\n\
+    let finalized = "backup j1 d1 t1 {sync: full, auto-finalize: false, auto-dismiss: false}\nuntil PENDING j1\nmark\n\
                      job-finalize j1\njob-dismiss j1";
     let refused = "mark\nbackup j1 d0 t1 {sync: full} ! Node 'd0' is busy: block device is in use by block job: backup";
     check(&[

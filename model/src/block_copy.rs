@@ -9,10 +9,10 @@
 
 use std::ops::Range;
 
-use crate::backup::{self, OnError};
+use crate::backup;
 use crate::bitmap::Bitmap;
 use crate::error::Errno;
-use crate::event::Operation;
+use crate::event::{ErrorAction, Operation};
 use crate::fault::{Blkdebug, Fault};
 use crate::image::{self, Allocation, Fill, Image, Kind};
 use crate::property::data::{self as property, CopyGhost};
@@ -660,7 +660,8 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
             Operation::Read,
         )
     };
-    let at_once = fault.is_some_and(|fault| fails_at_once(w, job, operation, fault));
+    let at_once =
+        fault.is_some_and(|fault| fails_at_once(w, job, caller, operation, fault));
     let errno = fault.map(|fault| fault.errno);
     let zeroed_at_once = zero && fault.is_none() && w.zeroes_at_once(target, &range);
     let task = Task {
@@ -693,9 +694,18 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
 
 /// Whether a task's I/O fails before it starts. A job that ignores errors and meets a rule that stays would try for
 /// ever within one step (QEMU's main loop hangs then): its failures come one hop later.
-fn fails_at_once(w: &World, job: JobIx, operation: Operation, fault: Fault) -> bool {
-    let tries_again = w.job(job).backup.policy(operation) == OnError::Ignore;
-    fault.immediately && !(fault.stays && tries_again)
+fn fails_at_once(
+    w: &World,
+    job: JobIx,
+    caller: Caller,
+    operation: Operation,
+    fault: Fault,
+) -> bool {
+    let tries_again = fault.immediately && fault.stays && caller == Caller::Job && {
+        let policy = w.job(job).backup.policy(operation);
+        policy.action(fault.errno) == ErrorAction::Ignore
+    };
+    fault.immediately && !tries_again
 }
 
 /// The I/O a task waits for is done: the read is followed by the write, the write by the task's end.
@@ -736,8 +746,12 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             // Setting a flag commutes with setting it.
             let caller = copy.tasks[at].caller;
             copy.call_mut(caller).chained = true;
-            let fault = fault.filter(|fault| fails_at_once(w, job, Operation::Write, *fault));
-            if let Some(Fault { errno, .. }) = fault {
+            if let Some(Fault {
+                errno,
+                immediately: true,
+                ..
+            }) = fault
+            {
                 (w.rules().end_task)(w, job, start, Some((Operation::Write, errno)));
             }
         }

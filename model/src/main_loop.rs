@@ -343,7 +343,10 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::GraphChanges { left: 0 } => Flow::Done,
         Frame::GraphChanges { left } => {
             let left = left - 1;
-            Flow::BecomeAndCall(Frame::GraphChanges { left }, Frame::GraphChange { drain: None })
+            Flow::BecomeAndCall(
+                Frame::GraphChanges { left },
+                Frame::GraphChange { drain: None },
+            )
         }
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),

@@ -434,7 +434,9 @@ fn prepare_backup(
                 Err(error) => return t.fails(w, error),
             };
             let mut request = with_sync(w, source, request);
-            let checked = backup::check_parameters(w, source, &mut request);
+            let checked = backup::check_parameters(w, source, &mut request)
+                .and_then(|()| opened.map_or_else(|| w.lookup(&request.target), Ok))
+                .and_then(|target| backup::check_nodes(w, &request, source, target));
             if let Prepared::Backup { target, .. } = &mut t.prepared[index] {
                 *target = opened;
             }

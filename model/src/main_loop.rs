@@ -4,6 +4,7 @@
 //! itself, so bottom halves and I/O completions run *inside* it. The functions that wait are frames on a stack;
 //! what each waits for is data. QEMU: `util/async.c`, `AIO_WAIT_WHILE`.
 
+use crate::graph;
 use crate::group::FinalizeStage;
 use crate::guest;
 use crate::job::Status;
@@ -49,6 +50,11 @@ pub enum Frame {
     GraphChange {
         /// The drained section, once it has begun.
         drain: Option<u32>,
+    },
+    /// The block graph changes several times, one after the other.
+    GraphChanges {
+        /// How many changes are to come.
+        left: u8,
     },
     /// `qemu-io` by the human monitor waits for its request.
     QemuIo {
@@ -325,6 +331,7 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::AbortGroup { group } => (w.rules().abort_next)(w, group),
         Frame::Finalize { job, stage } => (w.rules().finalize_one)(w, job, stage),
         Frame::GraphChange { drain } => (w.rules().graph_change)(w, drain),
+        Frame::GraphChanges { left } => graph::advance(left),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),
         Frame::WaitFor(wait) if is_over(w, wait) => Flow::Done,

@@ -57,7 +57,7 @@ fn frame_name(frame: &Frame) -> &'static str {
         Frame::FinalizeAll { .. } => "the end of the group",
         Frame::AbortGroup { .. } => "the abort of the group",
         Frame::Finalize { .. } => "the end of a job",
-        Frame::GraphChange { .. } => "a change of the graph",
+        Frame::GraphChange { .. } | Frame::GraphChanges { .. } => "a change of the graph",
         Frame::QemuIo { .. } => "qemu-io",
         Frame::Resize { .. } => "the resize",
         Frame::WaitFor(_) => "a drained section",

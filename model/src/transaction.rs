@@ -450,10 +450,23 @@ fn prepare_backup(
                 return t.fails_after(w, error, opens);
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
+            if is_refused_at_once(w, source, request) {
+                return then(next);
+            }
             graph::then(w, next, opens + graph::CREATES_JOB)
         }
         BackupStage::Create => create_job(w, t, index, source, request),
     }
+}
+
+/// Will the creation fail before it changes the graph, as one of the nodes is taken?
+fn is_refused_at_once(w: &World, source: NodeIx, request: &BackupRequest) -> bool {
+    let is_taken = |target| {
+        target == source
+            || backup::check_not_blocked(w, source).is_err()
+            || backup::check_not_blocked(w, target).is_err()
+    };
+    !request.drive && w.lookup(&request.target).is_ok_and(is_taken)
 }
 
 /// A backup's source is drained until the transaction is over.

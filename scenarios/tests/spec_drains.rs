@@ -32,8 +32,8 @@ fn a_job_that_sleeps_pauses_at_once() {
         },
         Row {
             spec: "drains: a pause of a sleeper is heard before the reply",
-            story: story(&format!("{lines}job-pause j0")),
-            sometimes: &["^; > job-pause; paused j0; R; $"],
+            story: story(&format!("{lines}& job-pause j0")),
+            sometimes: &["^; > job-pause; paused j0; R; .."],
             ..Row::default()
         },
     ]);
@@ -62,7 +62,7 @@ fn a_drain_goes_up_from_its_node() {
             story: story(&format!(
                 "{lines}backup j2 d0 v0 {{sync: full}} ! Node 'd0' is busy: block device is in use by block job: backup"
             )),
-            always: &["paused j0; running j0; E Node 'd0' is busy*; $"],
+            always: &["paused j0; running j0; E Node 'd0' is busy*; .."],
             never: &["paused j1; ..; paused j1"],
             ..Row::default()
         },
@@ -72,7 +72,7 @@ fn a_drain_goes_up_from_its_node() {
                 "{lines}backup j2 n0 n0 {{sync: full}} ! Source and target cannot be the same"
             )),
             always: &[
-                "paused j1; paused j0; running j1; running j0; E Source and target cannot be the same; $",
+                "paused j1; paused j0; running j1; running j0; E Source and target cannot be the same; ..",
             ],
             ..Row::default()
         },
@@ -98,7 +98,7 @@ fn each_change_of_the_graph_is_felt() {
                 change!(),
                 "created j1; ",
                 change!(),
-                "running j1; paused j1; running j1; R; $"
+                "running j1; paused j1; running j1; R; .."
             )],
             ..Row::default()
         },
@@ -116,7 +116,7 @@ fn each_change_of_the_graph_is_felt() {
                 change!(),
                 change!(),
                 change!(),
-                "E Bitmap 'nobody' could not be found; $"
+                "E Bitmap 'nobody' could not be found; .."
             )],
             ..Row::default()
         },
@@ -135,7 +135,7 @@ fn each_change_of_the_graph_is_felt() {
                 change!(),
                 "CANCELLED j1 0/262144; concluded j1; null j1; ",
                 change!(),
-                "R; $"
+                "R; .."
             )],
             ..Row::default()
         },
@@ -148,7 +148,7 @@ fn each_change_of_the_graph_is_felt() {
             always: &[concat!(
                 "^; > blockdev-backup; ",
                 change!(),
-                "created j1; running j1; paused j1; running j1; R; $"
+                "created j1; running j1; paused j1; running j1; R; .."
             )],
             ..Row::default()
         },

@@ -450,7 +450,7 @@ fn prepare_backup(
                 return t.fails_after(w, error, opens);
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
-            if is_refused_at_once(w, source, request) {
+            if is_refused_at_once(w, source, &request) {
                 return then(next);
             }
             graph::then(w, next, opens + graph::CREATES_JOB)

@@ -14,12 +14,12 @@ use model::dialect::{Dialect, QEMU_10_0};
 use model::mutation::Mutation;
 use scenarios::load;
 use scenarios::scene::Scene;
+use sim::Breach;
 use sim::run::{End, Recorder, Runner};
 use sim::schedule::Schedule;
 use sim::search::{Control, Options, Verdict, search};
 use sim::seed::run_seed;
 use sim::strategy::Spec;
-use sim::Breach;
 
 use crate::counterexample::{self, Found};
 use crate::exit::Exit;
@@ -87,7 +87,10 @@ pub fn run(args: &DemoArgs) -> Result<Exit, String> {
         story,
     };
     crate::written(heading(&mut out, "1  QEMU as it is"))?;
-    crate::written(print_verified(&mut out, &stage::scene(&loaded, &QEMU_10_0)?))?;
+    crate::written(print_verified(
+        &mut out,
+        &stage::scene(&loaded, &QEMU_10_0)?,
+    ))?;
     let bug = Mutation::called(BUG).ok_or("the catalogue has no such bug")?;
     let dialect = QEMU_10_0.with(bug).without(bug.breaks);
     let scene = stage::scene(&loaded, dialect)?;
@@ -115,7 +118,10 @@ fn print_verified(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
         Verdict::Broken(_) | Verdict::Inconclusive(_) => "a promise is BROKEN",
     };
     let states = report.states;
-    writeln!(out, "  Two disks are backed up in one transaction; the second cannot be read.")?;
+    writeln!(
+        out,
+        "  Two disks are backed up in one transaction; the second cannot be read."
+    )?;
     writeln!(out, "  Every interleaving, {states} states: {verdict}.")
 }
 
@@ -138,7 +144,10 @@ fn first_failure(scene: &Scene) -> Option<(u64, Schedule, Breach)> {
 fn print_found(out: &mut impl Write, seed: u64, schedule: &Schedule) -> io::Result<()> {
     let steps = schedule.names().count();
     let runs = seed + 1;
-    writeln!(out, "  The bug of then is planted: {BUG}. Steps are chosen by chance now.")?;
+    writeln!(
+        out,
+        "  The bug of then is planted: {BUG}. Steps are chosen by chance now."
+    )?;
     writeln!(out, "  Run {runs} breaks a promise, after {steps} steps.")
 }
 

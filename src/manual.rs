@@ -63,7 +63,10 @@ pub fn man(args: &ManArgs) -> Result<Exit, String> {
         failures::write(&args.folder.join(format!("{name}.1")), page)?;
     }
     let folder = args.folder.display();
-    let said = format!("{} pages in {folder}: man -l {folder}/{NAME}.1", pages.len());
+    let said = format!(
+        "{} pages in {folder}: man -l {folder}/{NAME}.1",
+        pages.len()
+    );
     crate::written(writeln!(anstream::stdout(), "{said}"))?;
     Ok(Exit::Clean)
 }

@@ -51,7 +51,10 @@ impl Session {
             .filter(|line| !line.ends_with(" a second"))
             .map(|line| format!("{line}\n"))
             .collect();
-        self.said += &format!("$ blockrace {line}\n{}{stderr}[{code}]\n\n", text(&output.stdout));
+        self.said += &format!(
+            "$ blockrace {line}\n{}{stderr}[{code}]\n\n",
+            text(&output.stdout)
+        );
         code
     }
 
@@ -80,7 +83,10 @@ fn the_race_is_found_made_small_and_explained() {
         ("b COMPLETED", "fails"),
         ("> transaction grouped", "One transaction"),
     ] {
-        assert!(picture.contains(shown) && words.contains(said), "{shown}: {printed}");
+        assert!(
+            picture.contains(shown) && words.contains(said),
+            "{shown}: {printed}"
+        );
     }
     snapshot("first.demo", "blockrace demo", &printed);
 }
@@ -93,7 +99,11 @@ fn what_the_demonstration_says_comes_next_works() {
     assert_eq!(session.run("check race.yaml"), 0, "{}", session.said);
     let planted = "check race.yaml --mutation start-in-prepare --no-failures";
     assert_eq!(session.run(planted), 1, "{}", session.said);
-    assert!(session.said.contains("BREACH   start-barrier"), "{}", session.said);
+    assert!(
+        session.said.contains("BREACH   start-barrier"),
+        "{}",
+        session.said
+    );
     assert_eq!(session.run("list mutations"), 0, "{}", session.said);
     assert_eq!(session.run("init"), 0, "{}", session.said);
 }
@@ -120,8 +130,17 @@ fn the_first_scenario_breaks_as_its_comment_says() {
     let file = "scenarios/first-backup.yaml";
     session.change(file, start, "");
     session.change(file, "  - qmp:", &format!("{start}  - qmp:"));
-    assert_eq!(session.run("check scenarios --no-failures"), 1, "{}", session.said);
-    assert!(session.said.contains("img compare: different"), "{}", session.said);
+    assert_eq!(
+        session.run("check scenarios --no-failures"),
+        1,
+        "{}",
+        session.said
+    );
+    assert!(
+        session.said.contains("img compare: different"),
+        "{}",
+        session.said
+    );
 }
 
 #[test]
@@ -129,7 +148,13 @@ fn every_mistake_in_a_scenario_is_shown_where_it_is() {
     let folder = project().join("tests/data/bad");
     let entries = fs::read_dir(&folder).expect("the folder of bad scenarios");
     let names: BTreeSet<String> = entries
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     let mut messages = String::new();
     for name in &names {
@@ -138,7 +163,10 @@ fn every_mistake_in_a_scenario_is_shown_where_it_is() {
         let message = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{name}: {message}");
         assert!(message.contains(&format!("{file}:")), "no place: {message}");
-        assert!(message.contains('^') && message.contains("\nhelp: "), "{message}");
+        assert!(
+            message.contains('^') && message.contains("\nhelp: "),
+            "{message}"
+        );
         messages += &format!("{message}\n");
     }
     assert!(names.len() > 20, "{names:?}");
@@ -179,7 +207,13 @@ fn a_snapshot_does_not_depend_on_the_working_folder() {
     let elsewhere = session.path("scenarios");
     let args = ["snapshot", "check", "../scenarios", "--snapshots", &whole];
     let output = blockrace_in(&elsewhere, &args);
-    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
 }
 
 /// With a part of the scenarios, the snapshots of the others are left alone.
@@ -192,11 +226,29 @@ fn orphans_are_looked_for_where_something_was_named() {
     fs::copy(&first, session.path("scenarios/more/second.yaml")).expect("a copy");
     session.run("snapshot accept");
     fs::remove_file(first).expect("the first one");
-    assert_eq!(session.run("snapshot check scenarios/more"), 0, "{}", session.said);
-    assert_eq!(session.run("snapshot check scenarios"), 1, "{}", session.said);
-    assert_eq!(session.run("snapshot accept scenarios"), 0, "{}", session.said);
+    assert_eq!(
+        session.run("snapshot check scenarios/more"),
+        0,
+        "{}",
+        session.said
+    );
+    assert_eq!(
+        session.run("snapshot check scenarios"),
+        1,
+        "{}",
+        session.said
+    );
+    assert_eq!(
+        session.run("snapshot accept scenarios"),
+        0,
+        "{}",
+        session.said
+    );
     let kept = session.path("snapshots/scenarios");
-    assert!(kept.join("more/second.10.0.snap").exists() && !kept.join("first-backup.10.0.snap").exists());
+    assert!(
+        kept.join("more/second.10.0.snap").exists()
+            && !kept.join("first-backup.10.0.snap").exists()
+    );
 }
 
 #[test]
@@ -211,21 +263,36 @@ fn mistakes_about_snapshots() {
     let wrong = [
         ("insta's", "---\nsource: tests/a.rs\n---\ntext\n".to_owned()),
         ("a merge", format!("<<<<<<< HEAD\n{good}")),
-        ("another version", good.replacen("snapshot 1", "snapshot 2", 1)),
+        (
+            "another version",
+            good.replacen("snapshot 1", "snapshot 2", 1),
+        ),
         ("a key", good.replacen("scenario:", "scenarios:", 1)),
         ("no dialect", good.replacen("dialect: 10.0\n", "", 1)),
-        ("another scenario", good.replacen("first-backup", "second-backup", 1)),
+        (
+            "another scenario",
+            good.replacen("first-backup", "second-backup", 1),
+        ),
         ("carriage returns", good.replace('\n', "\r\n")),
     ];
     for (what, content) in wrong {
         fs::write(session.path(kept), content).expect("a wrong snapshot");
         session.said += &format!("({what})\n");
-        assert_eq!(session.run("snapshot check --dialect 10.0"), 2, "{}", session.said);
+        assert_eq!(
+            session.run("snapshot check --dialect 10.0"),
+            2,
+            "{}",
+            session.said
+        );
     }
     fs::write(session.path(kept), good).expect("the good one");
     session.run("snapshot check random:7");
     session.run("snapshot check ../elsewhere.yaml");
-    snapshot("first.snapshot.mistakes", "blockrace snapshot", &session.said);
+    snapshot(
+        "first.snapshot.mistakes",
+        "blockrace snapshot",
+        &session.said,
+    );
 }
 
 #[test]
@@ -241,7 +308,10 @@ fn shells_can_complete_what_is_typed() {
         let script = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0));
         assert!(script.contains(sign), "{shell}: {script}");
-        assert!(script.contains("snapshot") && script.contains("--max-states"), "{shell}");
+        assert!(
+            script.contains("snapshot") && script.contains("--max-states"),
+            "{shell}"
+        );
     }
 }
 
@@ -252,14 +322,23 @@ fn there_is_a_man_page_for_every_command() {
     let mut pages = files(&session.path("pages"));
     pages.sort();
     let check = fs::read_to_string(session.path("pages/blockrace-check.1")).expect("a page");
-    assert!(check.contains("max\\-states") && check.contains(".SH SYNOPSIS"), "{check}");
-    snapshot("first.man", "blockrace man pages", &format!("{}{}\n", session.said, pages.join("\n")));
+    assert!(
+        check.contains("max\\-states") && check.contains(".SH SYNOPSIS"),
+        "{check}"
+    );
+    snapshot(
+        "first.man",
+        "blockrace man pages",
+        &format!("{}{}\n", session.said, pages.join("\n")),
+    );
 }
 
 fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
-    names.map(|name| name.to_string_lossy().into_owned()).collect()
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
@@ -270,7 +349,11 @@ fn help_ends_with_examples() {
         assert!(help.contains("Examples:\n"), "{help}");
         let name = format!("{command}.help");
         if KEPT.contains(&&*name) {
-            snapshot(&format!("first.{name}"), &format!("blockrace {command} --help"), &help);
+            snapshot(
+                &format!("first.{name}"),
+                &format!("blockrace {command} --help"),
+                &help,
+            );
         }
     }
 }
@@ -278,7 +361,12 @@ fn help_ends_with_examples() {
 #[test]
 fn no_snapshot_is_an_orphan() {
     for file in files(&snapshots()) {
-        let name = file.strip_prefix("first.").and_then(|name| name.strip_suffix(".snap"));
-        assert!(name.is_none_or(|name| KEPT.contains(&name)), "{file} belongs to no test");
+        let name = file
+            .strip_prefix("first.")
+            .and_then(|name| name.strip_suffix(".snap"));
+        assert!(
+            name.is_none_or(|name| KEPT.contains(&name)),
+            "{file} belongs to no test"
+        );
     }
 }

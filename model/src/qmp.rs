@@ -506,7 +506,10 @@ mod tests {
             let found = diagnose(&QEMU_10_0, command, &arguments);
             let found = found.expect("modelled").expect("refused");
             assert_eq!((&*found.path, &*found.word), (path, word), "{found:?}");
-            assert!(found.known.iter().any(|word| word == known) || known.is_empty(), "{found:?}");
+            assert!(
+                found.known.iter().any(|word| word == known) || known.is_empty(),
+                "{found:?}"
+            );
         };
         check("job-cancel", json!({"i": "a"}), "id", "", "");
         check("job-cancel", json!({"id": "a", "x": 1}), "x", "x", "id");
@@ -517,6 +520,12 @@ mod tests {
             "ful",
             "full",
         );
-        check("transaction", json!({"actions": [{"type": "x", "data": {}}]}), "actions[0].type", "x", "abort");
+        check(
+            "transaction",
+            json!({"actions": [{"type": "x", "data": {}}]}),
+            "actions[0].type",
+            "x",
+            "abort",
+        );
     }
 }

@@ -11,7 +11,9 @@ use model::dialect::Dialect;
 use model::property::WITNESSES;
 use serde_json::{Map, Value};
 
-use crate::format::{Hmp, HmpCommand, Img, ImagePath, Launch, Story, Until, Verb, Wait, nearest_and_all};
+use crate::format::{
+    Hmp, HmpCommand, ImagePath, Img, Launch, Story, Until, Verb, Wait, nearest_and_all,
+};
 
 mod events;
 mod qmp;
@@ -151,7 +153,10 @@ impl<'a> Cast<'a> {
                 }
                 Value::Object(inner) => self.given(inner),
                 Value::Array(items) => {
-                    items.iter().filter_map(Value::as_object).for_each(|inner| self.given(inner));
+                    items
+                        .iter()
+                        .filter_map(Value::as_object)
+                        .for_each(|inner| self.given(inner));
                 }
                 _ => {}
             }
@@ -171,14 +176,22 @@ fn verb(cast: &Cast, dialect: &Dialect, path: &str, verb: &Verb) -> Result<(), W
         Verb::Qmp(qmp) => qmp::command(cast, dialect, path, qmp),
         Verb::Hmp(hmp) => hmp_line(path, hmp),
         Verb::Wait(wait) => awaited(cast, path, wait),
-        Verb::Settle { until: Some(until), .. } => {
+        Verb::Settle {
+            until: Some(until), ..
+        } => {
             let Until { event, matching } = until;
             let path = format!("{path}.until");
             events::event(&path, event)?;
             events::data(cast, event, &format!("{path}.match"), matching)
         }
         Verb::Bitmaps(nodes) => match nodes.keys().find(|node| !cast.has_node(node)) {
-            Some(node) => Err(unknown(format!("{path}.{node}"), false, "drive or node", node, &cast.nodes)),
+            Some(node) => Err(unknown(
+                format!("{path}.{node}"),
+                false,
+                "drive or node",
+                node,
+                &cast.nodes,
+            )),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -194,11 +207,19 @@ fn awaited(cast: &Cast, path: &str, wait: &Wait) -> Result<(), Wrong> {
 }
 
 /// Options of images that the model knows, or that change nothing a client sees.
-const IMAGE_OPTIONS: [&str; 5] = ["cluster_size", "format", "lazy_refcounts", "preallocation", "refcount_bits"];
+const IMAGE_OPTIONS: [&str; 5] = [
+    "cluster_size",
+    "format",
+    "lazy_refcounts",
+    "preallocation",
+    "refcount_bits",
+];
 
 fn image(cast: &Cast, path: &str, img: &Img) -> Result<(), Wrong> {
     if let Img::Create { opts, .. } = img
-        && let Some(key) = opts.keys().find(|key| !IMAGE_OPTIONS.contains(&key.as_str()))
+        && let Some(key) = opts
+            .keys()
+            .find(|key| !IMAGE_OPTIONS.contains(&key.as_str()))
     {
         let what = format!("the image option `{key}` is not modelled");
         let help = nearest_and_all(key, &IMAGE_OPTIONS, "");
@@ -207,9 +228,16 @@ fn image(cast: &Cast, path: &str, img: &Img) -> Result<(), Wrong> {
     let read: &[(&str, &ImagePath)] = match img {
         Img::Map { .. } => {
             let help = "`compare`, `read` and `bitmaps` look into an image";
-            return Err(Wrong::value(format!("{path}.cmd"), "`map` is not modelled", help));
+            return Err(Wrong::value(
+                format!("{path}.cmd"),
+                "`map` is not modelled",
+                help,
+            ));
         }
-        Img::Create { backing: Some(backing), .. } => &[("backing", backing)],
+        Img::Create {
+            backing: Some(backing),
+            ..
+        } => &[("backing", backing)],
         Img::Create { backing: None, .. } => &[],
         Img::Write { img, .. }
         | Img::Read { img, .. }
@@ -222,7 +250,13 @@ fn image(cast: &Cast, path: &str, img: &Img) -> Result<(), Wrong> {
     let mut read = read.iter();
     match read.find(|(_, file)| !cast.files.contains(file.as_str())) {
         None => Ok(()),
-        Some((key, file)) => Err(unknown(format!("{path}.{key}"), true, "image", file.as_str(), &cast.files)),
+        Some((key, file)) => Err(unknown(
+            format!("{path}.{key}"),
+            true,
+            "image",
+            file.as_str(),
+            &cast.files,
+        )),
     }
 }
 
@@ -232,7 +266,13 @@ fn drives(cast: &Cast, path: &str, launch: &Launch) -> Result<(), Wrong> {
         None => Ok(()),
         Some((index, drive)) => {
             let path = format!("{path}.drives[{index}].file");
-            Err(unknown(path, true, "image", drive.file.as_str(), &cast.files))
+            Err(unknown(
+                path,
+                true,
+                "image",
+                drive.file.as_str(),
+                &cast.files,
+            ))
         }
     }
 }

@@ -124,10 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for whose in [
-            Owner::File("a/b.yaml".into()),
-            Owner::Shipped("a/b".into()),
-        ] {
+        for whose in [Owner::File("a/b.yaml".into()), Owner::Shipped("a/b".into())] {
             for text in ["", "one\n", "one\n\nthree\n", "no end"] {
                 let snapshot = Snapshot {
                     whose: whose.clone(),

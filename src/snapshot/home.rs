@@ -141,7 +141,9 @@ impl Home {
     fn from_here(&self, path: &Path) -> Result<Option<String>, String> {
         let whole = whole(path)?;
         let parts = whole.strip_prefix(&self.folder).ok().map(|rest| {
-            let parts = rest.components().map(|part| part.as_os_str().to_string_lossy());
+            let parts = rest
+                .components()
+                .map(|part| part.as_os_str().to_string_lossy());
             parts.collect::<Vec<_>>().join("/")
         });
         Ok(parts)

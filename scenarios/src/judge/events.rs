@@ -21,7 +21,16 @@ enum Kind {
 }
 
 const STATUSES: &[&str] = &[
-    "created", "running", "paused", "ready", "standby", "waiting", "pending", "aborting", "concluded", "null",
+    "created",
+    "running",
+    "paused",
+    "ready",
+    "standby",
+    "waiting",
+    "pending",
+    "aborting",
+    "concluded",
+    "null",
 ];
 
 const TYPE: (&str, Kind) = ("type", Kind::Words(&["backup"]));
@@ -36,8 +45,21 @@ const END: [(&str, Kind); 5] = [
 
 /// The events, and the fields of each.
 const EVENTS: &[(&str, &[(&str, Kind)])] = &[
-    ("JOB_STATUS_CHANGE", &[("id", Kind::Job), ("status", Kind::Words(STATUSES))]),
-    ("BLOCK_JOB_COMPLETED", &[END[0], END[1], END[2], END[3], END[4], ("error", Kind::Text)]),
+    (
+        "JOB_STATUS_CHANGE",
+        &[("id", Kind::Job), ("status", Kind::Words(STATUSES))],
+    ),
+    (
+        "BLOCK_JOB_COMPLETED",
+        &[
+            END[0],
+            END[1],
+            END[2],
+            END[3],
+            END[4],
+            ("error", Kind::Text),
+        ],
+    ),
     ("BLOCK_JOB_CANCELLED", &END),
     (
         "BLOCK_JOB_ERROR",
@@ -70,7 +92,12 @@ pub(super) fn event(path: &str, event: &str) -> Result<(), Wrong> {
 }
 
 /// Can the event's data hold that?
-pub(super) fn data(cast: &Cast, event: &str, path: &str, wanted: &Map<String, Value>) -> Result<(), Wrong> {
+pub(super) fn data(
+    cast: &Cast,
+    event: &str,
+    path: &str,
+    wanted: &Map<String, Value>,
+) -> Result<(), Wrong> {
     for (key, value) in wanted {
         let path = format!("{path}.{key}");
         let Some((_, kind)) = fields(event).iter().find(|(name, _)| name == key) else {
@@ -120,7 +147,11 @@ fn field(cast: &Cast, path: String, kind: Kind, key: &str, value: &Value) -> Res
         Kind::Number => "bytes, without a unit: 65536, not 64k",
         _ => "words that YAML takes for something else stand in quotes",
     };
-    Err(Wrong::value(path, format!("`{key}` is always {wanted}"), help))
+    Err(Wrong::value(
+        path,
+        format!("`{key}` is always {wanted}"),
+        help,
+    ))
 }
 
 #[cfg(test)]
@@ -132,13 +163,28 @@ mod tests {
 
     /// One event of each kind, with all that it can hold.
     fn all() -> Vec<Event> {
-        let end = || JobEnd { device: "a".into(), len: 1, offset: 1, speed: 0 };
+        let end = || JobEnd {
+            device: "a".into(),
+            len: 1,
+            offset: 1,
+            speed: 0,
+        };
         let id = || "a".into();
         vec![
-            Event::JobStatusChange { id: id(), status: Status::Null },
-            Event::BlockJobCompleted { end: end(), error: Some("no".into()) },
+            Event::JobStatusChange {
+                id: id(),
+                status: Status::Null,
+            },
+            Event::BlockJobCompleted {
+                end: end(),
+                error: Some("no".into()),
+            },
             Event::BlockJobCancelled { end: end() },
-            Event::BlockJobError { device: id(), operation: Operation::Read, action: ErrorAction::Stop },
+            Event::BlockJobError {
+                device: id(),
+                operation: Operation::Read,
+                action: ErrorAction::Stop,
+            },
             Event::BlockJobPending { id: id() },
             Event::Shutdown,
         ]
@@ -147,10 +193,16 @@ mod tests {
     #[test]
     fn the_table_is_what_the_model_sends() {
         assert_eq!(STATUSES, Status::ALL.map(Status::name));
-        let cast = Cast { nodes: [].into(), jobs: ["a"].into(), files: [].into() };
+        let cast = Cast {
+            nodes: [].into(),
+            jobs: ["a"].into(),
+            files: [].into(),
+        };
         for (sent, (name, fields)) in all().iter().zip(EVENTS) {
             assert_eq!(sent.name(), *name);
-            let Value::Object(sent_data) = sent.data() else { panic!("data is an object") };
+            let Value::Object(sent_data) = sent.data() else {
+                panic!("data is an object")
+            };
             assert_eq!(sent_data.len(), fields.len(), "{name}");
             assert_eq!(data(&cast, name, "", &sent_data), Ok(()));
         }

@@ -17,18 +17,28 @@ pub(super) fn command(cast: &Cast, dialect: &Dialect, path: &str, qmp: &Qmp) -> 
     }
     let must_succeed = |answer: &Answer| matches!(answer, Answer::Return(_));
     match qmp.answers.iter().all(must_succeed) {
-        true => names(cast, &format!("{path}.arguments"), &qmp.execute, &qmp.arguments),
+        true => names(
+            cast,
+            &format!("{path}.arguments"),
+            &qmp.execute,
+            &qmp.arguments,
+        ),
         false => Ok(()),
     }
 }
 
 fn not_modelled(path: &str, command: &str, what: &str) -> Wrong {
     if COMMANDS.contains(&command) {
-        let help = "QEMU may know it: `blockrace conform --qemu BIN` plays the story with a QEMU of yours";
+        let help =
+            "QEMU may know it: `blockrace conform --qemu BIN` plays the story with a QEMU of yours";
         return Wrong::value(format!("{path}.execute"), what, help);
     }
     let what = format!("the command `{command}` is not modelled");
-    Wrong::value(format!("{path}.execute"), what, nearest_and_all(command, COMMANDS, ""))
+    Wrong::value(
+        format!("{path}.execute"),
+        what,
+        nearest_and_all(command, COMMANDS, ""),
+    )
 }
 
 /// QEMU refuses the command at any moment: that must be one of the answers.
@@ -39,7 +49,10 @@ fn refused(dialect: &Dialect, path: &str, qmp: &Qmp, found: &Diagnosis) -> Resul
         Answer::Return(_) => false,
         Answer::Error(wanted) => {
             wanted.class.name() == class
-                && wanted.desc.as_deref().is_none_or(|desc| desc == &*found.error.desc)
+                && wanted
+                    .desc
+                    .as_deref()
+                    .is_none_or(|desc| desc == &*found.error.desc)
         }
     };
     if qmp.answers.iter().any(fits) {
@@ -48,7 +61,9 @@ fn refused(dialect: &Dialect, path: &str, qmp: &Qmp, found: &Diagnosis) -> Resul
     let what = format!("QEMU {dialect} refuses this: {}", found.error.desc);
     let known: Vec<&str> = found.known.iter().map(String::as_str).collect();
     let help = match (&*known, &found.word) {
-        ([], _) => format!("if that is what the story shows: `error: {{class: {class}}}` beside the command"),
+        ([], _) => format!(
+            "if that is what the story shows: `error: {{class: {class}}}` beside the command"
+        ),
         (known, word) => nearest_and_all(word, known, ""),
     };
     Err(Wrong {
@@ -63,14 +78,31 @@ fn refused(dialect: &Dialect, path: &str, qmp: &Qmp, found: &Diagnosis) -> Resul
 }
 
 /// The arguments that must name something, so that the command can succeed.
-fn names(cast: &Cast, path: &str, command: &str, arguments: &Map<String, Value>) -> Result<(), Wrong> {
+fn names(
+    cast: &Cast,
+    path: &str,
+    command: &str,
+    arguments: &Map<String, Value>,
+) -> Result<(), Wrong> {
     let named = |key: &str| arguments.get(key).and_then(Value::as_str);
     let node = |key: &str| match named(key).filter(|name| !cast.has_node(name)) {
-        Some(name) => Err(unknown(format!("{path}.{key}"), true, "drive or node", name, &cast.nodes)),
+        Some(name) => Err(unknown(
+            format!("{path}.{key}"),
+            true,
+            "drive or node",
+            name,
+            &cast.nodes,
+        )),
         None => Ok(()),
     };
     let job = |key: &str| match named(key).filter(|name| !cast.jobs.contains(name)) {
-        Some(name) => Err(unknown(format!("{path}.{key}"), true, "job", name, &cast.jobs)),
+        Some(name) => Err(unknown(
+            format!("{path}.{key}"),
+            true,
+            "job",
+            name,
+            &cast.jobs,
+        )),
         None => Ok(()),
     };
     match command {

@@ -353,10 +353,8 @@ fn unknown_key(field: &str, expected: &[&'static str]) -> (String, Option<String
     };
     let help = match expected {
         [] => "nothing goes here: write `{}`".to_owned(),
-        raw::KEYS => nearest_and_all(field, raw::KEYS, "").replace(
-            &one_of(raw::KEYS),
-            &raw::verbs_in_words(),
-        ),
+        raw::KEYS => nearest_and_all(field, raw::KEYS, "")
+            .replace(&one_of(raw::KEYS), &raw::verbs_in_words()),
         _ => nearest_and_all(field, expected, ""),
     };
     (what, Some(help))

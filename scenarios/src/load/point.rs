@@ -20,7 +20,11 @@ pub(super) fn place_of(text: &str, path: &str, of_value: bool) -> Option<Place> 
             break;
         };
         let value = Place::from(next.referenced);
-        place = Some(if left.is_empty() && of_value { value } else { key.unwrap_or(value) });
+        place = Some(if left.is_empty() && of_value {
+            value
+        } else {
+            key.unwrap_or(value)
+        });
         (here, rest) = (next, left);
     }
     place
@@ -36,7 +40,10 @@ enum Tree {
 impl Tree {
     /// One step along a path: the place of the key, what stands there, and the rest of the path. Keys may have dots
     /// in them, so the longest key that fits is taken.
-    fn step<'t, 'p>(&'t self, path: &'p str) -> Option<(Option<Place>, &'t Spanned<Tree>, &'p str)> {
+    fn step<'t, 'p>(
+        &'t self,
+        path: &'p str,
+    ) -> Option<(Option<Place>, &'t Spanned<Tree>, &'p str)> {
         match self {
             Tree::Leaf => None,
             Tree::List(items) => {

@@ -182,7 +182,8 @@ fn verb(cast: &Cast, dialect: &Dialect, path: &str, verb: &Verb) -> Result<(), W
             let Until { event, matching } = until;
             let path = format!("{path}.until");
             events::event(&path, event)?;
-            events::data(cast, event, &format!("{path}.match"), matching)
+            // That it does not come is no failure: it may be of a job that there is not.
+            events::data(None, event, &format!("{path}.match"), matching)
         }
         Verb::Bitmaps(nodes) => match nodes.keys().find(|node| !cast.has_node(node)) {
             Some(node) => Err(unknown(
@@ -200,9 +201,14 @@ fn verb(cast: &Cast, dialect: &Dialect, path: &str, verb: &Verb) -> Result<(), W
 
 fn awaited(cast: &Cast, path: &str, wait: &Wait) -> Result<(), Wrong> {
     events::event(path, &wait.event)?;
-    events::data(cast, &wait.event, &format!("{path}.match"), &wait.matching)?;
+    events::data(
+        Some(cast),
+        &wait.event,
+        &format!("{path}.match"),
+        &wait.matching,
+    )?;
     let item = path.trim_end_matches(".wait");
-    events::data(cast, &wait.event, &format!("{item}.data"), &wait.data)?;
+    events::data(Some(cast), &wait.event, &format!("{item}.data"), &wait.data)?;
     events::absent(&wait.event, &format!("{item}.absent"), &wait.absent)
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use scenarios::format::Story;
+use scenarios::judge;
 use scenarios::scene::Scene;
 use scenarios::script::Script;
 use scenarios::shrink::{self as stories, Measure};
@@ -99,6 +100,8 @@ fn path_not_name(file: &Path) -> String {
 /// A schedule that breaks the same promise in another story: the one of the larger story as far as it is possible,
 /// or that of a few seeds.
 fn still_breaks(found: &Found, story: &Story, schedule: &Schedule) -> Option<Schedule> {
+    // It will be read from its file like any other story.
+    judge::story(story, found.dialect).ok()?;
     let script = Script::of_story(story, &found.loaded.file, found.dialect).ok()?;
     let scene = Scene::new(script);
     let same = |breach: &Breach| is_same(breach, found.breach);

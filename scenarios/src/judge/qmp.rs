@@ -5,7 +5,7 @@ use model::qmp::{self, COMMANDS, Diagnosis};
 use serde_json::{Map, Value};
 
 use super::{Cast, Wrong, unknown};
-use crate::format::{Answer, Qmp, nearest_and_all};
+use crate::format::{Answer, Qmp, did_you_mean, nearest_and_all};
 
 /// Can the command end as the story says?
 pub(super) fn command(cast: &Cast, dialect: &Dialect, path: &str, qmp: &Qmp) -> Result<(), Wrong> {
@@ -58,23 +58,56 @@ fn refused(dialect: &Dialect, path: &str, qmp: &Qmp, found: &Diagnosis) -> Resul
     if qmp.answers.iter().any(fits) {
         return Ok(());
     }
+    if let [Answer::Error(wanted)] = &qmp.answers[..] {
+        let key = if wanted.class.name() == class {
+            "desc"
+        } else {
+            "class"
+        };
+        let item = path.trim_end_matches(".qmp");
+        return Err(Wrong::value(
+            format!("{item}.error.{key}"),
+            format!("QEMU {dialect} refuses this command with another error"),
+            format!("it says {class}: {}", found.error.desc),
+        ));
+    }
     let what = format!("QEMU {dialect} refuses this: {}", found.error.desc);
+    let arguments = format!("{path}.arguments");
+    if let Some((at, near)) = misspelt(&arguments, found, &qmp.arguments) {
+        return Err(Wrong::key(at, what, near));
+    }
     let known: Vec<&str> = found.known.iter().map(String::as_str).collect();
-    let help = match (&*known, &found.word) {
-        ([], _) => format!(
+    let help = match &*known {
+        [] => format!(
             "if that is what the story shows: `error: {{class: {class}}}` beside the command"
         ),
-        (known, word) => nearest_and_all(word, known, ""),
+        known => nearest_and_all(&found.word, known, ""),
     };
     Err(Wrong {
         path: match found.path.is_empty() {
             true => format!("{path}.execute"),
-            false => format!("{path}.arguments.{}", found.path),
+            false => format!("{arguments}.{}", found.path),
         },
         is_value: found.is_value,
         what,
         help,
     })
+}
+
+/// Where an argument of the command's own stands that is nearly the one that is missing, and what was meant.
+fn misspelt(
+    path: &str,
+    found: &Diagnosis,
+    arguments: &Map<String, Value>,
+) -> Option<(String, String)> {
+    let missing = &found.path;
+    if found.is_value || !found.word.is_empty() || arguments.contains_key(missing) {
+        return None;
+    }
+    let mut names = arguments.keys();
+    let name = names.find(|name| did_you_mean(name, &[missing]).is_some())?;
+    let meant = format!("did you mean `{missing}`? There is no argument `{name}`");
+    Some((format!("{path}.{name}"), meant))
 }
 
 /// The arguments that must name something, so that the command can succeed.

@@ -151,7 +151,7 @@ impl Trouble {
 
 /// A text with parts of the file in it, safe to print: on one line, not endless, without a terminal's commands.
 fn one_line(text: &str) -> String {
-    const LENGTH_MAX: usize = 400;
+    const LENGTH_MAX: usize = 1_000;
     let printable = |c: char| if c.is_control() { '�' } else { c };
     let mut letters = text.chars().map(printable);
     let start: String = letters.by_ref().take(LENGTH_MAX).collect();

@@ -36,8 +36,8 @@ const RUNS: u64 = 100;
 const WIDTH: usize = 80;
 
 /// What the picture shows, in words. A test holds the two against each other.
-const EXPLANATION: &str = "\
-  One transaction backs up disks a and b: both, or neither. Disk a has nothing to
+const EXPLANATION: &str =
+    "  One transaction backs up disks a and b: both, or neither. Disk a has nothing to
   copy, so its job is done at once, and is `waiting` for its sibling. Disk b cannot
   be read: its job fails, and QEMU must cancel a as well. With the bug it cancels
   only what still runs. So a goes on to `pending`, and COMPLETED without an error:
@@ -47,8 +47,8 @@ const EXPLANATION: &str = "\
   b had joined the group. Its iotest 124 has guarded the race since.
 ";
 
-const NEXT: &str = "\
-  blockrace demo --story > race.yaml           the scenario, to read and to change
+const NEXT: &str =
+    "  blockrace demo --story > race.yaml           the scenario, to read and to change
   blockrace check race.yaml                    every interleaving of it
   blockrace check race.yaml --mutation start-in-prepare
                                                how QEMU itself lost the race
@@ -94,11 +94,15 @@ pub fn run(args: &DemoArgs) -> Result<Exit, String> {
     let bug = Mutation::called(BUG).ok_or("the catalogue has no such bug")?;
     let dialect = QEMU_10_0.with(bug);
     let scene = stage::scene(&loaded, dialect)?;
-    let tried = try_seeds(&scene).ok_or("no run finds the planted bug")?;
+    let failures = failures(&scene)?;
+    let longest = failures
+        .iter()
+        .rev()
+        .max_by_key(|(schedule, _)| steps(schedule));
+    let (schedule, breach) = longest.ok_or("no run finds the planted bug")?;
     crate::written(heading(&mut out, "2  A bug is planted"))?;
-    crate::written(print_tried(&mut out, &tried))?;
-    crate::written(heading(&mut out, "3  One of these runs, made small"))?;
-    let (schedule, breach) = &tried.first;
+    crate::written(print_failures(&mut out, failures.len(), steps(schedule)))?;
+    crate::written(heading(&mut out, "3  That run, made small"))?;
     print_small(&mut out, &loaded, (dialect, &scene), (schedule, breach))?;
     crate::written(heading(&mut out, "4  What happens"))?;
     crate::written(out.write_all(EXPLANATION.as_bytes()))?;
@@ -126,19 +130,11 @@ fn print_verified(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
     writeln!(out, "  Every interleaving, {states} states: {verdict}.")
 }
 
-/// What came of the runs by chance.
-struct Tried {
-    /// How many of them break a promise.
-    broken: u64,
-    /// The first that does, and which promise.
-    first: (Schedule, Breach),
-}
-
-/// Tries the runs; `None` if none of them breaks a promise.
-fn try_seeds(scene: &Scene) -> Option<Tried> {
-    let spec: Spec = "random".parse().ok()?;
+/// The runs by chance that break a promise: how, and which promise.
+fn failures(scene: &Scene) -> Result<Vec<(Schedule, Breach)>, String> {
+    let spec: Spec = "random".parse().map_err(|error| format!("{error}"))?;
     let maker = spec.maker(scene, STEPS_MAX);
-    let failures = (0..RUNS).filter_map(|seed| {
+    let failure = |seed| {
         let mut recorder = Recorder::new();
         let mut runner = Runner::new(scene);
         runner.steps_max = STEPS_MAX;
@@ -147,24 +143,21 @@ fn try_seeds(scene: &Scene) -> Option<Tried> {
             End::Breached(breach) => Some((recorder.schedule, breach)),
             _ => None,
         }
-    });
-    let mut failures = failures.peekable();
-    let first = failures.peek()?.clone();
-    let broken = failures.count() as u64;
-    Some(Tried { broken, first })
+    };
+    Ok((0..RUNS).filter_map(failure).collect())
 }
 
-fn print_tried(out: &mut impl Write, tried: &Tried) -> io::Result<()> {
-    let steps = tried.first.0.names().count();
+fn steps(schedule: &Schedule) -> usize {
+    schedule.names().count()
+}
+
+fn print_failures(out: &mut impl Write, broken: usize, longest: usize) -> io::Result<()> {
+    writeln!(out, "  The bug: {BUG} (`blockrace list mutations`).")?;
     writeln!(
         out,
-        "  The bug is {BUG}: see `blockrace list mutations`. Steps are chosen by"
+        "  Now chance chooses the steps: of {RUNS} runs, {broken} break a promise."
     )?;
-    writeln!(
-        out,
-        "  chance now. Of {RUNS} runs {} break a promise, the first after {steps} steps.",
-        tried.broken
-    )
+    writeln!(out, "  The longest of them has {longest} steps.")
 }
 
 fn print_small(

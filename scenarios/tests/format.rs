@@ -572,7 +572,7 @@ fn messages_about_yaml() {
         broken.yaml:1:1: there is no key `titel` here
          1 | titel: A test
            | ^
-        help: did you mean `title`?
+        help: did you mean `title`? possible are `title`, `source`, `about`, `faults`, `guests`, `witnesses`, `defects`, `script`
 
         broken.yaml:2:1: there is no key `colour` here
          2 | colour: red
@@ -631,7 +631,7 @@ fn messages_about_yaml() {
         broken.yaml:2:1: there is no key `witness` here
          2 | witness: [cancel-while-copying]
            | ^
-        help: did you mean `witnesses`?
+        help: did you mean `witnesses`? possible are `title`, `source`, `about`, `faults`, `guests`, `witnesses`, `defects`, `script`
 
         broken.yaml:2:11: `bug-A1` is not the id of a defect
          2 | defects: [bug-A1]
@@ -693,7 +693,7 @@ fn messages_about_items() {
         broken.yaml:4:5: a script item has no `qpm`
          4 |   - qpm: {execute: stop}
            |     ^
-        help: did you mean `qmp`?
+        help: did you mean `qmp`? an item is one verb and its expectations; the verbs are img, launch, qmp, hmp, wait, bitmaps, pending, forget, settle, sleep, guests, shutdown, kill
 
         broken.yaml:4:5: a script item has no `frobnicate`
          4 |   - frobnicate: {}
@@ -753,7 +753,7 @@ fn messages_about_items() {
         broken.yaml:5:20: `GenericEror` is not possible here
          5 |     error: {class: GenericEror}
            |                    ^
-        help: did you mean `GenericError`?
+        help: did you mean `GenericError`? possible are `GenericError`, `CommandNotFound`, `DeviceNotActive`, `DeviceNotFound`, `KVMMissingCap`
 
         broken.yaml:5:13: `class` is missing
          5 |     error: {desc: No}
@@ -795,7 +795,7 @@ fn messages_about_items() {
         broken.yaml:4:31: `some` is not possible here
          4 |   - wait: {event: STOP, skip: some}
            |                               ^
-        help: did you mean `same`?
+        help: did you mean `same`? possible are `same`, `all`
 
         broken.yaml:4:19: `stop` is not the name of an event
          4 |   - wait: {event: stop}
@@ -1004,7 +1004,7 @@ fn messages_about_values() {
         broken.yaml:4:16: `wirte` is not possible here
          4 |   - img: {cmd: wirte, img: $DIR/b.qcow2}
            |                ^
-        help: did you mean `write`?
+        help: did you mean `write`? possible are `create`, `write`, `read`, `copy`, `rebase`, `compare`, `map`, `bitmaps`, `remove`
 
         broken.yaml:4:11: `cmd` is missing
          4 |   - img: {img: $DIR/b.qcow2}
@@ -1079,7 +1079,7 @@ fn messages_about_values() {
         broken.yaml:4:32: blkdebug has no event `write_oia`
          4 |   - hmp: {drive: drive0, line: "break write_oia A"}
            |                                ^
-        help: did you mean `write_aio`?
+        help: did you mean `write_aio`? often used: read_aio, write_aio, flush_to_disk, cluster_alloc
 
         broken.yaml:4:32: `break write_aio` is not a `break` line
          4 |   - hmp: {drive: drive0, line: "break write_aio"}
@@ -1144,7 +1144,7 @@ fn messages_about_the_story() {
         broken.yaml:4:5: there is no drive or node `drive1` at this point
          4 |   - hmp: {drive: drive1, line: flush}
            |     ^
-        help: did you mean `drive0`?
+        help: did you mean `drive0`? possible are `drive0`, `node0`
 
         broken.yaml:4:5: there is no drive or node `disk` at this point
          4 |   - hmp: {drive: disk, line: flush}
@@ -1174,7 +1174,7 @@ fn messages_about_the_story() {
         broken.yaml:4:5: the guest `guest0` writes to `drive9`, which is not there at this point
          4 |   - guests: {start: [guest0]}
            |     ^
-        help: did you mean `drive0`?
+        help: did you mean `drive0`? possible are `drive0`, `node0`
 
         broken.yaml:5:52: a guest cannot send `break`
          5 | guests: {guest0: {drive: drive0, requests: [flush, "break write_aio A"]}}
@@ -1199,17 +1199,17 @@ fn messages_about_the_story() {
         broken.yaml:4:19: there is no key `set_state` here
          4 | faults: {drive0: {set_state: []}}
            |                   ^
-        help: did you mean `set-state`?
+        help: did you mean `set-state`? possible are `set-state`, `inject-error`
 
         broken.yaml:4:39: blkdebug has no event `flush_to_disc`
          4 | faults: {drive0: {set-state: [{event: flush_to_disc, new_state: 2}]}}
            |                                       ^
-        help: did you mean `flush_to_disk`?
+        help: did you mean `flush_to_disk`? often used: read_aio, write_aio, flush_to_disk, cluster_alloc
 
         broken.yaml:4:60: `reads` is not possible here
          4 | faults: {drive0: {inject-error: [{event: read_aio, iotype: reads}]}}
            |                                                            ^
-        help: did you mean `read`?
+        help: did you mean `read`? possible are `read`, `write`, `write-zeroes`, `discard`, `flush`, `block-status`
 
         broken.yaml:3:5: two drives are called `a`
          3 |   - launch: {drives: [{id: a, file: $DIR/a}, {id: a, file: $DIR/b}]}
@@ -1257,7 +1257,7 @@ fn messages_point_into_long_lines_and_strange_ones() {
         broken.yaml:1:1: there is no key `titel` here
          1 | titel: A test
            | ^
-        help: did you mean `title`?
+        help: did you mean `title`? possible are `title`, `source`, `about`, `faults`, `guests`, `witnesses`, `defects`, `script`
         "#);
 }
 

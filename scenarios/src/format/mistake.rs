@@ -52,7 +52,7 @@ pub(crate) fn nearest_and_all(word: &str, known: &[&str], else_all: &str) -> Str
         _ => format!("possible are `{}`", known.join("`, `")),
     };
     match did_you_mean(word, known) {
-        Some(near) if all.is_empty() => near,
+        Some(near) if all.is_empty() || known.len() == 1 => near,
         Some(near) => format!("{near} {all}"),
         None => all,
     }

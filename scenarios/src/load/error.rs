@@ -142,19 +142,23 @@ impl Trouble {
         LoadError {
             file: file.to_owned(),
             place: Some(self.place),
-            what: one_line(&self.what),
+            what: one_line(&self.what, WHAT_MAX),
             source_line: line.trim_start_matches('\u{feff}').to_owned(),
-            help: self.help.as_deref().map(one_line),
+            help: self.help.as_deref().map(|help| one_line(help, HELP_MAX)),
         }
     }
 }
 
+/// No message is longer, whatever the file says.
+const WHAT_MAX: usize = 400;
+/// The longest list of what is possible.
+const HELP_MAX: usize = 1_000;
+
 /// A text with parts of the file in it, safe to print: on one line, not endless, without a terminal's commands.
-fn one_line(text: &str) -> String {
-    const LENGTH_MAX: usize = 1_000;
+fn one_line(text: &str, length_max: usize) -> String {
     let printable = |c: char| if c.is_control() { '�' } else { c };
     let mut letters = text.chars().map(printable);
-    let start: String = letters.by_ref().take(LENGTH_MAX).collect();
+    let start: String = letters.by_ref().take(length_max).collect();
     if letters.next().is_some() {
         start + "…"
     } else {

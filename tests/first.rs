@@ -13,7 +13,6 @@ use tempfile::TempDir;
 /// What these tests keep.
 const KEPT: &[&str] = &[
     "bad-scenarios",
-    "demo",
     "demo.help",
     "init",
     "init.help",
@@ -87,7 +86,6 @@ fn the_race_is_found_made_small_and_explained() {
             "{shown}: {printed}"
         );
     }
-    snapshot("first.demo", "blockrace demo", &printed);
 }
 
 #[test]

@@ -133,7 +133,7 @@ pub static UNSTARTED_MARKS_ALL: Defect = Defect {
     place: "backup_cleanup_sync_bitmap merges the copy bitmap, which is all set until backup_run calls \
             backup_init_bcs_bitmap",
     story: "defects/unstarted-marks-all",
-    evidence: "found by a random story, then reproduced on 7.2.22 and 10.0.2: the bitmap counts the whole drive",
+    evidence: "found by a story made by chance, then reproduced on 7.2.22 and 10.0.2: the bitmap counts the whole drive",
 };
 
 /// Every defect that the model has, in the order of the catalogue.

@@ -86,6 +86,8 @@ fn ids<'a>(
 
 /// Everything that the story gives a name, wherever: what has a name at no time is missed at every time.
 struct Cast<'a> {
+    /// Drives.
+    drives: BTreeSet<&'a str>,
     /// Drives and nodes.
     nodes: BTreeSet<&'a str>,
     /// Jobs.
@@ -97,6 +99,7 @@ struct Cast<'a> {
 impl<'a> Cast<'a> {
     fn of(story: &'a Story) -> Cast<'a> {
         let mut cast = Cast {
+            drives: BTreeSet::new(),
             nodes: BTreeSet::new(),
             jobs: BTreeSet::new(),
             files: BTreeSet::new(),
@@ -116,6 +119,7 @@ impl<'a> Cast<'a> {
 
     fn launch(&mut self, launch: &'a Launch) {
         for drive in &launch.drives {
+            self.drives.insert(&drive.id);
             self.nodes.insert(&drive.id);
             self.nodes.extend(drive.node.as_deref());
         }
@@ -133,8 +137,14 @@ impl<'a> Cast<'a> {
                 }
             }
             "drive-backup" | "blockdev-backup" => {
-                let named = arguments.get("job-id").or_else(|| arguments.get("device"));
-                self.jobs.extend(named.and_then(Value::as_str));
+                let named = |key: &str| arguments.get(key).and_then(Value::as_str);
+                match named("job-id") {
+                    Some(id) => self.jobs.extend([id]),
+                    // It is called as the drive is, and the device may be the drive's node.
+                    None => self
+                        .jobs
+                        .extend(self.drives.iter().copied().chain(named("device"))),
+                }
             }
             _ => {}
         }

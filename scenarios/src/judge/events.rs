@@ -202,6 +202,7 @@ mod tests {
     fn the_table_is_what_the_model_sends() {
         assert_eq!(STATUSES, Status::ALL.map(Status::name));
         let cast = Cast {
+            drives: [].into(),
             nodes: [].into(),
             jobs: ["a"].into(),
             files: [].into(),

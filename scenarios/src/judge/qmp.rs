@@ -152,7 +152,8 @@ fn names(
         "drive-backup" => node("device"),
         "blockdev-backup" => node("device").and_then(|()| node("target")),
         _ if command.starts_with("block-dirty-bitmap-") => node("node"),
-        "block_resize" => node("device"),
+        // With both, the node is looked for first, and the device not at all.
+        "block_resize" if !arguments.contains_key("node-name") => node("device"),
         _ if command.starts_with("job-") => job("id"),
         "block-job-finalize" | "block-job-dismiss" => job("id"),
         _ if command.starts_with("block-job-") => job("device"),

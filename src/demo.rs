@@ -37,18 +37,19 @@ const WIDTH: usize = 80;
 
 /// What the picture shows, in words. A test holds the two against each other.
 const EXPLANATION: &str =
-    "  One transaction backs up disks a and b: both, or neither. Disk a has nothing to
-  copy, so its job is done at once, and is `waiting` for its sibling. Disk b cannot
-  be read: its job fails, and QEMU must cancel a as well. With the bug it cancels
-  only what still runs. So a goes on to `pending`, and COMPLETED without an error:
-  the client keeps a backup of which half is missing. Had b been a moment earlier,
-  a would have been cancelled, and a test that runs once would have seen nothing.
-  QEMU lost this race until 2.8, for another reason: it started the job of a before
-  b had joined the group. Its iotest 124 has guarded the race since.
+    "  One transaction backs up disks a and b: both, or neither. Disk a has nothing
+  to copy, so its job is done at once, and is `waiting` for its sibling. Disk b
+  cannot be read: its job fails, and QEMU must cancel a as well. With the bug it
+  cancels only what still runs. So a goes on to `pending`, and COMPLETED without
+  an error: the client keeps a backup of which half is missing. Had b been a
+  moment earlier, a would have been cancelled, and a test that runs once would
+  have seen nothing.
+  QEMU lost this race until 2.8, for another reason: it started the job of a
+  before b had joined the group. Its iotest 124 has guarded the race since.
 ";
 
 const NEXT: &str =
-    "  blockrace demo --story > race.yaml           the scenario, to read and to change
+    "  blockrace demo --story > race.yaml           the scenario, to read and change
   blockrace check race.yaml                    every interleaving of it
   blockrace check race.yaml --mutation start-in-prepare
                                                how QEMU itself lost the race

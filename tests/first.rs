@@ -13,6 +13,7 @@ use tempfile::TempDir;
 /// What these tests keep.
 const KEPT: &[&str] = &[
     "bad-scenarios",
+    "demo",
     "demo.help",
     "init",
     "init.help",
@@ -77,7 +78,7 @@ fn the_race_is_found_made_small_and_explained() {
     // What the explanation says is what the picture shows.
     let (picture, words) = printed.split_once("What happens").expect("an explanation");
     for (shown, said) in [
-        ("a COMPLETED 0/0", "COMPLETED without an error"),
+        ("a COMPLETED 0/0", "COMPLETED without"),
         ("b COMPLETED", "fails"),
         ("> transaction grouped", "One transaction"),
     ] {
@@ -86,6 +87,7 @@ fn the_race_is_found_made_small_and_explained() {
             "{shown}: {printed}"
         );
     }
+    snapshot("first.demo", "blockrace demo", &printed);
 }
 
 #[test]

@@ -151,8 +151,8 @@ script:
         check("list[1]", true, 2, 11);
         check("script[0].wait.event", false, 4, 12);
         check("script[1].qmp.arguments.a.b", false, 5, 41);
-        check("script[1].qmp.arguments.a[0].c", false, 5, 57);
-        check("script[1].qmp.arguments.none.of[3]", false, 5, 26);
+        check("script[1].qmp.arguments.a[0].c", false, 5, 58);
+        check("script[1].qmp.arguments.none.of[3]", false, 5, 27);
         assert_eq!(place_of(TEXT, "other", false), None);
     }
 }

@@ -48,8 +48,7 @@ const EXPLANATION: &str =
   before b had joined the group. Its iotest 124 has guarded the race since.
 ";
 
-const NEXT: &str =
-    "  blockrace demo --story > race.yaml           the scenario, to read and change
+const NEXT: &str = "  blockrace demo --story > race.yaml           the scenario, to read and change
   blockrace check race.yaml                    every interleaving of it
   blockrace check race.yaml --mutation start-in-prepare
                                                how QEMU itself lost the race

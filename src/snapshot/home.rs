@@ -86,7 +86,7 @@ impl Home {
             let name = name.strip_suffix(".yaml").unwrap_or(name);
             return Ok(Owner::Shipped(name.to_owned()));
         }
-        match self.from_here(Path::new(file))? {
+        match self.name_of(Path::new(file))? {
             Some(path) => Ok(Owner::File(path)),
             None => Err(format!(
                 "{file}: is not below the folder that the snapshots stand in\n  `--snapshots DIR` names another one, \
@@ -112,7 +112,7 @@ impl Home {
         };
         match whose {
             Owner::Shipped(name) => is_in(name, named) || name.rsplit('/').next() == Some(named),
-            Owner::File(path) => match self.from_here(Path::new(named)) {
+            Owner::File(path) => match self.name_of(Path::new(named)) {
                 Ok(Some(named)) => named.is_empty() || is_in(path, &named),
                 Ok(None) | Err(_) => false,
             },
@@ -138,7 +138,7 @@ impl Home {
     }
 
     /// A path from the home, with `/` between its parts; `None` if it leads elsewhere.
-    fn from_here(&self, path: &Path) -> Result<Option<String>, String> {
+    fn name_of(&self, path: &Path) -> Result<Option<String>, String> {
         let whole = whole(path)?;
         let parts = whole.strip_prefix(&self.folder).ok().map(|rest| {
             let parts = rest

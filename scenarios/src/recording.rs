@@ -15,6 +15,7 @@ use model::world::{GuestIx, World};
 use serde_json::{Map, Value};
 
 use crate::format::{HmpCommand, Pattern};
+use crate::limits::{self, Budget};
 use crate::line::{Fixed, Line};
 use crate::script::{self, Act, Kind, Script, Sent};
 
@@ -80,17 +81,21 @@ impl Recording {
             line,
             what,
         };
+        let budget = Budget::default();
         let mut lines = Vec::new();
         for (index, text) in text.lines().enumerate() {
             let number = index as u32 + 1;
             if text.trim().is_empty() {
                 continue;
             }
-            let value: Value = serde_json::from_str(text).map_err(|cause| {
-                error(
-                    number,
-                    format!("this is not JSON ({cause}); a recording has one object a line"),
-                )
+            let value = json_of(text, &budget).map_err(|cause| {
+                let what = match budget.is_overdrawn() {
+                    true => format!("{}; {}", budget.refusal(), limits::RECORDING.advice),
+                    false => {
+                        format!("this is not JSON ({cause}); a recording has one object a line")
+                    }
+                };
+                error(number, what)
             })?;
             let kind = value.get("t").and_then(Value::as_str).unwrap_or_default();
             if !KINDS.contains(&kind) {
@@ -221,6 +226,14 @@ impl Recording {
                 *number + 1 >= line && *number <= line && value["t"] == "event"
             })
     }
+}
+
+/// The one value in a text.
+fn json_of(text: &str, budget: &Budget) -> serde_json::Result<Value> {
+    let mut input = serde_json::Deserializer::from_str(text);
+    let value = limits::value(&mut input, budget)?;
+    input.end()?;
+    Ok(value)
 }
 
 /// The job and its status, of a line that tells one.

@@ -6,6 +6,7 @@
 //!
 //! - `cargo test -p fuzz` gives each target its corpus (`corpus/NAME/`), the files from which its inputs are made
 //!   ([`Target::seeds`]), and some thousands of changed ones ([`mutate`]). No special tools; always the same inputs.
+//!   `cargo run --release -p fuzz --bin survive NAME 1000000` is the same with a million.
 //! - `cargo fuzz run -s none NAME --features libfuzzer` looks for new inputs, guided by the code they reach. It works with stable
 //!   Rust and needs `cargo install cargo-fuzz` and a C++ compiler. A find goes into `corpus/NAME/` under a name that
 //!   says what it is.
@@ -51,6 +52,13 @@ pub fn target(name: &str) -> &'static Target {
 }
 
 impl Target {
+    /// The corpus in `corpus/NAME/`, in the order of its names, and the seeds.
+    pub fn kept(&self) -> Vec<Vec<u8>> {
+        let mut kept = seeds::files(&format!("fuzz/corpus/{}", self.name), "");
+        kept.extend((self.seeds)());
+        kept
+    }
+
     /// The input changed in a way that fits its kind; a function of the arguments alone.
     pub fn mutate(&self, input: &[u8], seed: u64) -> Vec<u8> {
         mutate::mutate(input, self.words, &mut Randomness::new(seed))

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files with that ending below a folder of the project, in the order of their names.
+/// The files with that ending, or with any if it is empty, below a folder of the project, in the order of their names.
 pub fn files(folder: &str, ending: &str) -> Vec<Vec<u8>> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
     walk(&project.join(folder), &mut found);
-    found.retain(|file| file.extension().is_some_and(|found| found == ending));
+    found.retain(|file| ending.is_empty() || file.extension().is_some_and(|found| found == ending));
     found.sort();
     let read = |file: &PathBuf| fs::read(file).expect("a file of the project can be read");
     found.iter().map(read).collect()

@@ -18,6 +18,7 @@ use crate::format::{HmpCommand, Pattern};
 use crate::limits::{self, Budget};
 use crate::line::{Fixed, Line};
 use crate::script::{self, Act, Kind, Script, Sent};
+use crate::size::Size;
 
 /// A recording that was read, and understood as far as its form goes.
 #[derive(Clone, Debug)]
@@ -348,7 +349,7 @@ impl Compiling {
         let guest = match known {
             Some(guest) => guest,
             None => {
-                let len = line["len"].as_u64().ok_or("field len is not a number")?;
+                let len = bytes(line, "len")?;
                 let fill = Fill(GUEST_FILL);
                 let write = Request::Write {
                     offset: 0,
@@ -498,6 +499,14 @@ fn hmp(line: &Value) -> Result<Sent, String> {
     script::hmp_sent(drive, inner, &command)
 }
 
+/// A number of bytes, as a field has it.
+fn bytes(line: &Value, key: &str) -> Result<u64, String> {
+    let number = line.get(key).and_then(Value::as_u64).and_then(Size::of);
+    number.map(Size::bytes).ok_or_else(|| {
+        format!("field {key} is not a number of bytes (a whole one, at most 2^63 - 1)")
+    })
+}
+
 fn img(line: &Value) -> Result<Kind, String> {
     let text = |key: &str| line.get(key).and_then(Value::as_str);
     let name = |key: &str| -> Result<Name, String> {
@@ -505,11 +514,7 @@ fn img(line: &Value) -> Result<Kind, String> {
             .map(Name::from)
             .ok_or_else(|| format!("no field {key}"))
     };
-    let number = |key: &str| {
-        line.get(key)
-            .and_then(Value::as_u64)
-            .ok_or_else(|| format!("field {key} is not a number"))
-    };
+    let number = |key: &str| bytes(line, key);
     let fill = || -> Result<Fill, String> {
         let pattern: Pattern = text("pattern")
             .unwrap_or_default()
@@ -524,7 +529,7 @@ fn img(line: &Value) -> Result<Kind, String> {
                 .get("opts")
                 .and_then(Value::as_object)
                 .unwrap_or(&empty);
-            let size = line.get("size").and_then(Value::as_u64);
+            let size = line.get("size").map(|_| number("size")).transpose()?;
             Some(script::create(
                 &name("img")?,
                 size,

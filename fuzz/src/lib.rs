@@ -14,11 +14,14 @@
 //! A new kind of file (a configuration, say) is a file below `targets/`, a row here, one below `fuzz_targets/` with
 //! its `[[bin]]`, and a folder in `corpus/`.
 
+mod extremes;
 pub mod mutate;
 mod seeds;
 mod targets;
 
 use sim::seed::Randomness;
+
+pub use extremes::Extreme;
 
 /// One kind of file, and what is done with it.
 pub struct Target {
@@ -28,6 +31,8 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Good files of that kind, from which inputs are made.
     pub seeds: fn() -> Vec<Vec<u8>>,
+    /// The largest files of that kind.
+    pub extremes: &'static [Extreme],
     /// Words of the format, to put in the places of others.
     pub words: &'static [&'static str],
 }

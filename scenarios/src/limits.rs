@@ -6,7 +6,7 @@
 //! | scenario | [`SCENARIO`] | [`NODES_MAX`], [`ITEMS_MAX`], [`GUESTS_MAX`], [`REQUESTS_MAX`] |
 //! | schedule | [`SCHEDULE`] | its lines |
 //! | recording | [`RECORDING`] | [`VALUES_MAX`] |
-//! | log | [`LOG`] | [`VALUES_MAX`] |
+//! | log | [`LOG`] | [`VALUES_MAX`], [`MONITORS_MAX`] |
 //!
 //! YAML and JSON may be nested [`DEPTH_MAX`] deep. All of these are far beyond what real files have: the largest
 //! shipped scenario has 32 KiB, the largest recording 160 KiB.
@@ -80,7 +80,10 @@ pub const GUESTS_MAX: usize = 64;
 pub const REQUESTS_MAX: usize = 1_000;
 
 /// How many JSON values (numbers, texts, lists, objects, …) the messages of a recording or a log may have together.
-pub const VALUES_MAX: usize = 200_000;
+pub const VALUES_MAX: usize = 100_000;
+
+/// How many monitors a log may have.
+pub const MONITORS_MAX: usize = 1_000;
 
 impl Limits {
     /// Reads a file that is no larger.

@@ -18,7 +18,7 @@ use model::dialect::{DIALECTS, Dialect};
 use serde_json::Value;
 
 use crate::conform::{Exactness, Verdict, conform_within};
-use crate::limits::{self, Budget, VALUES_MAX};
+use crate::limits::{self, Budget, MONITORS_MAX, VALUES_MAX};
 use crate::recording::{Recording, RecordingError};
 
 mod causes;
@@ -127,6 +127,10 @@ impl Reading {
             .monitors
             .iter()
             .position(|known| known.monitor == monitor);
+        if known.is_none() && self.monitors.len() == MONITORS_MAX {
+            self.too_much = true;
+            return;
+        }
         let index = known.unwrap_or_else(|| {
             self.monitors.push(Transcript {
                 monitor: monitor.to_owned(),
@@ -146,7 +150,7 @@ pub fn read(style: Style, text: &str) -> Reading {
         Style::Qmp => qmp::read(text, &budget),
         Style::Iotest => iotest::read(text, &budget),
     };
-    reading.too_much = budget.is_overdrawn();
+    reading.too_much |= budget.is_overdrawn();
     reading.lines = text.lines().count() as u32;
     reading
 }
@@ -262,7 +266,7 @@ pub fn check(reading: &Reading, question: &Question<'_>) -> Result<Vec<Checked>,
             file: question.file.into(),
             line: 0,
             what: format!(
-                "its messages hold more than {VALUES_MAX} values; {}",
+                "it has more than {MONITORS_MAX} monitors, or their messages more than {VALUES_MAX} values; {}",
                 limits::LOG.advice
             ),
         });

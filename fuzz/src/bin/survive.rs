@@ -1,5 +1,5 @@
-//! `survive NAME COUNT [FROM]`: gives a target its corpus, its seeds, and COUNT changed ones of these, those of the
-//! seeds FROM, FROM+1, …; says how much memory that took. No special tools are needed, and it is always the same.
+//! `survive NAME COUNT [FROM]`: gives a target its corpus, its seeds, the largest files there may be, and COUNT
+//! changed inputs, those of the seeds FROM, FROM+1, …; says how much memory that took. No special tools are needed, and it is always the same.
 //!
 //! The input that breaks a target is left in `crash-NAME` (in the folder for temporary files), and the exit code is
 //! that of a panic.
@@ -26,6 +26,9 @@ fn main() {
     for input in &kept {
         give(target, input);
     }
+    for extreme in target.extremes {
+        give(target, &extreme());
+    }
     for index in from..from + count {
         let seed = run_seed(ROOT, index);
         let base = Randomness::new(!seed).below_u64(kept.len() as u64) as usize;
@@ -35,7 +38,7 @@ fn main() {
         .zip(before)
         .map(|(peak, before)| peak.saturating_sub(before));
     let grown = grown.map_or_else(|| "?".into(), |grown| (grown >> 10).to_string());
-    let all = kept.len() as u64 + count;
+    let all = (kept.len() + target.extremes.len()) as u64 + count;
     println!(
         "{name}: {all} inputs survived, {} of them kept; peak memory +{grown} MiB",
         kept.len()

@@ -3,20 +3,21 @@
 use scenarios::log::{self, Question, Reading, Style};
 
 use crate::targets::recording::WORDS;
-use crate::{Target, seeds};
+use crate::{Target, extremes, seeds};
 
 /// How many messages of an input are held against the model: those of a log are many times as costly as its lines.
-const MESSAGES_MAX: usize = 24;
+const MESSAGES_MAX: usize = 12;
 /// How many worlds may be possible at once.
-const WORLDS_MAX: usize = 20;
+const WORLDS_MAX: usize = 10;
 /// How many lines of a good log are an input.
-const LINES_MAX: usize = 60;
+const LINES_MAX: usize = 30;
 
 /// libvirt's.
 pub const LIBVIRT: Target = Target {
     name: "log_libvirt",
     run: |input| run(Style::Libvirt, input),
     seeds: logs,
+    extremes: extremes::LOGS,
     words: WORDS,
 };
 
@@ -25,6 +26,7 @@ pub const QMP: Target = Target {
     name: "log_qmp",
     run: |input| run(Style::Qmp, input),
     seeds: logs,
+    extremes: extremes::LOGS,
     words: WORDS,
 };
 
@@ -33,6 +35,7 @@ pub const IOTEST: Target = Target {
     name: "log_iotest",
     run: |input| run(Style::Iotest, input),
     seeds: logs,
+    extremes: extremes::LOGS,
     words: WORDS,
 };
 

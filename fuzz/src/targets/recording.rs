@@ -3,19 +3,20 @@
 use scenarios::conform::{Exactness, conform_within};
 use scenarios::recording::Recording;
 
-use crate::{Target, seeds};
+use crate::{Target, extremes, seeds};
 
 /// How many worlds may be possible at once: each line of an input is cheap to follow.
 const WORLDS_MAX: usize = 20;
 /// How many recordings of a file are followed, and how many lines of each.
 const RECORDINGS_MAX: usize = 2;
-const LINES_MAX: usize = 40;
+const LINES_MAX: usize = 30;
 
 /// Recordings.
 pub const TARGET: Target = Target {
     name: "recording",
     run,
     seeds: kept,
+    extremes: extremes::RECORDINGS,
     words: WORDS,
 };
 
@@ -29,10 +30,13 @@ fn run(input: &[u8]) {
     };
     for mut recording in recordings.into_iter().take(RECORDINGS_MAX) {
         recording.lines.truncate(LINES_MAX);
-        for exactness in [Exactness::Normal, Exactness::Strict] {
-            if let Err(error) = conform_within(&recording, exactness, WORLDS_MAX) {
-                assert!(!error.to_string().is_empty());
-            }
+        // One of the two is enough at a time; the inputs have both lengths.
+        let exactness = match recording.lines.len() % 2 {
+            0 => Exactness::Normal,
+            _ => Exactness::Strict,
+        };
+        if let Err(error) = conform_within(&recording, exactness, WORLDS_MAX) {
+            assert!(!error.to_string().is_empty());
         }
     }
 }

@@ -7,16 +7,17 @@ use scenarios::script::Script;
 use sim::run::Runner;
 use sim::strategy::Random;
 
-use crate::{Target, seeds};
+use crate::{Target, extremes, seeds};
 
-/// How many steps of it are played: enough to get to the jobs.
-const STEPS_MAX: u64 = 400;
+/// How many steps of it are played in each dialect.
+const STEPS_MAX: u64 = 150;
 
 /// Scenarios.
 pub const TARGET: Target = Target {
     name: "scenario",
     run,
     seeds: shipped,
+    extremes: extremes::SCENARIOS,
     words: WORDS,
 };
 

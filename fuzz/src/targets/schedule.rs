@@ -10,16 +10,17 @@ use sim::run::{Recorder, Runner};
 use sim::schedule::Schedule;
 use sim::strategy::{BestEffort, Random, Replay, Strategy};
 
-use crate::Target;
+use crate::{Target, extremes};
 
 /// How many steps are followed.
-const STEPS_MAX: u64 = 100;
+const STEPS_MAX: u64 = 50;
 
 /// Schedules.
 pub const TARGET: Target = Target {
     name: "schedule",
     run,
     seeds: played,
+    extremes: extremes::SCHEDULES,
     words: &[
         "client launch",
         "monitor reply",

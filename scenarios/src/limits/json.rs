@@ -189,7 +189,7 @@ mod tests {
         assert!(read(&half, &budget).is_ok());
         let error = read(&half, &budget).expect_err("it is too much");
         assert!(
-            error.starts_with("there are more than 200000 values"),
+            error.starts_with("there are more than 100000 values"),
             "{error}"
         );
         assert!(budget.is_overdrawn());

@@ -40,11 +40,11 @@ pub const SCENARIO: Limits = Limits {
     advice: "is this an image, a recording or a log?",
 };
 
-/// Schedules: a line is a step, and holds some 50 bytes beside its text.
+/// Schedules: a line is a step, and takes some hundreds of bytes when it is followed.
 pub const SCHEDULE: Limits = Limits {
     what: "a schedule",
     bytes_max: 16 << 20,
-    lines_max: 250_000,
+    lines_max: 100_000,
     advice: "is this an image, a recording or a log?",
 };
 

@@ -100,7 +100,7 @@ pub struct Reading {
     pub lines: u32,
     /// How many of them mean nothing to us.
     pub unknown: u32,
-    /// The first of those, with its number.
+    /// The first of those, with its number; of a long one the beginning.
     pub first_unknown: Option<(u32, String)>,
     /// Its events may stand later than they were read, and some may not be shown.
     pub late: bool,
@@ -110,6 +110,9 @@ pub struct Reading {
     pub monitors: Vec<Transcript>,
 }
 
+/// How much of a line that means nothing is kept, to be shown.
+const SHOWN_MAX: usize = 200;
+
 impl Reading {
     /// A line that means nothing to us.
     fn unknown(&mut self, line: u32, text: &str) {
@@ -118,7 +121,7 @@ impl Reading {
         }
         self.unknown += 1;
         self.first_unknown
-            .get_or_insert_with(|| (line, text.trim_end().to_owned()));
+            .get_or_insert_with(|| (line, text.trim_end().chars().take(SHOWN_MAX).collect()));
     }
 
     /// A message of a monitor's.

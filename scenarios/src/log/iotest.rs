@@ -15,6 +15,9 @@ use crate::size::Size;
 /// How the output of a shell test begins: such a test shows all that comes, when it comes.
 const SHELL_TEST: &str = "QA output created by";
 
+/// No request is longer, in bytes.
+const REQUEST_MAX: usize = 256;
+
 /// Reads such an output.
 pub fn read(text: &str, budget: &Budget) -> Reading {
     let mut reading = Reading {
@@ -58,6 +61,7 @@ fn said_in(text: &str) -> Option<Said> {
         let size: Size = size.parse().ok()?;
         return Some(Said::Formatting(path.to_owned(), size.bytes()));
     }
-    let is_request = matches!(text.parse(), Ok(HmpCommand::Request(_)));
+    let is_request =
+        text.len() <= REQUEST_MAX && matches!(text.parse(), Ok(HmpCommand::Request(_)));
     is_request.then(|| Said::QemuIo(text.trim().to_owned()))
 }

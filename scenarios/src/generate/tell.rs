@@ -17,15 +17,16 @@ use crate::size::Size;
 /// How long a silence says that nothing comes any more.
 const SETTLE_MS: u64 = 150;
 
-/// Tells the story.
-pub(super) fn story(seed: u64, cast: &Cast, deeds: &[Deed]) -> Story {
+/// Tells the story. With an end of its own, QEMU has to quit right after that; else once the bitmaps were looked at.
+pub(super) fn story(seed: u64, cast: &Cast, deeds: &[Deed], end: Option<&[Deed]>) -> Story {
     let mut teller = Teller {
         cast,
         jobs: Vec::new(),
         used: BTreeSet::new(),
         script: Vec::new(),
     };
-    deeds.iter().for_each(|deed| teller.deed(deed));
+    let end = end.unwrap_or(&[Deed::Bitmaps]);
+    deeds.iter().chain(end).for_each(|deed| teller.deed(deed));
     let (done, used) = (teller.script, teller.used);
     let mut script = opening(cast, &used);
     script.extend(done);
@@ -166,6 +167,17 @@ fn part(bytes: u64, eighths: u64) -> u64 {
     (bytes * eighths / 8 / 512).max(1) * 512
 }
 
+/// A drive's new size, in whole clusters: a part of one would keep its old bytes, for a growth to bring back.
+fn resized(drive: &cast::Drive, eighths: u64) -> u64 {
+    let cluster = match drive.cluster {
+        Some("16k") => 16 << 10,
+        Some("128k") => 128 << 10,
+        _ => 64 << 10,
+    };
+    let bytes = part(drive.size, eighths);
+    (bytes - bytes % cluster).max(cluster)
+}
+
 fn launch(cast: &Cast) -> Launch {
     let mut args = Vec::new();
     for (index, drive) in cast.drives.iter().enumerate() {
@@ -220,8 +232,8 @@ fn ending(cast: &Cast, used: &BTreeSet<Used>) -> Vec<Verb> {
             result: None,
         })
     };
-    let last = [Verb::Bitmaps(Bitmaps::new()), Verb::Shutdown];
-    last.into_iter().chain(used.iter().map(compare)).collect()
+    let comparisons = used.iter().map(compare);
+    [Verb::Shutdown].into_iter().chain(comparisons).collect()
 }
 
 // ---- deeds
@@ -362,10 +374,10 @@ impl Teller<'_> {
     }
 
     fn resize(&self, node: &Named, eighths: Option<u64>) -> Verb {
-        let cast::Drive { size, faults, .. } = &self.cast.drives[self.drive(node.drive)];
+        let drive = &self.cast.drives[self.drive(node.drive)];
         // A rule would hit what the image format writes about itself.
-        let eighths = eighths.filter(|_| faults.is_none());
-        let bytes = eighths.map_or(-1, |eighths| part(*size, eighths) as i64);
+        let eighths = eighths.filter(|_| drive.faults.is_none());
+        let bytes = eighths.map_or(-1, |eighths| resized(drive, eighths) as i64);
         let key = match node.by {
             By::Drive => "device",
             By::Node | By::Nobody => "node-name",

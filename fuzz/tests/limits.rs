@@ -57,6 +57,12 @@ fn check(name: &str, content: impl AsRef<[u8]>, expected: &str) {
     assert_eq!(refusal(&file(name, content)), expected);
 }
 
+/// As [`check`], where the library that reads decides about the rest of the line.
+fn check_parts(name: &str, content: impl AsRef<[u8]>, begin: &str, part: &str) {
+    let error = refusal(&file(name, content));
+    assert!(error.starts_with(begin) && error.contains(part), "{error}");
+}
+
 /// A list of so many zeroes.
 fn zeroes(count: usize) -> String {
     format!("[{}]", vec!["0"; count].join(","))
@@ -81,26 +87,26 @@ fn scenarios() {
         vec![b' '; (4 << 20) + 1],
         "large.yaml: a scenario has at most 4 MiB; is this an image, a recording or a log?",
     );
-    check(
+    check_parts(
         "deep.yaml",
         argument(&nested(100)),
-        "deep.yaml:3:92: nested more than 64 deep",
+        "deep.yaml:3:",
+        "nested more than 64 deep",
     );
-    check(
+    const MANY: &str =
+        "a scenario has at most 100000 values, counting what each `*alias` stands for";
+    check_parts(
         "many-values.yaml",
         argument(&zeroes(100_000)),
-        "many-values.yaml:3:200031: a scenario has at most 100000 values, counting what each `*alias` stands for",
+        "many-values.yaml:3:",
+        MANY,
     );
-    let mut laughs = "title: t\na0: &a0 [x, x, x]\n".to_owned();
+    let mut laughs = "&a0 [x, x, x]".to_owned();
     for at in 1..8 {
         let below = vec![format!("*a{}", at - 1); 9].join(", ");
-        laughs += &format!("a{at}: &a{at} [{below}]\n");
+        laughs += &format!(", b{at}: &a{at} [{below}]");
     }
-    check(
-        "laughs.yaml",
-        laughs,
-        "laughs.yaml:2:1: there is no key `a0` here",
-    );
+    check_parts("laughs.yaml", argument(&laughs), "laughs.yaml:3:", MANY);
     check(
         "many-items.yaml",
         script(&"  - sleep: {ms: 1}\n".repeat(10_001)),
@@ -152,11 +158,11 @@ fn recordings() {
         vec![b'\n'; (8 << 20) + 1],
         "large.jsonl: a recording has at most 8 MiB; one file for each story: cut it where a header begins",
     );
-    check(
+    check_parts(
         "deep.jsonl",
         after_header(&nested(100)),
-        "deep.jsonl:2: this is not JSON (it is nested more than 64 deep at line 1 column 65); \
-         a recording has one object a line",
+        "deep.jsonl:2: this is not JSON (it is nested more than 64 deep",
+        "a recording has one object a line",
     );
     check(
         "many.jsonl",

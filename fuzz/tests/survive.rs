@@ -1,4 +1,4 @@
-//! Every target survives its corpus and some thousands of changed inputs, in little memory.
+//! Every target survives its corpus and a thousand changed inputs, in little memory.
 
 use std::process::{Command, Output};
 use std::thread;
@@ -6,7 +6,7 @@ use std::thread;
 use fuzz::{TARGETS, Target};
 
 /// How many changed inputs each target is given.
-const COUNT: &str = "2000";
+const COUNT: &str = "1000";
 
 /// How much memory a target may take beyond what it has at its beginning, in MiB.
 const MEMORY_MAX: u64 = 64;

@@ -31,7 +31,6 @@ pub(crate) fn read(text: &str) -> Result<RawStory, Trouble> {
         with_snippet: false,
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
-            flow_nesting_limit: DEPTH_MAX,
             max_nodes: NODES_MAX,
             max_events: 3 * NODES_MAX,
             max_total_scalar_bytes: SCENARIO.bytes_max as usize,

@@ -5,7 +5,7 @@
 //! its own name or by a near one ([`near::renamed`]) that the schedule does not use for another
 //! step. What stands before it keeps its place and is done late if it becomes possible. Only when
 //! nothing scheduled is possible, or left, a step is taken that the schedule does not have: the
-//! least one.
+//! least one. A schedule of very many different steps is followed by their own names only.
 
 use super::{Choice, Choices, Strategy};
 use crate::near;
@@ -68,6 +68,9 @@ pub struct Place {
     /// Its name.
     pub name: String,
 }
+
+/// How many different names a schedule may have for near ones to be looked for among them.
+const COMPARED_MAX: usize = 2_000;
 
 /// How many added steps are named before the rest is only counted.
 const NAMED_MAX: usize = 3;
@@ -145,8 +148,11 @@ impl BestEffort {
         Some((index, choice))
     }
 
-    /// The names in the schedule that a step may have had.
+    /// The names in the schedule that a step may have had. Of too many nobody is asked: a run would last for hours.
     fn near_names(&self, name: &str) -> Vec<String> {
+        if self.left.len() > COMPARED_MAX {
+            return Vec::new();
+        }
         let scheduled = self.left.keys();
         scheduled
             .filter(|wanted| near::renamed(wanted, &[name]).is_some())

@@ -135,8 +135,8 @@ fn scenarios() {
 fn schedules() {
     check(
         "large.schedule",
-        vec![b'\n'; (16 << 20) + 1],
-        "large.schedule: a schedule has at most 16 MiB; is this an image, a recording or a log?",
+        vec![b'\n'; (8 << 20) + 1],
+        "large.schedule: a schedule has at most 8 MiB; is this an image, a recording or a log?",
     );
     check(
         "long.schedule",

@@ -43,7 +43,7 @@ pub const SCENARIO: Limits = Limits {
 /// Schedules: a line is a step, and takes some hundreds of bytes when it is followed.
 pub const SCHEDULE: Limits = Limits {
     what: "a schedule",
-    bytes_max: 16 << 20,
+    bytes_max: 8 << 20,
     lines_max: 100_000,
     advice: "is this an image, a recording or a log?",
 };

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use scenarios::conform::{Exactness, Rejection, Verdict, conform};
+use scenarios::limits::RECORDING;
 use scenarios::recording::Recording;
 use serde_json::{Value, json};
 
@@ -39,8 +40,7 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     };
     let mut tally = Tally::default();
     for file in &files {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("{file}: cannot be read: {error}"))?;
+        let text = RECORDING.read_text(Path::new(file))?;
         let recordings = Recording::parse_all(file, &text).map_err(|error| error.to_string())?;
         for recording in &recordings {
             let (verdict, strictly) = check(recording, exactness)?;

@@ -6,6 +6,7 @@ use model::dialect::Dialect;
 use scenarios::format::Story;
 use scenarios::generate;
 use scenarios::judge;
+use scenarios::limits::SCHEDULE;
 use scenarios::load::{self, LoadError, SHIPPED};
 use scenarios::scene::Scene;
 use scenarios::script::Script;
@@ -200,7 +201,6 @@ pub fn scene(loaded: &Loaded, dialect: &'static Dialect) -> Result<Scene, String
 /// # Errors
 /// What to print: a file that cannot be read, or is no schedule.
 pub fn read_schedule(file: &Path) -> Result<Schedule, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    let text = SCHEDULE.read_text(file)?;
     Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }

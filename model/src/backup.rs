@@ -343,6 +343,7 @@ pub(crate) fn check_nodes(
     }
     check_not_blocked(w, source)?;
     check_not_blocked(w, target)?;
+    w.check_room()?;
     if request.workers_max < 1 || request.workers_max > i64::from(i32::MAX) {
         return Err(QmpError::generic(
             "max-workers must be between 1 and 2147483647",

@@ -294,6 +294,7 @@ impl World {
                 "The 'file' block driver requires a file name",
             ));
         }
+        self.check_room()?;
         let mut chain = self.chain_of(file).map_err(QmpError::generic)?;
         if let Some(name) = &name {
             self.check_node_name(name)?;

@@ -444,7 +444,7 @@ fn blkdebug(args: &mut Args) -> Parsed<Blkdebug> {
             at: rule
                 .optional_int("sector")?
                 .filter(|&s| s >= 0)
-                .map(|s| s as u64 * 512),
+                .map(|s| (s as u64).saturating_mul(512)),
             once: rule.flag("once", false)?,
             immediately: rule.flag("immediately", false)?,
             iotypes: iotypes(&mut rule)?,

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::block_copy::BlockCopy;
 use crate::defect::Met;
 use crate::dialect::Dialect;
+use crate::error::QmpError;
 use crate::event::{Event, Output, Reply};
 use crate::file::{Directory, File};
 use crate::group::Group;
@@ -38,6 +39,9 @@ pub type FileIx = usize;
 pub type GuestIx = usize;
 /// Index of an event loop other than the main one; see [`crate::main_loop`].
 pub type ContextIx = usize;
+
+/// How many nodes there may be at once: sets of them are words of 64 bits.
+const NODES_MAX: usize = 64;
 
 /// Which parts one step touched: one bit a part.
 ///
@@ -573,10 +577,26 @@ impl World {
         self.contexts.items.len()
     }
 
+    /// Is there room for another node?
+    ///
+    /// # Errors
+    /// A refusal that QEMU would not give, in words that say so.
+    pub(crate) fn check_room(&self) -> Result<(), QmpError> {
+        match self.nodes.free() < NODES_MAX {
+            true => Ok(()),
+            false => Err(QmpError::generic(format!(
+                "blockrace does not model more than {NODES_MAX} nodes at once"
+            ))),
+        }
+    }
+
     pub(crate) fn add_node(&mut self, node: Node) -> NodeIx {
         let index = self.nodes.free();
         self.note_write(Part::Graph);
-        assert!(index < 64, "internal: more than 64 nodes");
+        assert!(
+            index < NODES_MAX,
+            "internal: whoever adds a node asks for room before"
+        );
         self.note_write(Part::Node(index));
         self.nodes.put(index, node);
         self.main_mut().nodes.push(index);

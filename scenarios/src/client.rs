@@ -293,21 +293,19 @@ impl Client {
     /// `paused`, `running` of one job, one right after the other, are left out; also if other such pairs are between
     /// them, for a drained section may hold several jobs.
     fn collapse(&mut self) {
-        let is_pair = |index: usize| {
-            let (Output::Event(first), Output::Event(second)) =
-                (&self.unread[index], &self.unread[index + 1])
+        let is_pair = |unread: &VecDeque<Output>, at: usize| {
+            let (Output::Event(first), Output::Event(second)) = (&unread[at], &unread[at + 1])
             else {
                 return false;
             };
             let paused = status_of(first, Status::Paused);
             paused.is_some() && paused == status_of(second, Status::Running)
         };
-        let found = (1..self.unread.len())
-            .map(|second| second - 1)
-            .find(|&at| is_pair(at));
-        if let Some(at) = found {
+        let pair = |unread: &VecDeque<Output>| {
+            (0..unread.len().saturating_sub(1)).find(|at| is_pair(unread, *at))
+        };
+        while let Some(at) = pair(&self.unread) {
             self.unread.drain(at..at + 2);
-            self.collapse();
         }
     }
 

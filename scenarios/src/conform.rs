@@ -61,7 +61,7 @@ pub struct Rejection {
 }
 
 /// How many worlds may be possible at once before a recording is given up.
-const WORLDS_MAX: usize = 20_000;
+pub const WORLDS_MAX: usize = 20_000;
 
 /// How many lines before a rejected one are shown.
 const CONTEXT_LINES: usize = 5;
@@ -71,15 +71,27 @@ const CONTEXT_LINES: usize = 5;
 /// # Errors
 /// A recording that is malformed or has a command that is not modelled.
 pub fn conform(recording: &Recording, exactness: Exactness) -> Result<Verdict, RecordingError> {
+    conform_within(recording, exactness, WORLDS_MAX)
+}
+
+/// As [`conform`], with another bound than [`WORLDS_MAX`].
+///
+/// # Errors
+/// See [`conform`].
+pub fn conform_within(
+    recording: &Recording,
+    exactness: Exactness,
+    worlds_max: usize,
+) -> Result<Verdict, RecordingError> {
     let mut recording = recording.clone();
     if exactness == Exactness::Normal {
         recording.collapse();
     }
-    let verdict = follow(&recording, exactness, None)?;
+    let verdict = follow(&recording, exactness, worlds_max, None)?;
     if let Verdict::Rejected(rejection) = &verdict
         && recording.has_early_command(rejection.line)
         && let again @ Verdict::Accepted { .. } =
-            follow(&recording, exactness, Some(rejection.line))?
+            follow(&recording, exactness, worlds_max, Some(rejection.line))?
     {
         return Ok(again);
     }
@@ -90,11 +102,12 @@ pub fn conform(recording: &Recording, exactness: Exactness) -> Result<Verdict, R
 fn follow(
     recording: &Recording,
     exactness: Exactness,
+    worlds_max: usize,
     early: Option<u32>,
 ) -> Result<Verdict, RecordingError> {
     let scene = Scene::new(recording.script(exactness == Exactness::Normal, early)?);
     let options = Options {
-        worlds_max: WORLDS_MAX,
+        worlds_max,
         ..Options::default()
     };
     let mut membership = Membership::with_options(&scene, options);

@@ -10,6 +10,7 @@
 //! | the bridge: a story as a system of steps | [`scene`] |
 //! | the same under QEMU's locks, for threads | [`locks`] |
 //! | the lines of a trace | [`mod@line`] |
+//! | how large files may be | [`limits`] |
 //! | recordings of real QEMU, and whether the model allows them | [`recording`], [`conform`] |
 //! | logs of libvirt, qmp-shell and iotests, as recordings | [`mod@log`] |
 
@@ -19,6 +20,7 @@ pub mod coverage;
 pub mod format;
 pub mod generate;
 pub mod judge;
+pub mod limits;
 pub mod line;
 pub mod load;
 pub mod locks;

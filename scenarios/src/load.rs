@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use crate::format::{Story, did_you_mean};
+use crate::limits::{self, SCENARIO};
 
 mod check;
 mod convert;
@@ -296,8 +297,13 @@ pub fn open(scenario: &str) -> Result<Story, LoadError> {
     if let Some((name, text)) = find_shipped(scenario) {
         return parse(&format!("scenarios/{name}.yaml"), text);
     }
-    match std::fs::read(scenario) {
-        Ok(bytes) => parse_bytes(scenario, &bytes),
+    match limits::read(Path::new(scenario), &SCENARIO) {
+        Ok(bytes) => {
+            SCENARIO
+                .judge(&bytes)
+                .map_err(|what| LoadError::without_place(scenario, what, None))?;
+            parse_bytes(scenario, &bytes)
+        }
         Err(error)
             if Path::new(scenario).components().count() > 1 || scenario.ends_with(".yaml") =>
         {

@@ -17,7 +17,8 @@ use std::fmt;
 use model::dialect::{DIALECTS, Dialect};
 use serde_json::Value;
 
-use crate::conform::{Exactness, Verdict, conform};
+use crate::conform::{Exactness, Verdict, conform_within};
+use crate::limits::{self, Budget, MONITORS_MAX, VALUES_MAX};
 use crate::recording::{Recording, RecordingError};
 
 mod causes;
@@ -99,13 +100,18 @@ pub struct Reading {
     pub lines: u32,
     /// How many of them mean nothing to us.
     pub unknown: u32,
-    /// The first of those, with its number.
+    /// The first of those, with its number; of a long one the beginning.
     pub first_unknown: Option<(u32, String)>,
     /// Its events may stand later than they were read, and some may not be shown.
     pub late: bool,
+    /// It holds more messages than are read: some are not among these.
+    pub too_much: bool,
     /// A transcript for each monitor, in the order in which they first speak.
     pub monitors: Vec<Transcript>,
 }
+
+/// How much of a line that means nothing is kept, to be shown.
+const SHOWN_MAX: usize = 200;
 
 impl Reading {
     /// A line that means nothing to us.
@@ -115,7 +121,7 @@ impl Reading {
         }
         self.unknown += 1;
         self.first_unknown
-            .get_or_insert_with(|| (line, text.trim_end().to_owned()));
+            .get_or_insert_with(|| (line, text.trim_end().chars().take(SHOWN_MAX).collect()));
     }
 
     /// A message of a monitor's.
@@ -124,6 +130,10 @@ impl Reading {
             .monitors
             .iter()
             .position(|known| known.monitor == monitor);
+        if known.is_none() && self.monitors.len() == MONITORS_MAX {
+            self.too_much = true;
+            return;
+        }
         let index = known.unwrap_or_else(|| {
             self.monitors.push(Transcript {
                 monitor: monitor.to_owned(),
@@ -137,11 +147,13 @@ impl Reading {
 
 /// Reads a log. Nothing in it is fatal: what is not understood is counted.
 pub fn read(style: Style, text: &str) -> Reading {
+    let budget = Budget::default();
     let mut reading = match style {
-        Style::Libvirt => libvirt::read(text),
-        Style::Qmp => qmp::read(text),
-        Style::Iotest => iotest::read(text),
+        Style::Libvirt => libvirt::read(text, &budget),
+        Style::Qmp => qmp::read(text, &budget),
+        Style::Iotest => iotest::read(text, &budget),
     };
+    reading.too_much |= budget.is_overdrawn();
     reading.lines = text.lines().count() as u32;
     reading
 }
@@ -242,13 +254,26 @@ pub struct Question<'q> {
     pub given: Option<&'q Given>,
     /// The dialect, for sessions that do not say their version.
     pub dialect: Option<&'static Dialect>,
+    /// How many worlds may be possible at once; see [`conform::WORLDS_MAX`](crate::conform::WORLDS_MAX).
+    pub worlds_max: usize,
 }
 
 /// Checks each session of each monitor in a log that was read.
 ///
 /// # Errors
-/// A message that cannot be understood: what is not modelled is left out, so this is a mistake of ours.
+/// More messages than are read; or one that cannot be understood: what is not modelled is left out, so this is a
+/// mistake of ours.
 pub fn check(reading: &Reading, question: &Question<'_>) -> Result<Vec<Checked>, RecordingError> {
+    if reading.too_much {
+        return Err(RecordingError {
+            file: question.file.into(),
+            line: 0,
+            what: format!(
+                "it has more than {MONITORS_MAX} monitors, or their messages more than {VALUES_MAX} values; {}",
+                limits::LOG.advice
+            ),
+        });
+    }
     let mut all = Vec::new();
     for transcript in &reading.monitors {
         let sessions = session::split(&transcript.messages);
@@ -328,7 +353,7 @@ fn follow(
 ) -> Result<Tried, RecordingError> {
     let verdict = |order| {
         let recording = converted.recording(question.file, dialect, order);
-        conform(&recording, Exactness::Normal)
+        conform_within(&recording, Exactness::Normal, question.worlds_max)
     };
     let mut tried = Tried {
         dialect,

@@ -15,8 +15,10 @@ use model::world::{GuestIx, World};
 use serde_json::{Map, Value};
 
 use crate::format::{HmpCommand, Pattern};
+use crate::limits::{self, Budget};
 use crate::line::{Fixed, Line};
 use crate::script::{self, Act, Kind, Script, Sent};
+use crate::size::Size;
 
 /// A recording that was read, and understood as far as its form goes.
 #[derive(Clone, Debug)]
@@ -80,17 +82,21 @@ impl Recording {
             line,
             what,
         };
+        let budget = Budget::default();
         let mut lines = Vec::new();
         for (index, text) in text.lines().enumerate() {
             let number = index as u32 + 1;
             if text.trim().is_empty() {
                 continue;
             }
-            let value: Value = serde_json::from_str(text).map_err(|cause| {
-                error(
-                    number,
-                    format!("this is not JSON ({cause}); a recording has one object a line"),
-                )
+            let value = json_of(text, &budget).map_err(|cause| {
+                let what = match budget.is_overdrawn() {
+                    true => format!("{}; {}", budget.refusal(), limits::RECORDING.advice),
+                    false => {
+                        format!("this is not JSON ({cause}); a recording has one object a line")
+                    }
+                };
+                error(number, what)
             })?;
             let kind = value.get("t").and_then(Value::as_str).unwrap_or_default();
             if !KINDS.contains(&kind) {
@@ -223,6 +229,14 @@ impl Recording {
     }
 }
 
+/// The one value in a text.
+fn json_of(text: &str, budget: &Budget) -> serde_json::Result<Value> {
+    let mut input = serde_json::Deserializer::from_str(text);
+    let value = limits::value(&mut input, budget)?;
+    input.end()?;
+    Ok(value)
+}
+
 /// The job and its status, of a line that tells one.
 fn status_of(line: &Value) -> Option<(&str, &str)> {
     let data = line
@@ -335,7 +349,7 @@ impl Compiling {
         let guest = match known {
             Some(guest) => guest,
             None => {
-                let len = line["len"].as_u64().ok_or("field len is not a number")?;
+                let len = bytes(line, "len")?;
                 let fill = Fill(GUEST_FILL);
                 let write = Request::Write {
                     offset: 0,
@@ -485,6 +499,14 @@ fn hmp(line: &Value) -> Result<Sent, String> {
     script::hmp_sent(drive, inner, &command)
 }
 
+/// A number of bytes, as a field has it.
+fn bytes(line: &Value, key: &str) -> Result<u64, String> {
+    let number = line.get(key).and_then(Value::as_u64).and_then(Size::of);
+    number.map(Size::bytes).ok_or_else(|| {
+        format!("field {key} is not a number of bytes (a whole one, at most 2^63 - 1)")
+    })
+}
+
 fn img(line: &Value) -> Result<Kind, String> {
     let text = |key: &str| line.get(key).and_then(Value::as_str);
     let name = |key: &str| -> Result<Name, String> {
@@ -492,11 +514,7 @@ fn img(line: &Value) -> Result<Kind, String> {
             .map(Name::from)
             .ok_or_else(|| format!("no field {key}"))
     };
-    let number = |key: &str| {
-        line.get(key)
-            .and_then(Value::as_u64)
-            .ok_or_else(|| format!("field {key} is not a number"))
-    };
+    let number = |key: &str| bytes(line, key);
     let fill = || -> Result<Fill, String> {
         let pattern: Pattern = text("pattern")
             .unwrap_or_default()
@@ -511,7 +529,7 @@ fn img(line: &Value) -> Result<Kind, String> {
                 .get("opts")
                 .and_then(Value::as_object)
                 .unwrap_or(&empty);
-            let size = line.get("size").and_then(Value::as_u64);
+            let size = line.get("size").map(|_| number("size")).transpose()?;
             Some(script::create(
                 &name("img")?,
                 size,

@@ -1,7 +1,7 @@
 //! Logs of others: whatever the style, a log says the messages that were sent, and none is too damaged to be read.
 
 use proptest::prelude::*;
-use scenarios::conform::Verdict;
+use scenarios::conform::{Verdict, WORLDS_MAX};
 use scenarios::log::{self, Message, Question, Said, Style};
 use scenarios::recording::Recording;
 use serde_json::{Value, json};
@@ -188,6 +188,7 @@ fn recordings_are_accepted_as_logs_without_a_header() {
                 style,
                 given: None,
                 dialect: None,
+                worlds_max: WORLDS_MAX,
             };
             for checked in log::check(&reading, &question).unwrap() {
                 let best = checked.tried.first();
@@ -317,7 +318,7 @@ proptest! {
         }
         let style = as_another.map_or(*style, |other| STYLES[other]);
         let reading = log::read(style, &lines.join("\n"));
-        let question = Question { file: "damaged", style, given: None, dialect: None };
+        let question = Question { file: "damaged", style, given: None, dialect: None, worlds_max: WORLDS_MAX };
         log::check(&reading, &question).unwrap();
     }
 }

@@ -4,10 +4,21 @@
 //! Nearness is the normalised Damerau–Levenshtein similarity: one minus the number of letters that
 //! must be changed, added, left out or exchanged, divided by the length of the longer name.
 
-use strsim::normalized_damerau_levenshtein as similarity;
+use strsim::normalized_damerau_levenshtein;
 
 /// From here on two names are taken to be near.
 const NEAR: f64 = 0.6;
+
+/// How alike two names are; nothing if their lengths alone make them strangers. So a name as long as a file costs
+/// no more than a look at it: the exact answer takes time and memory by the product of the lengths.
+fn similarity(one: &str, other: &str) -> f64 {
+    let (one_len, other_len) = (one.chars().count(), other.chars().count());
+    let (shorter, longer) = (one_len.min(other_len), one_len.max(other_len));
+    match (shorter as f64) < NEAR * longer as f64 {
+        true => 0.0,
+        false => normalized_damerau_levenshtein(one, other),
+    }
+}
 
 /// The known names that are near `name`, nearest first, and among equals in the order given; at most
 /// `count_max`.

@@ -1,8 +1,10 @@
 //! `blockrace conform --log`: is what somebody else's log shows a trace of the model?
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use scenarios::conform::{Rejection, Verdict};
+use scenarios::conform::{Rejection, Verdict, WORLDS_MAX};
+use scenarios::limits::LOG;
 use scenarios::load;
 use scenarios::log::{self, Checked, Given, Question, Reading, Tried};
 use serde_json::{Value, json};
@@ -25,14 +27,14 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     let mut any = false;
     for file in &args.log {
         let file = super::text(file);
-        let bytes =
-            std::fs::read(&file).map_err(|error| format!("{file}: cannot be read: {error}"))?;
+        let bytes = LOG.read(Path::new(&file))?;
         let reading = log::read(style, &String::from_utf8_lossy(&bytes));
         let question = Question {
             file: &file,
             style,
             given: given.as_ref(),
             dialect: args.dialect,
+            worlds_max: WORLDS_MAX,
         };
         let checked = log::check(&reading, &question).map_err(|error| error.to_string())?;
         for session in &checked {

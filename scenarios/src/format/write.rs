@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::format::{Answer, Guest, Img, Item, Story, Verb, Wait};
 
-/// The scenario file. What it loses is comments, and on which lines things stood.
+/// The scenario file. What it loses is comments, and on which lines things stood. A key of more than a thousand
+/// characters cannot be read back: YAML has none.
 impl Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "title: {}", json!(self.title))?;

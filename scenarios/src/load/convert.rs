@@ -9,10 +9,11 @@ use crate::format::{
     Answer, Comparison, Guest, Hmp, HmpCommand, Img, Item, Mistake, Qmp, QmpError, StoredBitmap,
     Story, Verb, Wait,
 };
+use crate::limits::{GUESTS_MAX, ITEMS_MAX, REQUESTS_MAX};
 use crate::load::error::{Place, Trouble, one_of};
 use crate::load::raw::{
-    Entry, ImgCmd, ImgResult, ImgWord, Key, Named, Outcome, RawHmp, RawImg, RawItem, RawQmp,
-    RawStory, RawWait, VERBS, verbs_in_words,
+    Entry, ImgCmd, ImgResult, ImgWord, Key, Named, Outcome, RawGuest, RawHmp, RawImg, RawItem,
+    RawQmp, RawStory, RawWait, VERBS, verbs_in_words,
 };
 
 /// Where the parts of a story stand that `check` may have to point at.
@@ -38,6 +39,7 @@ pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Troubl
     }
     let witnesses = ids(&raw.witnesses, "witness", "cancel-while-copying")?;
     let defects = ids(&raw.defects, "defect", "grouped-abort-hangs")?;
+    refuse_too_much(&raw)?;
     let (faults, fault_places) = named(raw.faults, |rules| rules);
     let (guests, guest_places) = named(raw.guests, |guest| Guest {
         drive: guest.drive.value,
@@ -73,6 +75,27 @@ pub(crate) fn story(name: &str, raw: RawStory) -> Result<(Story, Places), Troubl
         },
         places,
     ))
+}
+
+/// Scripts and guests have bounds of their own: what they do is played.
+fn refuse_too_much(raw: &RawStory) -> Result<(), Trouble> {
+    let too_much = |place: Place, what: String| {
+        Err(Trouble::new(place, what, "write it as several scenarios"))
+    };
+    if let Some(item) = raw.script.value.get(ITEMS_MAX) {
+        return too_much(at(item), format!("a script has at most {ITEMS_MAX} items"));
+    }
+    if let Some((name, _)) = raw.guests.0.get(GUESTS_MAX) {
+        return too_much(at(name), format!("a story has at most {GUESTS_MAX} guests"));
+    }
+    let busy = |(_, guest): &&(Spanned<String>, RawGuest)| guest.requests.len() > REQUESTS_MAX;
+    match raw.guests.0.iter().find(busy) {
+        None => Ok(()),
+        Some((name, _)) => too_much(
+            at(name),
+            format!("a guest sends at most {REQUESTS_MAX} requests"),
+        ),
+    }
 }
 
 fn at<T>(spanned: &Spanned<T>) -> Place {

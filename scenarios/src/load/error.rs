@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DefaultMessageFormatter, Error as YamlError, Location, MessageFormatter};
 
 use crate::format::nearest_and_all;
 use crate::judge::Wrong;
+use crate::limits::{DEPTH_MAX, NODES_MAX};
 use crate::load::{point, raw};
 
 /// Why a scenario could not be loaded. `Display` is what a user reads.
@@ -291,11 +293,33 @@ fn words_for(error: &YamlError) -> (String, Option<String>) {
         }
         YamlError::ExternalMessage { msg, .. } => syntax(msg),
         YamlError::AliasError { error, .. } => words_for(error),
+        YamlError::Budget { breach, .. } => too_much(breach),
         other => (
             DefaultMessageFormatter.format_message(other).into_owned(),
             None,
         ),
     }
+}
+
+/// More than a scenario may hold, counting what aliases stand for.
+fn too_much(breach: &BudgetBreach) -> (String, Option<String>) {
+    let (what, help) = match breach {
+        BudgetBreach::Depth { .. } => (
+            format!("nested more than {DEPTH_MAX} deep"),
+            "is a `[` or `{` never closed?",
+        ),
+        BudgetBreach::Documents { .. } => (
+            "a second document begins here".to_owned(),
+            "one file is one story: leave the `---` out",
+        ),
+        _ => (
+            format!(
+                "a scenario has at most {NODES_MAX} values, counting what each `*alias` stands for"
+            ),
+            "write it as several scenarios",
+        ),
+    };
+    (what, Some(help.to_owned()))
 }
 
 /// The parser's own messages, with the usual cause of the common ones.

@@ -18,6 +18,7 @@ use crate::format::{
     Bitmaps, FaultEvent, Faults, Guests, ImagePath, ImgOpt, Launch, Mistake, Pattern, QmpError,
     Request, Skip, StoredBitmap, Until, present,
 };
+use crate::limits::{DEPTH_MAX, NODES_MAX, SCENARIO};
 use crate::load::error::{self, Trouble};
 use crate::size::Size;
 
@@ -28,6 +29,14 @@ pub(crate) fn read(text: &str) -> Result<RawStory, Trouble> {
         leading_zero_numbers_as_strings: true,
         reject_unsupported_tags: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH_MAX,
+            max_nodes: NODES_MAX,
+            max_events: 3 * NODES_MAX,
+            max_total_scalar_bytes: SCENARIO.bytes_max as usize,
+            max_recorded_anchor_events: NODES_MAX,
+            max_recorded_anchor_bytes: SCENARIO.bytes_max as usize,
+        },
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| error::explain(&error))
 }

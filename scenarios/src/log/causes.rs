@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::convert::Converted;
 use super::{Checked, Question, Tried};
-use crate::conform::{Exactness, Rejection, Verdict, conform};
+use crate::conform::{Exactness, Rejection, Verdict, conform_within};
 use crate::recording::{Recording, RecordingError};
 
 /// How many of the allowed lines are tried as the one that is missing.
@@ -29,6 +29,7 @@ pub fn explain(
     let trial = Trial {
         recording: converted.recording(question.file, best.dialect, best.order),
         rejection: &rejection,
+        worlds_max: question.worlds_max,
     };
     causes.extend(trial.another_release(best)?);
     causes.extend(trial.moved()?);
@@ -55,6 +56,8 @@ pub fn explain(
 struct Trial<'t> {
     recording: Recording,
     rejection: &'t Rejection,
+    /// See [`Question::worlds_max`].
+    worlds_max: usize,
 }
 
 impl Trial<'_> {
@@ -73,11 +76,13 @@ impl Trial<'_> {
             lines,
             ..self.recording.clone()
         };
-        Ok(match conform(&changed, Exactness::Normal)? {
-            Verdict::Accepted { .. } => true,
-            Verdict::Rejected(other) => other.line > line,
-            Verdict::TooManyWorlds { line: other, .. } => other > line,
-        })
+        Ok(
+            match conform_within(&changed, Exactness::Normal, self.worlds_max)? {
+                Verdict::Accepted { .. } => true,
+                Verdict::Rejected(other) => other.line > line,
+                Verdict::TooManyWorlds { line: other, .. } => other > line,
+            },
+        )
     }
 
     /// Another release can do it.
@@ -91,7 +96,7 @@ impl Trial<'_> {
                 ..self.recording.clone()
             };
             if matches!(
-                conform(&changed, Exactness::Normal)?,
+                conform_within(&changed, Exactness::Normal, self.worlds_max)?,
                 Verdict::Accepted { .. }
             ) {
                 return Ok(Some(format!(

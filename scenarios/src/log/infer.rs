@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{Given, Message, Said};
+use crate::size::Size;
 
 mod names;
 
@@ -224,18 +225,18 @@ impl Facts {
         let mut note = |drive: &str, line: &str| {
             let numbers = line.split_whitespace().rev().take(2);
             let numbers: Vec<u64> = numbers
-                .filter_map(|word| {
-                    word.parse()
-                        .ok()
-                        .map(|size: crate::size::Size| size.bytes())
-                })
+                .filter_map(|word| word.parse().ok().map(|size: Size| size.bytes()))
                 .collect();
             if let [len, offset] = numbers[..] {
-                let end = ends.entry(drive.to_owned()).or_default();
-                *end = offset
-                    .saturating_add(len)
-                    .next_multiple_of(SIZE_USUAL)
-                    .max(*end);
+                // One that is too large is refused, so it says nothing.
+                let end = offset
+                    .checked_add(len)
+                    .and_then(|end| end.checked_next_multiple_of(SIZE_USUAL))
+                    .and_then(Size::of);
+                if let Some(end) = end {
+                    let known = ends.entry(drive.to_owned()).or_default();
+                    *known = end.bytes().max(*known);
+                }
             }
         };
         for asked in asked {

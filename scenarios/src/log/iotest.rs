@@ -9,19 +9,23 @@ use serde_json::Value;
 use super::json::{Found, objects};
 use super::{Message, Reading, Said, message_of};
 use crate::format::HmpCommand;
+use crate::limits::Budget;
 use crate::size::Size;
 
 /// How the output of a shell test begins: such a test shows all that comes, when it comes.
 const SHELL_TEST: &str = "QA output created by";
 
+/// No request is longer, in bytes.
+const REQUEST_MAX: usize = 256;
+
 /// Reads such an output.
-pub fn read(text: &str) -> Reading {
+pub fn read(text: &str, budget: &Budget) -> Reading {
     let mut reading = Reading {
         late: !text.contains(SHELL_TEST),
         ..Reading::default()
     };
     let starts_line = |before: &str| before.trim().is_empty();
-    objects(text, starts_line, |line, found| match found {
+    objects(text, budget, starts_line, |line, found| match found {
         Found::Object(value) => match message_of(line, &value).or_else(|| bitmaps(line, &value)) {
             Some(message) => reading.heard("", message),
             None => reading.unknown(line, &value.to_string()),
@@ -57,6 +61,7 @@ fn said_in(text: &str) -> Option<Said> {
         let size: Size = size.parse().ok()?;
         return Some(Said::Formatting(path.to_owned(), size.bytes()));
     }
-    let is_request = matches!(text.parse(), Ok(HmpCommand::Request(_)));
+    let is_request =
+        text.len() <= REQUEST_MAX && matches!(text.parse(), Ok(HmpCommand::Request(_)));
     is_request.then(|| Said::QemuIo(text.trim().to_owned()))
 }

@@ -4,26 +4,39 @@
 //! Strict JSON is left to serde_json. What it refuses is read leniently: `'single quotes'`, `True`, `None`, a
 //! comma too many, and a bare word (`TIMESTAMP`, `XXX`), which becomes `"*"`: a value that nobody knows.
 
+use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Map, Number, Value};
 
-/// How deep objects may be nested: deeper is no QMP message.
-const DEPTH_MAX: usize = 64;
+use crate::limits::{self, Budget, DEPTH_MAX};
 
 /// The object or list at the beginning of a text, and the number of bytes it takes.
-pub fn value_at(text: &str) -> Option<(Value, usize)> {
-    let mut strict = Deserializer::from_str(text).into_iter::<Value>();
-    if let Some(Ok(value)) = strict.next() {
-        return Some((value, strict.byte_offset()));
-    }
-    let mut lenient = Lenient { text, at: 0 };
-    let value = lenient.value(0)?;
-    Some((value, lenient.at))
+pub fn value_at(text: &str, budget: &Budget) -> Option<(Value, usize)> {
+    budget.kept_if(|| strict(text, budget)).or_else(|| {
+        budget.kept_if(|| {
+            let mut lenient = Lenient {
+                text,
+                at: 0,
+                budget,
+            };
+            let value = lenient.value(0)?;
+            Some((value, lenient.at))
+        })
+    })
+}
+
+fn strict(text: &str, budget: &Budget) -> Option<(Value, usize)> {
+    let mut skipped = Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    skipped.next()?.ok()?;
+    let len = skipped.byte_offset();
+    let mut input = Deserializer::from_str(&text[..len]);
+    Some((limits::value(&mut input, budget).ok()?, len))
 }
 
 /// A lenient reader: each method reads from where it is, or says that there is nothing it knows.
 struct Lenient<'t> {
     text: &'t str,
     at: usize,
+    budget: &'t Budget,
 }
 
 impl Lenient<'_> {
@@ -46,7 +59,7 @@ impl Lenient<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Option<Value> {
-        if depth > DEPTH_MAX {
+        if depth > DEPTH_MAX || self.budget.take().is_err() {
             return None;
         }
         match self.peek()? {
@@ -146,13 +159,19 @@ fn unknown() -> Value {
 
 /// Every object in a text that begins a line, but for what `prefix` accepts before it; each with the number of its
 /// line, counted from 1. What stands between them is handed to `between`, line by line.
-pub fn objects(text: &str, prefix: impl Fn(&str) -> bool, mut on: impl FnMut(u32, Found<'_>)) {
+pub fn objects(
+    text: &str,
+    budget: &Budget,
+    prefix: impl Fn(&str) -> bool,
+    mut on: impl FnMut(u32, Found<'_>),
+) {
     let (mut at, mut line) = (0, 1);
     while at < text.len() {
         let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
         let whole = &text[at..end];
         let start = whole.find('{').filter(|&start| prefix(&whole[..start]));
-        let found = start.and_then(|start| Some((at + start, value_at(&text[at + start..])?)));
+        let found =
+            start.and_then(|start| Some((at + start, value_at(&text[at + start..], budget)?)));
         match found {
             Some((start, (value, len))) => {
                 on(line, Found::Object(value));
@@ -194,7 +213,7 @@ mod tests {
     #[test]
     fn python_and_masks_are_understood() {
         let text = "{'execute': 'x', \"n\": [1, -2, 0x3,], 't': True, 'u': u'v', 'w': None, 'at': TIMESTAMP} tail";
-        let (value, len) = value_at(text).expect("an object");
+        let (value, len) = value_at(text, &Budget::default()).expect("an object");
         let expected = json!({
             "execute": "x", "n": [1, -2, "*"], "t": true, "u": "v", "w": null, "at": "*",
         });
@@ -212,8 +231,8 @@ mod tests {
             "{'a': 1",
             "{\"a\": \"b\n\"}",
         ] {
-            assert_eq!(value_at(text), None, "{text}");
+            assert_eq!(value_at(text, &Budget::default()), None, "{text}");
         }
-        assert_eq!(value_at(&"[".repeat(100_000)), None);
+        assert_eq!(value_at(&"[".repeat(100_000), &Budget::default()), None);
     }
 }

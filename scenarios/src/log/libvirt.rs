@@ -15,6 +15,7 @@
 use serde_json::Value;
 
 use super::{Message, Reading, Said, json, message_of};
+use crate::limits::Budget;
 
 /// The markers of messages, each with the name of the field that holds the message.
 const MARKERS: [(&str, &str); 4] = [
@@ -34,18 +35,18 @@ const KNOWN: [&str; 5] = [
 ];
 
 /// Reads a log of libvirt's.
-pub fn read(text: &str) -> Reading {
+pub fn read(text: &str, budget: &Budget) -> Reading {
     let mut reading = Reading::default();
     // The last command of each monitor: it is logged again when it is written.
     let mut sent: Vec<(String, Message)> = Vec::new();
     let mut greetings = Vec::new();
     for (index, text) in text.lines().enumerate() {
         let line = index as u32 + 1;
-        if let Some(greeting) = greeting(line, text) {
+        if let Some(greeting) = greeting(line, text, budget) {
             greetings.push(greeting);
             continue;
         }
-        let Some((monitor, message)) = message(line, text) else {
+        let Some((monitor, message)) = message(line, text, budget) else {
             if !is_known(text) {
                 reading.unknown(line, text);
             }
@@ -82,21 +83,21 @@ fn is_again(monitor: &str, message: &Message, other: &str, last: &Message) -> bo
     monitor == other && message.said == last.said && message.id == last.id
 }
 
-fn message(line: u32, text: &str) -> Option<(&str, Message)> {
+fn message<'t>(line: u32, text: &'t str, budget: &Budget) -> Option<(&'t str, Message)> {
     let (marker, field) = MARKERS
         .into_iter()
         .find(|(marker, _)| text.contains(marker))?;
     let (_, rest) = text.split_once(marker)?;
     let (monitor, rest) = rest.strip_prefix("mon=")?.split_once(field)?;
-    let (value, _) = json::value_at(rest)?;
+    let (value, _) = json::value_at(rest, budget)?;
     Some((monitor, message_of(line, &value)?))
 }
 
 /// `Line [{"QMP": …}]`: libvirt does not log the greeting in any other way.
-fn greeting(line: u32, text: &str) -> Option<Message> {
+fn greeting(line: u32, text: &str, budget: &Budget) -> Option<Message> {
     let (_, rest) = text.split_once("Line [{\"QMP\"")?;
     let start = text.len() - rest.len() - "{\"QMP\"".len();
-    let (value, _): (Value, _) = json::value_at(&text[start..])?;
+    let (value, _): (Value, _) = json::value_at(&text[start..], budget)?;
     message_of(line, &value)
 }
 

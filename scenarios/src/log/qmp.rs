@@ -7,18 +7,20 @@
 
 use super::json::{Found, objects};
 use super::{Message, Reading, Said, message_of};
+use crate::limits::Budget;
 
 /// What the client puts before an object: it logs each where it crossed the socket, and the shell does not.
 const ARROWS: [&str; 6] = ["-> {", "<- {", "--> {", "<-- {", ">>> {", "<<< {"];
 
 /// Reads such a log.
-pub fn read(text: &str) -> Reading {
+pub fn read(text: &str, budget: &Budget) -> Reading {
     let mut reading = Reading {
         late: !ARROWS.iter().any(|arrow| text.contains(arrow)),
         ..Reading::default()
     };
     objects(
         text,
+        budget,
         |_| true,
         |line, found| match found {
             Found::Object(value) => match message_of(line, &value) {

@@ -5,19 +5,22 @@
 //! its own name or by a near one ([`near::renamed`]) that the schedule does not use for another
 //! step. What stands before it keeps its place and is done late if it becomes possible. Only when
 //! nothing scheduled is possible, or left, a step is taken that the schedule does not have: the
-//! least one.
+//! least one. A schedule of very many different steps is followed by their own names only.
 
 use super::{Choice, Choices, Strategy};
 use crate::near;
 use crate::schedule::{Schedule, ScheduledStep};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Display};
 
 /// Follows a schedule as far as the system lets it, and then goes on until the run rests.
 #[derive(Clone, Debug)]
 pub struct BestEffort {
     schedule: Schedule,
-    /// Indices of the scheduled steps that have not been done, ascending.
-    left: Vec<usize>,
+    /// By its name, which scheduled steps have not been done: their indices, ascending, at least one.
+    left: BTreeMap<String, VecDeque<usize>>,
+    /// By the name of a step that was possible and not scheduled, the names in the schedule that it may have had.
+    near: BTreeMap<String, Vec<String>>,
     /// How many scheduled steps were done or passed over: the highest index done, plus one.
     reached: usize,
     /// How many steps the run has done.
@@ -66,15 +69,28 @@ pub struct Place {
     pub name: String,
 }
 
+/// How many different names a schedule may have for near ones to be looked for among them.
+const COMPARED_MAX: usize = 2_000;
+
 /// How many added steps are named before the rest is only counted.
 const NAMED_MAX: usize = 3;
+
+/// The indices of the steps of a schedule, by their names.
+fn by_name(schedule: &Schedule) -> BTreeMap<String, VecDeque<usize>> {
+    let mut indices: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
+    for (index, name) in schedule.names().enumerate() {
+        indices.entry(name.to_owned()).or_default().push_back(index);
+    }
+    indices
+}
 
 impl BestEffort {
     /// Follows `schedule` from its first step, in every run anew.
     #[must_use]
     pub fn new(schedule: Schedule) -> BestEffort {
         BestEffort {
-            left: (0..schedule.steps().len()).collect(),
+            left: by_name(&schedule),
+            near: BTreeMap::new(),
             schedule,
             reached: 0,
             done: 0,
@@ -86,10 +102,11 @@ impl BestEffort {
     /// comes last.
     #[must_use]
     pub fn deviations(&self) -> Vec<Deviation> {
-        let left_out = self
-            .left
-            .iter()
-            .map(|index| Deviation::LeftOut(self.place(*index)));
+        let mut left: Vec<usize> = self.left.values().flatten().copied().collect();
+        left.sort_unstable();
+        let left_out = left
+            .into_iter()
+            .map(|index| Deviation::LeftOut(self.place(index)));
         self.deviations.iter().cloned().chain(left_out).collect()
     }
 
@@ -106,30 +123,52 @@ impl BestEffort {
         &self.schedule.steps()[index].name
     }
 
-    /// The first scheduled step that is possible, as its position in `left`, and which of the
-    /// possible steps that is.
-    fn scheduled(&self, possible: &[&str]) -> Option<(usize, usize)> {
-        let is_left = |name: &&str| self.left.iter().any(|index| self.name(*index) == *name);
+    /// The first scheduled step that is possible, and which of the possible steps that is.
+    fn scheduled(&mut self, possible: &[&str]) -> Option<(usize, usize)> {
         let unscheduled: Vec<&str> = possible
             .iter()
             .copied()
-            .filter(|name| !is_left(name))
+            .filter(|name| !self.left.contains_key(*name))
             .collect();
-        self.left.iter().enumerate().find_map(|(position, index)| {
-            let wanted = self.name(*index);
-            let exact = possible.iter().position(|name| *name == wanted);
-            let found = exact.or_else(|| {
-                let renamed = near::renamed(wanted, &unscheduled)?;
-                possible.iter().position(|name| *name == renamed)
-            });
-            found.map(|choice| (position, choice))
-        })
+        for name in &unscheduled {
+            if !self.near.contains_key(*name) {
+                let near = self.near_names(name);
+                self.near.insert((*name).to_owned(), near);
+            }
+        }
+        let first = |name: &str| self.left.get(name)?.front().copied();
+        let exact = possible.iter().filter_map(|name| first(name));
+        let near = unscheduled.iter().flat_map(|name| &self.near[*name]);
+        let index = exact.chain(near.filter_map(|name| first(name))).min()?;
+        let wanted = self.name(index);
+        let position = |wanted: &str| possible.iter().position(|name| *name == wanted);
+        let choice = position(wanted)
+            .or_else(|| position(near::renamed(wanted, &unscheduled)?))
+            .expect("internal bug: it is possible, by its own name or a near one");
+        Some((index, choice))
     }
 
-    fn do_scheduled(&mut self, position: usize, did: &str) {
-        let index = self.left.remove(position);
+    /// The names in the schedule that a step may have had. Of too many nobody is asked: a run would last for hours.
+    fn near_names(&self, name: &str) -> Vec<String> {
+        if self.left.len() > COMPARED_MAX {
+            return Vec::new();
+        }
+        let scheduled = self.left.keys();
+        scheduled
+            .filter(|wanted| near::renamed(wanted, &[name]).is_some())
+            .cloned()
+            .collect()
+    }
+
+    fn do_scheduled(&mut self, index: usize, did: &str) {
         let wanted = self.place(index);
         let at = self.done + 1;
+        if let Some(left) = self.left.get_mut(&wanted.name) {
+            left.pop_front();
+            if left.is_empty() {
+                self.left.remove(&wanted.name);
+            }
+        }
         if wanted.name != did {
             let did = did.to_owned();
             self.deviations.push(Deviation::Renamed { at, wanted, did });
@@ -155,7 +194,8 @@ impl BestEffort {
 
 impl Strategy for BestEffort {
     fn begin(&mut self, _seed: u64) {
-        self.left = (0..self.schedule.steps().len()).collect();
+        self.left = by_name(&self.schedule);
+        self.near.clear();
         (self.reached, self.done) = (0, 0);
         self.deviations.clear();
     }
@@ -166,8 +206,8 @@ impl Strategy for BestEffort {
             .collect();
         let possible: Vec<&str> = names.iter().map(String::as_str).collect();
         let choice = match self.scheduled(&possible) {
-            Some((position, choice)) => {
-                self.do_scheduled(position, possible[choice]);
+            Some((index, choice)) => {
+                self.do_scheduled(index, possible[choice]);
                 choice
             }
             None => {

@@ -1,0 +1,67 @@
+//! The largest files that are read: what takes most memory for its size. Each is made when its turn comes.
+
+use scenarios::limits::{LOG, Limits, NODES_MAX, RECORDING, SCENARIO, SCHEDULE, VALUES_MAX};
+
+/// Makes one.
+pub type Extreme = fn() -> Vec<u8>;
+
+/// Scenarios: one long text, and as many small lists as there may be.
+pub const SCENARIOS: &[Extreme] = &[
+    || filled(&SCENARIO, "title: x\nscript: [kill: {}]\nabout: ", "a"),
+    || {
+        let story = "title: x\nscript:\n  - qmp: {execute: x, arguments: {a: ";
+        format!("{story}{}}}}}\n", lists(NODES_MAX - 100)).into_bytes()
+    },
+    || filled(&SCENARIO, "title: x\nabout: &a ", "a b\n  "),
+];
+
+/// Schedules: as many steps as there may be, no two alike, and one step with an endless name.
+pub const SCHEDULES: &[Extreme] = &[
+    || {
+        let steps = (0..SCHEDULE.lines_max).map(|step| format!("drive0 job read {step}k+64k\n"));
+        steps.collect::<String>().into_bytes()
+    },
+    || filled(&SCHEDULE, "drive0 job read ", "a"),
+];
+
+/// Recordings: likewise.
+pub const RECORDINGS: &[Extreme] = &[
+    || filled(&RECORDING, HEADER, "{\"t\":\"hang\"}\n"),
+    || {
+        format!(
+            "{HEADER}{{\"t\":\"reply\",\"return\":{}}}\n",
+            lists(VALUES_MAX - 100)
+        )
+        .into_bytes()
+    },
+    || {
+        filled(
+            &RECORDING,
+            &format!("{HEADER}{{\"t\":\"reply\",\"return\":\""),
+            "a",
+        )
+    },
+];
+
+/// Logs: likewise, and objects that begin and never end.
+pub const LOGS: &[Extreme] = &[
+    || filled(&LOG, "", "{\"event\":\"STOP\"}\n"),
+    || format!("{{\"return\":{}}}\n", lists(VALUES_MAX - 100)).into_bytes(),
+    || filled(&LOG, "{\"execute\":\"", "a"),
+    || "{'a':[\n".repeat(100_000).into_bytes(),
+];
+
+const HEADER: &str = "{\"t\":\"header\",\"qemu\":\"10.0.2\"}\n";
+
+/// A file as large as may be: a beginning, and something over and over.
+fn filled(limits: &Limits, begin: &str, with: &str) -> Vec<u8> {
+    let mut file = begin.to_owned();
+    let left = limits.bytes_max as usize - begin.len();
+    file += &with.repeat(left / with.len());
+    file.into_bytes()
+}
+
+/// A list of lists of one number: so many values in all.
+fn lists(values: usize) -> String {
+    format!("[{}[0]]", "[0],".repeat(values / 2 - 1))
+}

@@ -13,6 +13,8 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::terminal::TerminalArgs;
+
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
 #[command(name = "blockrace", version, after_help = crate::exit::HELP, max_term_width = 100)]
@@ -20,6 +22,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// How it is to look.
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
 }
 
 /// What can be asked.

@@ -18,6 +18,7 @@ mod replay;
 mod run;
 mod stage;
 mod stress;
+mod terminal;
 mod trace;
 mod traces;
 mod watch;
@@ -36,6 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.terminal.settle();
     // A panic is a mistake of ours; its message is shown once, below, as an error.
     panic::set_hook(Box::new(|_| {}));
     let answer = panic::catch_unwind(|| match &cli.command {

@@ -16,6 +16,7 @@ use crate::cli::{Format, RunArgs};
 use crate::defects;
 use crate::exit::Exit;
 use crate::stage::{self, Loaded, STEPS_MAX};
+use crate::terminal;
 use crate::trace;
 
 /// What was seen in a run: the lines, and between them the steps.
@@ -70,7 +71,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, String> {
     if let Some(file) = &args.save_schedule {
         save_schedule(file, &mut seen.schedule, args)?;
     }
-    let mut out = anstream::stdout().lock();
+    let mut out = terminal::out(args.format == Format::Human);
     let printed = match args.format {
         Format::Json => print_json(&mut out, &seen, &outcome),
         Format::Human => print_human(&mut out, args, &loaded, &seen, &outcome),

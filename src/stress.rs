@@ -14,6 +14,7 @@ use sim::threads::{self, Options, Planted};
 use crate::cli::StressArgs;
 use crate::exit::Exit;
 use crate::stage::{self, STEPS_MAX, Staged};
+use crate::terminal;
 use crate::watch::Watch;
 
 /// What came of one story.
@@ -49,7 +50,7 @@ pub fn run(args: &StressArgs) -> Result<Exit, String> {
         let told = play(staged, args, &watch, until)?;
         worst = worst.worse(exit_of(&told));
         crate::written(writeln!(
-            anstream::stdout().lock(),
+            terminal::out(true),
             "{name}  {}",
             text_of(&told)
         ))?;
@@ -59,7 +60,7 @@ pub fn run(args: &StressArgs) -> Result<Exit, String> {
         }
     }
     let legend = "chance decided in which order the threads took their locks: another call may say otherwise";
-    crate::written(writeln!(anstream::stdout().lock(), "{legend}"))?;
+    crate::written(writeln!(terminal::out(true), "{legend}"))?;
     Ok(worst)
 }
 

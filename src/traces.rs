@@ -16,6 +16,7 @@ use crate::cli::{TracesArgs, TracesFormat};
 use crate::defects;
 use crate::exit::Exit;
 use crate::stage::{self, Loaded};
+use crate::terminal;
 use crate::traces::skeleton::Skeleton;
 use crate::watch::Watch;
 
@@ -43,7 +44,7 @@ pub fn run(args: &TracesArgs) -> Result<Exit, String> {
         choices: language.choices(),
         language: &language,
     };
-    let mut out = anstream::stdout().lock();
+    let mut out = terminal::out(args.format == TracesFormat::Text);
     crate::written(match args.format {
         TracesFormat::Text => text::print(&mut out, &answer),
         TracesFormat::Dot => diagram::print_dot(&mut out, &answer),

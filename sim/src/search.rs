@@ -109,6 +109,8 @@ impl Default for Options {
 pub struct Control {
     /// How many states are visited so far.
     pub states: AtomicU64,
+    /// How many steps led to them, and to states that were visited before.
+    pub transitions: AtomicU64,
     /// How many states wait to be expanded.
     pub frontier: AtomicU64,
     /// The layer being expanded.
@@ -368,6 +370,9 @@ impl<'s, S: Parts> Search<'s, S> {
     fn passed(&mut self, control: &Control) -> Option<Limit> {
         let states = self.states();
         control.states.store(states, Relaxed);
+        control
+            .transitions
+            .store(self.total.transitions, Relaxed);
         control.frontier.store(self.frontier.len() as u64, Relaxed);
         self.bytes = self.bytes.max(self.bytes_now());
         if control.interrupt.load(Relaxed) {

@@ -13,6 +13,7 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::explain::ExplainArgs;
 use crate::terminal::TerminalArgs;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
@@ -32,6 +33,9 @@ pub struct Cli {
 pub enum Command {
     /// Show what there is: scenarios, strategies, dialects, properties, witnesses, mutations, defects
     List(ListArgs),
+    /// Say what a promise, witness, defect, mutation, status, event or error class is; also as --explain NAME
+    #[command(long_flag = "explain")]
+    Explain(ExplainArgs),
     /// Play one scenario under one seed and show its trace
     Run(RunArgs),
     /// Play scenarios under many seeds, checking every expectation on each

@@ -8,6 +8,7 @@ mod counterexample;
 mod defects;
 mod diff;
 mod exit;
+mod explain;
 mod failures;
 mod fuzz;
 mod list;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|_| {}));
     let answer = panic::catch_unwind(|| match &cli.command {
         Command::List(args) => list::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Run(args) => run::run(args),
         Command::Fuzz(args) => fuzz::run(args),
         Command::Check(args) => check::run(args),

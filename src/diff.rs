@@ -73,7 +73,11 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
             Format::Human => told.print(&mut out, binary, &args.seeds),
             Format::Json => told.print_json(&mut out, binary, &args.seeds),
         })?;
-        progress::summary_of("stories", told.stories, Duration::from_secs_f64(told.seconds));
+        progress::summary_of(
+            "stories",
+            told.stories,
+            Duration::from_secs_f64(told.seconds),
+        );
         worst = worst.worse(told.exit(&watch));
     }
     Ok(worst)

@@ -14,7 +14,7 @@ use anstyle::Style;
 use clap::Args;
 use model::defect::{DEFECTS, Defect};
 use model::dialect::DIALECTS;
-use model::mutation::{EVERY_RUN_RESTS, MUTATIONS, Mutation};
+use model::mutation::{MUTATIONS, Mutation};
 use model::property::{Kind, PROPERTIES, Property};
 use scenarios::load::SHIPPED;
 use sim::near;
@@ -115,12 +115,17 @@ impl Entry {
     fn is_called(&self, name: &str) -> bool {
         let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
         let names = [Some(self.name), self.number];
-        names.into_iter().flatten().any(|own| plain(own) == plain(name))
+        names
+            .into_iter()
+            .flatten()
+            .any(|own| plain(own) == plain(name))
     }
 
     fn print(&self, out: &mut impl Write, stories: &[&str]) -> io::Result<()> {
         let bold = Style::new().bold();
-        let number = self.number.map_or_else(String::new, |number| format!(", {number}"));
+        let number = self
+            .number
+            .map_or_else(String::new, |number| format!(", {number}"));
         writeln!(out, "{bold}{}{bold:#}  ({}{number})", self.name, self.kind)?;
         writeln!(out, "  {}", self.says)?;
         writeln!(out)?;
@@ -232,17 +237,14 @@ fn of_defect(defect: &'static Defect) -> Entry {
 }
 
 fn of_mutation(bug: &'static Mutation) -> Entry {
-    let client = match bug.breaks {
-        EVERY_RUN_RESTS => promises::client(EVERY_RUN_RESTS),
-        breaks => promises::client(breaks),
-    };
+    let client = promises::client(bug.breaks);
     Entry {
         name: bug.name,
         kind: "planted bug",
         number: Some(bug.bug),
         says: bug.what.to_owned(),
         lines: vec![
-            ("QEMU", bug.reference.to_owned()),
+            ("record", bug.reference.to_owned()),
             ("breaks", format!("{} (QEMU {})", bug.breaks, bug.dialect)),
             ("client", client.unwrap_or_default().to_owned()),
             ("see", format!("blockrace check --mutation {}", bug.name)),
@@ -302,9 +304,17 @@ mod tests {
         }
         for entry in &all {
             let name = entry.name;
-            assert!(entry.says.ends_with('.'), "{name}: a sentence: {}", entry.says);
-            assert!(entry.lines.iter().any(|(word, _)| *word == "QEMU"), "{name}");
-            assert!(entry.lines.iter().any(|(word, _)| *word == "client"), "{name}");
+            assert!(
+                entry.says.ends_with('.'),
+                "{name}: a sentence: {}",
+                entry.says
+            );
+            let says = |wanted: &str| entry.lines.iter().any(|(word, _)| *word == wanted);
+            assert!(
+                says("QEMU") || says("record"),
+                "{name}: where it comes from"
+            );
+            assert!(says("client"), "{name}: what a client does");
             for (word, line) in &entry.lines {
                 assert!(!line.is_empty(), "{name}: {word} is not said");
             }

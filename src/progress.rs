@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sim::search::Control;
 
-use crate::terminal::{Terminal, terminal};
+use crate::terminal::{Terminal, fold, terminal};
 
 pub use figures::{Figures, Summary, rate};
 
@@ -75,7 +75,9 @@ impl Progress {
     fn words(&self, figures: &Figures, room: usize) -> String {
         const NAME_MAX: usize = 32;
         let elapsed = self.started.elapsed();
-        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = self
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
         let mut line = match room {
             usize::MAX => self.what.clone(),
             _ => terminal().shorten(&self.what, NAME_MAX.min(room)),
@@ -140,16 +142,24 @@ pub fn of_search(control: &Control) -> Figures {
 
 /// Says what a command did: the last line, which stays.
 pub fn summary(line: &str) {
-    if !terminal().is_quiet {
-        eprintln!("{line}");
+    let terminal = terminal();
+    if terminal.is_quiet {
+        return;
     }
+    let lines = match terminal.width_of_progress {
+        Some(width) => fold(line, width),
+        None => vec![line.to_owned()],
+    };
+    eprintln!("{}", lines.join("\n"));
 }
 
 /// As [`summary`], of so many things of one kind.
 pub fn summary_of(unit: &str, count: u64, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();
     let (words, rate) = (Summary::default().words(), rate(count, seconds));
-    summary(&format!("{count} {unit} in {seconds:.1} s{words}: {rate} {unit}/s"));
+    summary(&format!(
+        "{count} {unit} in {seconds:.1} s{words}: {rate} {unit}/s"
+    ));
 }
 
 fn is_time_for_a_line() -> bool {

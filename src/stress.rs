@@ -49,11 +49,7 @@ pub fn run(args: &StressArgs) -> Result<Exit, String> {
         let until = watch.share_of_time(count - number);
         let told = play(staged, args, &watch, until)?;
         worst = worst.worse(exit_of(&told));
-        crate::written(writeln!(
-            terminal::out(true),
-            "{name}  {}",
-            text_of(&told)
-        ))?;
+        crate::written(writeln!(terminal::out(true), "{name}  {}", text_of(&told)))?;
         if watch.is_interrupted() {
             worst = worst.worse(Exit::Inconclusive);
             break;

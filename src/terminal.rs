@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 
 use clap::Args;
 
+pub use fold::fold;
 pub use out::out;
 pub use row::row;
 

@@ -23,7 +23,11 @@ fn a_name_of_each_kind_is_explained() {
         let output = blockrace(&line.split(' ').collect::<Vec<_>>());
         let printed = text(&output.stdout) + &text(&output.stderr);
         assert_eq!(output.status.code(), Some(*code), "{line}: {printed}");
-        snapshot(&format!("explain.{name}"), &format!("blockrace {line}"), &printed);
+        snapshot(
+            &format!("explain.{name}"),
+            &format!("blockrace {line}"),
+            &printed,
+        );
     }
 }
 

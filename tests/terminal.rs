@@ -31,7 +31,14 @@ impl Seen {
             .current_dir(project())
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8");
-        for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL", "LC_CTYPE", "CI"] {
+        for name in [
+            "NO_COLOR",
+            "CLICOLOR_FORCE",
+            "COLUMNS",
+            "LC_ALL",
+            "LC_CTYPE",
+            "CI",
+        ] {
             command = command.env_remove(name);
         }
         for (name, value) in variables {
@@ -64,14 +71,6 @@ impl Seen {
             .map(|(row, _)| row)
             .collect()
     }
-
-    /// The contents without the line that says how long it took.
-    fn result(&self) -> String {
-        let contents = self.contents();
-        let lines = contents.lines().map(str::trim_end);
-        let lines: Vec<&str> = lines.filter(|line| !is_summary(line)).collect();
-        lines.join("\n")
-    }
 }
 
 fn is_summary(line: &str) -> bool {
@@ -103,13 +102,16 @@ fn no_line_is_longer_than_the_terminal_is_wide() {
 #[test]
 fn a_narrow_terminal_still_says_everything() {
     for (columns, line) in [(80, CHECK), (100, CHECK), (60, BROKEN), (100, BROKEN)] {
-        let seen = Seen::of(columns, &[("NO_COLOR", "1")], line);
-        let story = line.rsplit('/').next().and_then(|word| word.split(' ').next_back());
+        let seen = Seen::of(columns, &[("NO_COLOR", "1")], &format!("{line} -q"));
+        let story = line
+            .rsplit('/')
+            .next()
+            .and_then(|word| word.split(' ').next_back());
         let story = story.expect("a story").trim_end_matches(".yaml");
         snapshot(
             &format!("terminal.{story}.{columns}"),
             &format!("blockrace {line}, in a terminal with {columns} columns"),
-            &seen.result(),
+            &seen.contents(),
         );
     }
 }
@@ -130,7 +132,10 @@ fn progress_is_shown_cleared_and_repeated() {
     let contents = seen.contents();
     assert!(!contents.contains("of 400 runs"), "{contents}");
     assert!(contents.lines().any(is_summary), "{contents}");
-    assert!(contents.starts_with("test_incremental_simple"), "{contents}");
+    assert!(
+        contents.starts_with("test_incremental_simple"),
+        "{contents}"
+    );
 
     let line = "check --no-failures test_transaction_failure_race --dialect 10.0";
     let seen = Seen::of(100, &[], line);
@@ -138,7 +143,13 @@ fn progress_is_shown_cleared_and_repeated() {
     let contents = seen.contents();
     let summary = contents.lines().find(|line| is_summary(line));
     let summary = summary.expect("a summary");
-    for word in ["405 states in ", "depth 209", "queue ", "% met again", " a second"] {
+    for word in [
+        "405 states in ",
+        "depth 209",
+        "queue ",
+        "% met again",
+        " a second",
+    ] {
         assert!(summary.contains(word), "{word}: {summary}");
     }
 }
@@ -148,8 +159,17 @@ fn quiet_is_quiet() {
     let line = "fuzz --no-failures test_incremental_simple --dialect 10.0 --seeds 0..400 -q";
     let seen = Seen::of(120, &[], line);
     assert!(!seen.raw.contains("of 400 runs"), "{}", seen.raw);
-    assert!(!seen.contents().lines().any(is_summary), "{}", seen.contents());
-    let output = blockrace(&["check", "--no-failures", "test_incremental_simple", "--quiet"]);
+    assert!(
+        !seen.contents().lines().any(is_summary),
+        "{}",
+        seen.contents()
+    );
+    let output = blockrace(&[
+        "check",
+        "--no-failures",
+        "test_incremental_simple",
+        "--quiet",
+    ]);
     assert_eq!(text(&output.stderr), "");
 }
 
@@ -158,9 +178,16 @@ fn without_utf8_all_is_ascii() {
     let line = "traces test_transaction_failure_race";
     let seen = Seen::of(100, &[], line);
     assert!(seen.raw.contains("├─ if"), "{}", seen.raw);
-    for variables in [&[("LANG", "C")][..], &[("LC_ALL", "C"), ("LANG", "C.UTF-8")]] {
+    for variables in [
+        &[("LANG", "C")][..],
+        &[("LC_ALL", "C"), ("LANG", "C.UTF-8")],
+    ] {
         let seen = Seen::of(100, variables, line);
-        assert!(seen.raw.is_ascii() && seen.raw.contains("|- if"), "{}", seen.raw);
+        assert!(
+            seen.raw.is_ascii() && seen.raw.contains("|- if"),
+            "{}",
+            seen.raw
+        );
     }
     // A pipe has no locale: what it reads is the same everywhere, unless somebody asks.
     let printed = |args: &[&str]| {
@@ -176,7 +203,11 @@ fn without_utf8_all_is_ascii() {
 fn colours_are_for_terminals_unless_somebody_says_otherwise() {
     const COLOUR: &str = "\u{1b}[";
     let terminal = |variables: &[(&str, &str)], flags: &str| {
-        let seen = Seen::of(120, variables, &format!("run test_transaction_failure -q{flags}"));
+        let seen = Seen::of(
+            120,
+            variables,
+            &format!("run test_transaction_failure -q{flags}"),
+        );
         seen.raw.contains(COLOUR)
     };
     assert!(terminal(&[], ""));
@@ -185,8 +216,13 @@ fn colours_are_for_terminals_unless_somebody_says_otherwise() {
     assert!(terminal(&[("NO_COLOR", "1")], " --color always"));
     let pipe = |variable: Option<(&str, &str)>, flags: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_blockrace"));
-        command.args(["run", "test_transaction_failure"]).args(flags);
-        command.current_dir(project()).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        command
+            .args(["run", "test_transaction_failure"])
+            .args(flags);
+        command
+            .current_dir(project())
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE");
         command.envs(variable);
         let Output { stdout, .. } = command.output().expect("the command was built");
         text(&stdout).contains(COLOUR)
@@ -203,7 +239,9 @@ fn a_command_to_paste_is_one_command() {
     assert_eq!(seen.code, Some(1));
     let contents = seen.contents();
     let (_, again) = contents.split_once("again").expect("a line to paste");
-    let again = again.split_once("1 BROKEN").map_or(again, |(again, _)| again);
+    let again = again
+        .split_once("1 BROKEN")
+        .map_or(again, |(again, _)| again);
     let script = again.replace("\\\n", " ");
     let command = script.lines().next().unwrap_or_default();
     let words: Vec<&str> = command.split_whitespace().collect();

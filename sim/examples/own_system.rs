@@ -111,7 +111,8 @@ impl System for Mirror {
     fn judge(&self, state: &State, resting: bool) -> Result<(), Breach> {
         for (writer, sector) in state.sectors.iter().enumerate() {
             if state.flushed[writer] && *sector != Sector::Mirrored {
-                let message = format!("writer{writer} was told that its data is safe, and one disk has it");
+                let message =
+                    format!("writer{writer} was told that its data is safe, and one disk has it");
                 return Err(Breach::new("flush-is-not-lost", message));
             }
             if resting && !state.flushed[writer] {
@@ -178,7 +179,11 @@ fn check(out: &mut impl Write, what: &str, mirror: Mirror) -> fmt::Result {
             let mut runner = Runner::new(&system);
             let outcome = runner.run(&mut Replay::new(schedule), 0, &mut ());
             let again = outcome.end == End::Breached(found.breach);
-            writeln!(out, "replayed: {}", if again { "the same" } else { "not the same" })
+            writeln!(
+                out,
+                "replayed: {}",
+                if again { "the same" } else { "not the same" }
+            )
         }
     }
 }
@@ -196,8 +201,20 @@ fn named<S: System>(system: &S, steps: &[S::Step]) -> Schedule {
 /// The protocol as it should be, and with its mistake.
 pub fn report() -> Result<String, fmt::Error> {
     let mut out = String::new();
-    check(&mut out, "the protocol", Mirror { forgets_copies: false })?;
-    check(&mut out, "with the mistake", Mirror { forgets_copies: true })?;
+    check(
+        &mut out,
+        "the protocol",
+        Mirror {
+            forgets_copies: false,
+        },
+    )?;
+    check(
+        &mut out,
+        "with the mistake",
+        Mirror {
+            forgets_copies: true,
+        },
+    )?;
     Ok(out)
 }
 

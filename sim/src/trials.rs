@@ -34,6 +34,7 @@ pub struct Trials<'a> {
 
 /// What came of one campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trial {
     /// How many runs it took.
     pub runs: Runs,
@@ -71,6 +72,7 @@ impl Display for Runs {
 
 /// What others may look at, and do, while trials go on.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Control {
     /// How many campaigns are over.
     pub done: AtomicU64,

@@ -193,7 +193,11 @@ impl Totals {
     /// The line: `468 states in 0.3 s, depth 12, queue 34, 56 % met again, 78 MiB: 1560 a second`.
     pub fn line(&self, elapsed: Duration) -> String {
         let (count, seconds) = (self.count, elapsed.as_secs_f64());
-        let unit = if self.is_of_traces { "traces" } else { "states" };
+        let unit = if self.is_of_traces {
+            "traces"
+        } else {
+            "states"
+        };
         let words = self.searches.words();
         let rate = rate(count, seconds);
         format!("{count} {unit} in {seconds:.1} s{words}: {rate} a second")

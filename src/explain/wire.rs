@@ -57,7 +57,10 @@ impl Word {
             kind,
             number: None,
             says: self.says.to_owned(),
-            lines: vec![("QEMU", self.place.to_owned()), ("client", self.client.to_owned())],
+            lines: vec![
+                ("QEMU", self.place.to_owned()),
+                ("client", self.client.to_owned()),
+            ],
             shown_by: ShownBy::Text(text),
         }
     }
@@ -67,7 +70,11 @@ impl Word {
 fn ways(status: Status) -> Vec<(&'static str, String)> {
     let names = |statuses: Vec<Status>| {
         let names: Vec<&str> = statuses.into_iter().map(Status::name).collect();
-        if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+        if names.is_empty() {
+            "-".to_owned()
+        } else {
+            names.join(", ")
+        }
     };
     let all = || Status::ALL.into_iter();
     let before = all().filter(|other| *other != status && other.may_become(status));
@@ -78,7 +85,14 @@ fn ways(status: Status) -> Vec<(&'static str, String)> {
     vec![
         ("from", names(before.collect())),
         ("to", names(after.collect())),
-        ("verbs", if verbs.is_empty() { "-".to_owned() } else { verbs.join(", ") }),
+        (
+            "verbs",
+            if verbs.is_empty() {
+                "-".to_owned()
+            } else {
+                verbs.join(", ")
+            },
+        ),
     ]
 }
 
@@ -145,14 +159,26 @@ pub const ERRORS: [(ErrorClass, Word); 5] = [
 /// How a client gets along with a known defect.
 pub fn client_of_defect(defect: &Defect) -> &'static str {
     match defect.name {
-        "grouped-abort-hangs" => "In a grouped transaction put what may be refused before the backups, and check their arguments beforehand.",
+        "grouped-abort-hangs" => {
+            "In a grouped transaction put what may be refused before the backups, and check their arguments beforehand."
+        }
         "enable-rollback-crashes" => "Query the bitmaps first; enable only what is there.",
-        "enable-rollback-disables" => "After a refused transaction look at `recording` of every bitmap that it was to enable.",
+        "enable-rollback-disables" => {
+            "After a refused transaction look at `recording` of every bitmap that it was to enable."
+        }
         "merge-of-nothing-crashes" => "Leave a merge of no bitmaps out.",
-        "bitmap-on-filter-vanishes" => "Add bitmaps by node name during a backup, not by the drive's.",
-        "gone-filter-crashes" => "Start the second backup of a drive by node name, and not in the same transaction.",
-        "always-settles-too-early" => "After a cancelled or failed backup with bitmap-mode always, take a full one next.",
-        "unstarted-marks-all" => "Expect a full-sized backup after a refused transaction with bitmap-mode always.",
+        "bitmap-on-filter-vanishes" => {
+            "Add bitmaps by node name during a backup, not by the drive's."
+        }
+        "gone-filter-crashes" => {
+            "Start the second backup of a drive by node name, and not in the same transaction."
+        }
+        "always-settles-too-early" => {
+            "After a cancelled or failed backup with bitmap-mode always, take a full one next."
+        }
+        "unstarted-marks-all" => {
+            "Expect a full-sized backup after a refused transaction with bitmap-mode always."
+        }
         _ => "",
     }
 }

@@ -156,7 +156,10 @@ mod tests {
             words(runs, Some(1200), None),
             "600 of 1200 runs, about 60 s left, 10/s"
         );
-        assert_eq!(words(runs, None, Some(9 * minute)), "600 runs, 9 min left, 10/s");
+        assert_eq!(
+            words(runs, None, Some(9 * minute)),
+            "600 runs, 9 min left, 10/s"
+        );
         let search = Figures {
             depth: Some(7),
             queue: Some(30),
@@ -168,7 +171,10 @@ mod tests {
             "60 states, 1.0/s, depth 7, queue 30, 95 % met again"
         );
         // Nothing is done yet, so nobody knows how long the rest takes.
-        assert_eq!(words(Figures::done("runs", 0), Some(5), None), "0 of 5 runs, 0.0/s");
+        assert_eq!(
+            words(Figures::done("runs", 0), Some(5), None),
+            "0 of 5 runs, 0.0/s"
+        );
     }
 
     #[test]
@@ -177,6 +183,9 @@ mod tests {
         summary.add(10, 19, Some(4), Some(3));
         summary.add(5, 10, Some(2), Some(6));
         let words = summary.words();
-        assert!(words.starts_with(", depth 4, queue 6, 50 % met again"), "{words}");
+        assert!(
+            words.starts_with(", depth 4, queue 6, 50 % met again"),
+            "{words}"
+        );
     }
 }

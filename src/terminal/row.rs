@@ -66,8 +66,14 @@ mod tests {
     fn a_narrow_terminal_gets_a_short_name_and_then_two_lines() {
         let row = |width| fitted(NAME, NAME.len(), Some(width));
         assert_eq!(row(80), format!("{NAME}{NUMBERS}  verified"));
-        assert_eq!(row(66), format!("test_transa…failure_race{NUMBERS}  verified"));
-        assert_eq!(row(40), "test_transac…_failure_race  verified\n    QEMU 10.0 405 states");
+        assert_eq!(
+            row(66),
+            format!("test_transa…failure_race{NUMBERS}  verified")
+        );
+        assert_eq!(
+            row(40),
+            "test_transac…_failure_race  verified\n    QEMU 10.0 405 states"
+        );
         for width in 40..100 {
             let wide = row(width).lines().map(|line| line.chars().count()).max();
             assert!(wide <= Some(width), "{width}: {}", row(width));

@@ -10,7 +10,7 @@ use crate::defect;
 use crate::error::text;
 use crate::event::{Event, JobEnd};
 use crate::job::{self, Status};
-use crate::main_loop::{Flow, Frame, Wait};
+use crate::main_loop::{self, Flow, Frame, Wait};
 use crate::property::{self, job::GroupGhost};
 use crate::world::{GroupIx, JobIx, World};
 
@@ -152,6 +152,11 @@ pub enum FinalizeStage {
     Decide,
     /// Its nodes are drained.
     Drained(u32),
+    /// Its filter is gone.
+    Detached {
+        /// Closing its target takes an I/O.
+        closing: bool,
+    },
     /// Its target is being closed.
     Closing,
 }
@@ -169,7 +174,7 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
             let nodes = if w.dialect.graph_change_drains_all {
                 crate::node::ALL_NODES
             } else {
-                w.job(index).nodes
+                w.drained_with(w.job(index).backup.filter) | w.job(index).nodes
             };
             let drain = w.drain_begin(nodes);
             let stage = FinalizeStage::Drained(drain);
@@ -178,6 +183,15 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Drained(drain) => {
             let closing = (w.rules().detach)(w, index);
             w.drain_end(drain);
+            let stage = FinalizeStage::Detached { closing };
+            let next = Frame::Finalize { job: index, stage };
+            if w.dialect.graph_change_drains_all {
+                let left = main_loop::MORE_CHANGES_BY_DETACHING;
+                return Flow::BecomeAndCall(next, Frame::GraphChanges { left });
+            }
+            main_loop::meanwhile(w, next)
+        }
+        FinalizeStage::Detached { closing } => {
             let stage = FinalizeStage::Closing;
             let wait = if closing { Wait::Io } else { Wait::Nothing };
             Flow::Become(Frame::Finalize { job: index, stage }, wait)
@@ -185,6 +199,9 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Closing => {
             (w.rules().close_target)(w, index);
             (w.rules().conclude)(w, index);
+            if w.dialect.graph_change_drains_all && w.try_job(index).is_none() {
+                return Flow::Instead(Frame::GraphChange { drain: None });
+            }
             Flow::Done
         }
     }

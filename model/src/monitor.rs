@@ -299,18 +299,27 @@ fn do_verb(w: &mut World, verb: Verb, job: JobIx, by: ByName) -> Result<Option<F
         Verb::Dismiss => {
             (w.rules().apply_verb)(w, job, Verb::Dismiss)?;
             (w.rules().dismiss)(w, job);
+            work = graph_changes(w, 1);
         }
     }
     Ok(work)
 }
 
-/// Every running job feels a change of the block graph, where the release drains for it.
-fn after_graph_change(w: &mut World) -> Frame {
-    let work = w
-        .dialect
-        .graph_change_drains_all
-        .then_some(Frame::GraphChange { drain: None });
+/// Every running job feels changes of the block graph, where the release drains for each.
+fn after_graph_changes(w: &mut World, times: u8) -> Frame {
+    let work = graph_changes(w, times);
     done_after(w, work)
+}
+
+fn graph_changes(w: &World, left: u8) -> Option<Frame> {
+    w.dialect
+        .graph_change_drains_all
+        .then_some(Frame::GraphChanges { left })
+}
+
+/// How often closing a node changes the graph, or opening it, after the first time: once for each layer of it.
+fn layers(w: &World, node: NodeIx) -> u8 {
+    2 + u8::from(w.node(node).blkdebug.is_some())
 }
 
 fn blockdev_add(
@@ -327,7 +336,8 @@ fn blockdev_add(
     }
     let node = w.open_node(file, node_name, Opener::BlockdevAdd, access)?;
     w.node_mut(node).blkdebug = blkdebug;
-    Ok(after_graph_change(w))
+    let times = 1 + layers(w, node);
+    Ok(after_graph_changes(w, times))
 }
 
 fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
@@ -359,8 +369,9 @@ fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
             "Block device {node_name} is in use"
         )));
     }
+    let times = layers(w, node);
     w.close_node(node);
-    Ok(after_graph_change(w))
+    Ok(after_graph_changes(w, times))
 }
 
 /// Unlike elsewhere, a drive and a node are named by different arguments.

@@ -13,7 +13,7 @@ use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::image::Format;
-use crate::main_loop::{Flow, Frame, Wait, meanwhile};
+use crate::main_loop::{self, Flow, Frame, Wait, meanwhile};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Access, NodeKind, NodeSet, Opener};
 use crate::property::{self, transaction::Before};
@@ -411,7 +411,7 @@ fn prepare_backup(
             {
                 return t.fails(w, error);
             }
-            let nodes = 1 << w.image_under(source);
+            let nodes = w.drained_with(source);
             let drain = (w.rules().drain_source)(w, nodes);
             let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
@@ -434,7 +434,9 @@ fn prepare_backup(
                 Err(error) => return t.fails(w, error),
             };
             let mut request = with_sync(w, source, request);
-            let checked = backup::check_parameters(w, source, &mut request);
+            let checked = backup::check_parameters(w, source, &mut request)
+                .and_then(|()| opened.map_or_else(|| w.lookup(&request.target), Ok))
+                .and_then(|target| backup::check_nodes(w, &request, source, target));
             if let Prepared::Backup { target, .. } = &mut t.prepared[index] {
                 *target = opened;
             }
@@ -443,7 +445,8 @@ fn prepare_backup(
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
             if w.dialect.graph_change_drains_all {
-                return Flow::BecomeAndCall(next, Frame::GraphChange { drain: None });
+                let left = main_loop::CHANGES_BY_FILTER;
+                return Flow::BecomeAndCall(next, Frame::GraphChanges { left });
             }
             then(next)
         }
@@ -479,7 +482,11 @@ fn create_job(
             if let Prepared::Backup { target, job, .. } = &mut t.prepared[index] {
                 (*target, *job) = (None, Some(created));
             }
-            then(t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
+            let next = t.at(Stage::Prepare(index + 1, BackupStage::Drain));
+            if w.dialect.graph_change_drains_all {
+                return Flow::BecomeAndCall(next, Frame::GraphChange { drain: None });
+            }
+            then(next)
         }
         Err(error) => t.fails(w, error),
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sim::search::Control;
 
-use crate::terminal::{Terminal, fold, terminal};
+use crate::terminal::{Terminal, terminal};
 
 pub use figures::{Figures, Summary, rate};
 
@@ -57,7 +57,7 @@ impl Progress {
         if terminal.is_quiet {
             return;
         }
-        match terminal.width_of_progress {
+        match terminal.progress.width {
             Some(width) => {
                 let bar = self.total.map_or(0, |_| BAR + " []".len());
                 let room = width.saturating_sub(bar + 3);
@@ -80,7 +80,7 @@ impl Progress {
             .map(|until| until.saturating_duration_since(Instant::now()));
         let mut line = match room {
             usize::MAX => self.what.clone(),
-            _ => terminal().shorten(&self.what, NAME_MAX.min(room)),
+            _ => terminal().progress.shorten(&self.what, NAME_MAX.min(room)),
         };
         for word in figures.words(elapsed, self.total, left) {
             if line.chars().count() + 2 + word.chars().count() > room {
@@ -106,12 +106,9 @@ impl Drop for Progress {
 /// A bar on a terminal whose reader wants one; hidden elsewhere.
 fn bar(total: Option<u64>) -> ProgressBar {
     let Terminal {
-        width_of_progress,
-        is_ascii,
-        is_quiet,
-        ..
+        progress, is_quiet, ..
     } = terminal();
-    let target = match width_of_progress {
+    let target = match progress.width {
         Some(_) if !is_quiet => ProgressDrawTarget::stderr(),
         _ => ProgressDrawTarget::hidden(),
     };
@@ -122,7 +119,7 @@ fn bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, target);
     // The template is ours; without it the bar would only look different.
     if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(match is_ascii {
+        bar.set_style(match progress.is_ascii {
             true => style.progress_chars("=> ").tick_chars(r"|/-\ "),
             false => style.progress_chars("█▉▊▋▌▍▎▏ ").tick_chars("⠋⠙⠸⠴⠦⠇ "),
         });
@@ -143,14 +140,9 @@ pub fn of_search(control: &Control) -> Figures {
 /// Says what a command did: the last line, which stays.
 pub fn summary(line: &str) {
     let terminal = terminal();
-    if terminal.is_quiet {
-        return;
+    if !terminal.is_quiet {
+        eprintln!("{}", terminal.progress.fold(line).join("\n"));
     }
-    let lines = match terminal.width_of_progress {
-        Some(width) => fold(line, width),
-        None => vec![line.to_owned()],
-    };
-    eprintln!("{}", lines.join("\n"));
 }
 
 /// As [`summary`], of so many things of one kind.

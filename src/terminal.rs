@@ -9,6 +9,7 @@ mod out;
 mod row;
 mod signs;
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{IsTerminal, stderr, stdout};
 use std::os::fd::AsFd;
@@ -16,7 +17,6 @@ use std::sync::OnceLock;
 
 use clap::Args;
 
-pub use fold::fold;
 pub use out::out;
 pub use row::row;
 
@@ -38,17 +38,24 @@ pub struct TerminalArgs {
     quiet: bool,
 }
 
-/// What is known of the terminal.
+/// What is known of the terminal; by default both outputs are pipes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminal {
-    /// Columns of the standard output, if it is a terminal.
-    pub width: Option<usize>,
-    /// Columns of the standard error output, if it is a terminal.
-    pub width_of_progress: Option<usize>,
-    /// Only the signs of ASCII.
-    pub is_ascii: bool,
+    /// The standard output: what a command says.
+    pub out: Side,
+    /// The standard error output: how far it is.
+    pub progress: Side,
     /// Neither progress nor a summary.
     pub is_quiet: bool,
+}
+
+/// One of the two outputs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Side {
+    /// Its columns, if it is a terminal.
+    pub width: Option<usize>,
+    /// Only the signs of ASCII.
+    pub is_ascii: bool,
 }
 
 static TERMINAL: OnceLock<Terminal> = OnceLock::new();
@@ -57,12 +64,14 @@ impl TerminalArgs {
     /// Looks at the terminal, once and for all.
     pub fn settle(&self) {
         self.color.write_global();
-        let (width, width_of_progress) = (width_of(&stdout()), width_of(&stderr()));
-        let somebody_looks = width.is_some() || width_of_progress.is_some();
-        let terminal = Terminal {
+        let is_narrow = !is_utf8(|name| env::var(name).ok());
+        let side = |width: Option<usize>| Side {
             width,
-            width_of_progress,
-            is_ascii: self.ascii || somebody_looks && !is_utf8(|name| env::var(name).ok()),
+            is_ascii: self.ascii || width.is_some() && is_narrow,
+        };
+        let terminal = Terminal {
+            out: side(width_of(&stdout())),
+            progress: side(width_of(&stderr())),
             is_quiet: self.quiet,
         };
         // Whoever was first has said the same.
@@ -70,15 +79,23 @@ impl TerminalArgs {
     }
 }
 
-impl Terminal {
-    /// What stands for what is left out.
-    pub fn ellipsis(self) -> &'static str {
-        if self.is_ascii { "..." } else { "…" }
-    }
-
+impl Side {
     /// A name in so many columns: see [`fold::shorten`].
     pub fn shorten(self, name: &str, columns: usize) -> String {
-        fold::shorten(name, columns, self.ellipsis())
+        let ellipsis = if self.is_ascii { "..." } else { "…" };
+        fold::shorten(name, columns, ellipsis)
+    }
+
+    /// The lines that a line becomes: see [`fold::fold`].
+    pub fn fold(self, line: &str) -> Vec<String> {
+        let line = match self.is_ascii {
+            true => Cow::Owned(signs::ascii(line)),
+            false => Cow::Borrowed(line),
+        };
+        match self.width {
+            Some(width) => fold::fold(&line, width),
+            None => vec![line.into_owned()],
+        }
     }
 }
 

@@ -660,8 +660,7 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
             Operation::Read,
         )
     };
-    let at_once =
-        fault.is_some_and(|fault| fails_at_once(w, job, caller, operation, fault));
+    let at_once = fault.is_some_and(|fault| fails_at_once(w, job, caller, operation, fault));
     let errno = fault.map(|fault| fault.errno);
     let zeroed_at_once = zero && fault.is_none() && w.zeroes_at_once(target, &range);
     let task = Task {

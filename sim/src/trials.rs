@@ -34,7 +34,6 @@ pub struct Trials<'a> {
 
 /// What came of one campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Trial {
     /// How many runs it took.
     pub runs: Runs,

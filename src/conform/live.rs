@@ -126,14 +126,16 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
                 if watch.is_interrupted() {
                     return Ok(());
                 }
-                row.count(run, args)?;
-                if number % repeat + 1 == repeat {
-                    worst = worst.worse(row.exit());
-                    sums.add(&row.told);
-                    progress.aside(|| row.print(args, width))?;
-                    row.keep(args)?;
-                }
-                Ok(())
+                progress.aside(|| {
+                    row.count(run, args)?;
+                    if number % repeat + 1 == repeat {
+                        worst = worst.worse(row.exit());
+                        sums.add(&row.told);
+                        row.print(args, width)?;
+                        row.keep(args)?;
+                    }
+                    Ok(())
+                })
             });
             failed = done.err();
             failed.is_none() && !watch.is_interrupted()

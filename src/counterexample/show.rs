@@ -65,7 +65,7 @@ pub fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
 fn print_steps(out: &mut impl Write, shown: &Shown) -> io::Result<String> {
     let frames = &shown.film.frames;
     let setup = shown.film.setup();
-    let columns = Columns::of(frames, setup, terminal().width);
+    let columns = Columns::of(frames, setup, terminal().out.width);
     let mut strips = Strips::new(frames.iter().map(|frame| &frame.world));
     let mut before = Picture::new();
     writeln!(out, "{}", columns.heading())?;

@@ -4,9 +4,7 @@ use std::io::{self, StdoutLock, Write};
 
 use anstream::AutoStream;
 
-use super::fold::fold;
-use super::signs::ascii;
-use super::{Terminal, terminal};
+use super::{Side, terminal};
 
 /// The standard output. `is_for_people` is false for JSON and its like, of which nothing is changed.
 pub fn out(is_for_people: bool) -> Out {
@@ -14,8 +12,8 @@ pub fn out(is_for_people: bool) -> Out {
         inner: anstream::stdout().lock(),
         line: Vec::new(),
         look: match is_for_people {
-            true => terminal(),
-            false => Terminal::default(),
+            true => terminal().out,
+            false => Side::default(),
         },
     }
 }
@@ -25,7 +23,7 @@ pub struct Out {
     inner: AutoStream<StdoutLock<'static>>,
     /// What was written since the last end of a line.
     line: Vec<u8>,
-    look: Terminal,
+    look: Side,
 }
 
 impl Out {
@@ -34,20 +32,13 @@ impl Out {
     }
 
     fn put(&mut self) -> io::Result<()> {
-        let mut line = String::from_utf8_lossy(&self.line).into_owned();
+        let line = String::from_utf8_lossy(&self.line).into_owned();
         self.line.clear();
-        if self.look.is_ascii {
-            line = ascii(&line);
-        }
         let (line, end) = match line.strip_suffix('\n') {
             Some(line) => (line, "\n"),
             None => (&*line, ""),
         };
-        let lines = match self.look.width {
-            Some(width) => fold(line, width),
-            None => vec![line.to_owned()],
-        };
-        let text = lines.join("\n") + end;
+        let text = self.look.fold(line).join("\n") + end;
         self.inner.write_all(text.as_bytes())
     }
 }

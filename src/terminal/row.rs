@@ -8,9 +8,9 @@ const NAME_MIN: usize = 20;
 
 /// The row; `names` is how wide the column of names is.
 pub fn row(name: &str, names: usize, numbers: &str, verdict: &str) -> String {
-    let terminal = terminal();
-    let narrow = |columns| terminal.shorten(name, columns);
-    fitted((name, names), numbers, verdict, terminal.width, narrow)
+    let look = terminal().out;
+    let narrow = |columns| look.shorten(name, columns);
+    fitted((name, names), numbers, verdict, look.width, narrow)
 }
 
 /// Room for the longest verdict, so that all rows of a table are of one kind.
@@ -43,7 +43,6 @@ fn fitted(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::terminal::fold::shorten;
 
     const NAME: &str = "test_transaction_failure_race";

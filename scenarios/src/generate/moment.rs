@@ -12,7 +12,10 @@ use super::deed::{
 /// some cases.
 pub(super) fn moment() -> BoxedStrategy<Vec<Deed>> {
     let bitmaps = prop::bool::weighted(0.3);
-    let rest = (prop_oneof![1 => verb(), 2 => about()], weighted(0.5, about()));
+    let rest = (
+        prop_oneof![1 => verb(), 2 => about()],
+        weighted(0.5, about()),
+    );
     (bitmaps, place(), good(), good(), rest)
         .prop_map(|(bitmaps, place, first, second, (deed, another))| {
             let (drive, job) = (first.source.drive, place.job());

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use crate::defect;
 use crate::error::text;
 use crate::event::{Event, JobEnd};
+use crate::graph;
 use crate::job::{self, Status};
 use crate::main_loop::{self, Flow, Frame, Wait};
+use crate::node::Opener;
 use crate::property::{self, job::GroupGhost};
 use crate::world::{GroupIx, JobIx, World};
 
@@ -152,7 +154,7 @@ pub enum FinalizeStage {
     Decide,
     /// Its nodes are drained.
     Drained(u32),
-    /// Its filter is gone.
+    /// It has let go of its nodes.
     Detached {
         /// Closing its target takes an I/O.
         closing: bool,
@@ -185,11 +187,11 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
             w.drain_end(drain);
             let stage = FinalizeStage::Detached { closing };
             let next = Frame::Finalize { job: index, stage };
-            if w.dialect.graph_change_drains_all {
-                let left = main_loop::MORE_CHANGES_BY_DETACHING;
-                return Flow::BecomeAndCall(next, Frame::GraphChanges { left });
+            let changes = graph::DROPS_FILTER + target_closes(w, index);
+            match graph::changes_of(w, changes) {
+                Some(callee) => Flow::BecomeAndCall(next, callee),
+                None => main_loop::meanwhile(w, next),
             }
-            main_loop::meanwhile(w, next)
         }
         FinalizeStage::Detached { closing } => {
             let stage = FinalizeStage::Closing;
@@ -199,11 +201,19 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Closing => {
             (w.rules().close_target)(w, index);
             (w.rules().conclude)(w, index);
-            if w.dialect.graph_change_drains_all && w.try_job(index).is_none() {
-                return Flow::Instead(Frame::GraphChange { drain: None });
-            }
-            Flow::Done
+            let gone = w.try_job(index).is_none() && !w.is_gone();
+            let changes = graph::changes_of(w, graph::FORGETS_JOB).filter(|_| gone);
+            changes.map_or(Flow::Done, Flow::Instead)
         }
+    }
+}
+
+/// How often the graph changes when the job's target is closed: not at all, if others opened it.
+fn target_closes(w: &World, index: JobIx) -> u8 {
+    let target = w.job(index).backup.target;
+    match w.node(target).opener {
+        Opener::Job => graph::closes(w, target),
+        _ => 0,
     }
 }
 

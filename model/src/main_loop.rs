@@ -4,6 +4,7 @@
 //! itself, so bottom halves and I/O completions run *inside* it. The functions that wait are frames on a stack;
 //! what each waits for is data. QEMU: `util/async.c`, `AIO_WAIT_WHILE`.
 
+use crate::graph;
 use crate::group::FinalizeStage;
 use crate::guest;
 use crate::job::Status;
@@ -13,13 +14,6 @@ use crate::process::{self, Shutdown};
 use crate::property;
 use crate::transaction::{self, Transaction};
 use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
-
-/// How often the graph is changed to put a backup's filter above its source (counted in 10.0.2, by a job with sync=none
-/// beside it, which says `paused`, `running` for each).
-pub(crate) const CHANGES_BY_FILTER: u8 = 4;
-
-/// How often it is changed when a backup that ends lets go of its nodes, after the first time (counted likewise).
-pub(crate) const MORE_CHANGES_BY_DETACHING: u8 = 2;
 
 /// A bottom half of the main loop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,9 +51,9 @@ pub enum Frame {
         /// The drained section, once it has begun.
         drain: Option<u32>,
     },
-    /// The block graph is changed so many times more, each a drained section of its own.
+    /// The block graph changes several times, one after the other.
     GraphChanges {
-        /// How many times.
+        /// How many changes are to come.
         left: u8,
     },
     /// `qemu-io` by the human monitor waits for its request.
@@ -340,14 +334,7 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::AbortGroup { group } => (w.rules().abort_next)(w, group),
         Frame::Finalize { job, stage } => (w.rules().finalize_one)(w, job, stage),
         Frame::GraphChange { drain } => (w.rules().graph_change)(w, drain),
-        Frame::GraphChanges { left: 0 } => Flow::Done,
-        Frame::GraphChanges { left } => {
-            let left = left - 1;
-            Flow::BecomeAndCall(
-                Frame::GraphChanges { left },
-                Frame::GraphChange { drain: None },
-            )
-        }
+        Frame::GraphChanges { left } => graph::advance(left),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),
         Frame::WaitFor(wait) if is_over(w, wait) => Flow::Done,

@@ -13,6 +13,7 @@ use crate::backup;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::fault::Blkdebug;
+use crate::graph;
 use crate::guest::{self, Request};
 use crate::job::{self, Verb};
 use crate::main_loop::{self, Bh, Flow, Frame, Wait};
@@ -299,27 +300,16 @@ fn do_verb(w: &mut World, verb: Verb, job: JobIx, by: ByName) -> Result<Option<F
         Verb::Dismiss => {
             (w.rules().apply_verb)(w, job, Verb::Dismiss)?;
             (w.rules().dismiss)(w, job);
-            work = graph_changes(w, 1);
+            work = graph::changes_of(w, graph::FORGETS_JOB);
         }
     }
     Ok(work)
 }
 
-/// Every running job feels changes of the block graph, where the release drains for each.
-fn after_graph_changes(w: &mut World, times: u8) -> Frame {
-    let work = graph_changes(w, times);
+/// Every running job feels changes of the block graph, where the release drains for them.
+fn after_graph_changes(w: &mut World, changes: u8) -> Frame {
+    let work = graph::changes_of(w, changes);
     done_after(w, work)
-}
-
-fn graph_changes(w: &World, left: u8) -> Option<Frame> {
-    w.dialect
-        .graph_change_drains_all
-        .then_some(Frame::GraphChanges { left })
-}
-
-/// How often closing a node changes the graph, or opening it, after the first time: once for each layer of it.
-fn layers(w: &World, node: NodeIx) -> u8 {
-    2 + u8::from(w.node(node).blkdebug.is_some())
 }
 
 fn blockdev_add(
@@ -336,8 +326,8 @@ fn blockdev_add(
     }
     let node = w.open_node(file, node_name, Opener::BlockdevAdd, access)?;
     w.node_mut(node).blkdebug = blkdebug;
-    let times = 1 + layers(w, node);
-    Ok(after_graph_changes(w, times))
+    let changes = graph::opens(w, node);
+    Ok(after_graph_changes(w, changes))
 }
 
 fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
@@ -369,9 +359,9 @@ fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
             "Block device {node_name} is in use"
         )));
     }
-    let times = layers(w, node);
+    let changes = graph::closes(w, node);
     w.close_node(node);
-    Ok(after_graph_changes(w, times))
+    Ok(after_graph_changes(w, changes))
 }
 
 /// Unlike elsewhere, a drive and a node are named by different arguments.
@@ -488,7 +478,8 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
         Reply::Done
     };
     w.drain_end(drain);
-    Flow::Instead(Frame::Command(Box::new(reply)))
+    // The block device that was to resize it goes.
+    graph::then(w, Frame::Command(Box::new(reply)), 1)
 }
 
 /// All bitmaps of a node get a new length: `bdrv_dirty_bitmap_truncate`.

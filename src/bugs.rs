@@ -24,8 +24,9 @@ use sim::trials::{self, Maker, Runs, Trial, Trials, trials};
 use self::report::{Row, Schedules, Table};
 use crate::cli::{BugsArgs, Format};
 use crate::exit::Exit;
-use crate::progress;
+use crate::progress::{self, Figures, Progress, Summary};
 use crate::stage;
+use crate::terminal;
 use crate::watch::{self, Watch};
 
 /// No story has as many states without a bug; a bug may make them endless.
@@ -46,7 +47,7 @@ pub fn run(args: &BugsArgs) -> Result<Exit, String> {
     let started = Instant::now();
     let mut table = Table::new(args, &bugs);
     let print = |print: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
-        crate::written(print(&mut anstream::stdout().lock()))
+        crate::written(print(&mut terminal::out(args.format == Format::Human)))
     };
     if args.format == Format::Human {
         print(&|out| table.print_heading(out))?;
@@ -68,7 +69,10 @@ pub fn run(args: &BugsArgs) -> Result<Exit, String> {
     }
     let (runs, states) = (table.runs(), table.states());
     let seconds = started.elapsed().as_secs_f64();
-    eprintln!("{states} states and {runs} runs in {seconds:.1} s");
+    let memory = Summary::default().words();
+    progress::summary(&format!(
+        "{states} states and {runs} runs{memory} in {seconds:.1} s"
+    ));
     Ok(table.exit())
 }
 
@@ -146,19 +150,16 @@ impl Session {
             ..Options::default()
         };
         let control = search::Control::default();
-        let bar = progress::bar(None, "{msg} {elapsed}");
-        let look = || {
-            let states = control.states.load(Relaxed);
-            bar.set_message(format!("{name}: {states} states"));
-        };
         let started = Instant::now();
         let until = self.watch.share_of_time(1);
+        let progress = Progress::new(name, None, until);
+        let look = || progress.show(&progress::of_search(&control));
         let report = survive(|| {
             self.watch.over(until, &control.interrupt, look, || {
                 search(scene, &options, &control)
             })
         });
-        bar.finish_and_clear();
+        drop(progress);
         let (found, states) = match report {
             Ok(report) => (found(&report.verdict), report.states),
             Err(message) => (Found::Panic(message), control.states.load(Relaxed)),
@@ -187,14 +188,13 @@ impl Session {
         };
         let control = trials::Control::default();
         let campaigns = args.roots.get() * makers.len() as u64;
-        let bar = progress::bar(Some(campaigns), "{msg} [{bar:30}] {pos}/{len} {elapsed}");
-        bar.set_message(name.to_owned());
-        let look = || bar.set_position(control.done.load(Relaxed));
         let until = self.watch.share_of_time(1);
+        let progress = Progress::new(name, Some(campaigns), until);
+        let look = || progress.show(&Figures::done("campaigns", control.done.load(Relaxed)));
         let done = self.watch.over(until, &control.interrupt, look, || {
             trials(scene, &plan, &control)
         });
-        bar.finish_and_clear();
+        drop(progress);
         match done {
             Some(done) => Schedules::Done(done.iter().map(|trials| Schedule::of(trials)).collect()),
             None => Schedules::Ended,

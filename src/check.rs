@@ -4,7 +4,7 @@ mod report;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use scenarios::scene::{Scene, Step};
@@ -13,14 +13,15 @@ use sim::schedule::Schedule;
 use sim::search::{Control, Counterexample, Keep, Options, Order, Verdict, search};
 use sim::stateless::{Limits, Stateless};
 
-use self::report::{Broken, Covered, Told};
+use self::report::{Broken, Covered, Told, Totals};
 use crate::cli::{CheckArgs, Format, KeepArg, OrderArg};
 use crate::counterexample::{self, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, Tried};
-use crate::progress;
+use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, Loaded, Staged};
+use crate::terminal;
 use crate::watch::{self, Watch};
 
 /// Searches the scenarios.
@@ -39,13 +40,14 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     let width = stage::width_of_names(&stages);
     let session = Session::new(args)?;
     let mut worst = Exit::Clean;
-    let (mut states, mut words, started) = (0, Vec::new(), Instant::now());
+    let (mut words, started) = (Vec::new(), Instant::now());
+    let mut summary = Totals::default();
     let mut shown = Vec::new();
     for (number, staged) in stages.iter().enumerate() {
         let until = session.watch.share_of_time(stages.len() - number);
         let told = session.check(staged, until)?;
-        states += told.covered.count();
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(args.format == Format::Human);
+        summary.add(&told.covered);
         crate::written(match args.format {
             Format::Human => told.print(&mut out, width),
             Format::Json => told.print_json(&mut out),
@@ -64,19 +66,11 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
         worst = worst.worse(Exit::Inconclusive);
     }
     if args.format == Format::Human {
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(true);
         crate::written(defects::print(&mut out, &shown))?;
         crate::written(report::print_summary(&mut out, &words, args.order))?;
     }
-    let seconds = started.elapsed().as_secs_f64();
-    eprintln!(
-        "{states} {} in {seconds:.1} s: {:.0} a second",
-        match args.order {
-            OrderArg::Stateless => "traces",
-            OrderArg::Breadth | OrderArg::Depth => "states",
-        },
-        states as f64 / f64::max(seconds, 1e-9)
-    );
+    progress::summary(&summary.line(started.elapsed()));
     Ok(worst)
 }
 
@@ -123,9 +117,6 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
         None => Ok(()),
     }
 }
-
-/// How far a search is.
-const BAR: &str = "{msg} {elapsed}";
 
 /// What all scenarios of one call have in common.
 struct Session<'a> {
@@ -230,18 +221,19 @@ impl<'a> Session<'a> {
             interrupt: Some(&interrupt),
             ..Limits::NONE
         };
-        let bar = progress::bar(None, BAR);
-        bar.set_message(format!(
-            "{} {dialect}: one schedule for each trace",
-            loaded.name
-        ));
+        let traces = AtomicU64::new(0);
+        let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
         let report = self.watch.over(
             until,
             &interrupt,
-            || bar.tick(),
-            || Stateless::of_parts(scene, limits).explore(&mut |_| {}),
+            || progress.show(&Figures::done("traces", traces.load(Relaxed))),
+            || {
+                Stateless::of_parts(scene, limits).explore(&mut |_| {
+                    traces.fetch_add(1, Relaxed);
+                })
+            },
         );
-        bar.finish_and_clear();
+        drop(progress);
         let broken = report.first_breach.clone().map(|found| Broken {
             breach: found.breach,
             schedule: found.schedule,
@@ -257,20 +249,12 @@ impl<'a> Session<'a> {
             scene,
         } = staged;
         let control = Control::default();
-        let bar = progress::bar(None, BAR);
-        let look = || {
-            bar.set_message(format!(
-                "{} {dialect}: depth {}, {} states, {} waiting",
-                loaded.name,
-                control.depth.load(Relaxed),
-                control.states.load(Relaxed),
-                control.frontier.load(Relaxed),
-            ));
-        };
+        let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
+        let look = || progress.show(&progress::of_search(&control));
         let report = self.watch.over(until, &control.interrupt, look, || {
             search(scene, &self.options, &control)
         });
-        bar.finish_and_clear();
+        drop(progress);
         let broken = match &report.verdict {
             Verdict::Broken(found) => Some(Broken {
                 breach: found.breach.clone(),

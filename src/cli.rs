@@ -14,9 +14,11 @@ use scenarios::size::Size;
 use sim::strategy::Spec;
 
 use crate::demo::DemoArgs;
+use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
 use crate::manual::{CompletionsArgs, ManArgs};
 use crate::snapshot::SnapshotArgs;
+use crate::terminal::TerminalArgs;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
@@ -25,6 +27,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// How it is to look.
+    #[command(flatten)]
+    pub terminal: TerminalArgs,
 }
 
 /// What can be asked.
@@ -32,6 +37,9 @@ pub struct Cli {
 pub enum Command {
     /// Show what there is: scenarios, strategies, dialects, properties, witnesses, mutations, defects
     List(ListArgs),
+    /// Say what a promise, witness, defect, mutation, status, event or error class is; also as --explain NAME
+    #[command(long_flag = "explain")]
+    Explain(ExplainArgs),
     /// Play one scenario under one seed and show its trace
     Run(RunArgs),
     /// Play scenarios under many seeds, checking every expectation on each

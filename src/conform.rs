@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::cli::{ConformArgs, Format};
 use crate::exit::Exit;
 use crate::stage;
+use crate::terminal;
 
 /// Checks the recordings.
 ///
@@ -45,7 +46,7 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
         for recording in &recordings {
             let (verdict, strictly) = check(recording, exactness)?;
             tally.count(&verdict, strictly);
-            let mut out = anstream::stdout().lock();
+            let mut out = terminal::out(format == Format::Human);
             crate::written(match format {
                 Format::Human => print_human(&mut out, recording, &verdict, strictly),
                 Format::Json => print_json(&mut out, recording, &verdict, strictly),
@@ -54,7 +55,7 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
     }
     if format == Format::Human {
         crate::written(writeln!(
-            anstream::stdout().lock(),
+            terminal::out(true),
             "{} recordings: {} accepted ({} of them strictly), {} rejected, {} undecided",
             tally.accepted + tally.rejected + tally.undecided,
             tally.accepted,

@@ -23,6 +23,7 @@ use sim::strategy::Spec;
 use crate::counterexample::{self, Found};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded, STEPS_MAX};
+use crate::terminal;
 
 /// What is played.
 const STORY: &str = include_str!("demo/two-disks.yaml");
@@ -75,7 +76,7 @@ pub struct DemoArgs {
 /// # Errors
 /// What to print: the output's.
 pub fn run(args: &DemoArgs) -> Result<Exit, String> {
-    let mut out = anstream::stdout().lock();
+    let mut out = terminal::out(!args.story);
     if args.story {
         crate::written(out.write_all(STORY.as_bytes()))?;
         return Ok(Exit::Clean);

@@ -29,8 +29,9 @@ use crate::defects;
 use crate::exit::Exit;
 use crate::live::{self, Binary, Limits, Tally};
 use crate::pool;
-use crate::progress;
+use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, STEPS_MAX};
+use crate::terminal;
 use crate::watch::{self, Watch};
 
 /// Random stories state no expectation and need no patience: what does not come soon does not come.
@@ -67,16 +68,15 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
             watch: &watch,
         }
         .play()?;
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(args.format == Format::Human);
         crate::written(match args.format {
             Format::Human => told.print(&mut out, binary, &args.seeds),
             Format::Json => told.print_json(&mut out, binary, &args.seeds),
         })?;
-        eprintln!(
-            "{} stories in {:.1} s: {:.1} stories/s",
+        progress::summary_of(
+            "stories",
             told.stories,
-            told.seconds,
-            told.stories as f64 / f64::max(told.seconds, 1e-9)
+            Duration::from_secs_f64(told.seconds),
         );
         worst = worst.worse(told.exit(&watch));
     }
@@ -128,8 +128,9 @@ impl Campaign<'_> {
         let seeds = &self.args.seeds;
         let count = usize::try_from(seeds.end - seeds.start)
             .map_err(|_| "--seeds: more stories than this machine can count".to_owned())?;
-        let bar = progress::bar(Some(count as u64), "{msg} {bar:30} {pos} of {len} {eta}");
-        bar.set_message(format!("QEMU {}", self.binary.version));
+        let what = format!("QEMU {}", self.binary.version);
+        let progress = Progress::new(what, Some(count as u64), self.watch.deadline());
+        progress.show(&Figures::done("stories", 0));
         let (mut told, mut failed) = (Told::default(), None);
         pool::in_order(
             watch::workers(self.args.jobs),
@@ -140,13 +141,13 @@ impl Campaign<'_> {
                 Ok((run, self.judge(seed)?))
             },
             |number, run| {
-                bar.inc(1);
+                progress.show(&Figures::done("stories", number as u64 + 1));
                 if self.watch.is_over() {
                     return false;
                 }
                 let seed = seeds.start + number as u64;
                 let done = run.and_then(|(run, judged)| {
-                    bar.suspend(|| {
+                    progress.aside(|| {
                         self.count(&mut told, seed, &run)?;
                         self.enter(&mut told, seed, &judged)
                     })
@@ -156,7 +157,7 @@ impl Campaign<'_> {
                 failed.is_none() && (self.args.keep_going || !found)
             },
         );
-        bar.finish_and_clear();
+        drop(progress);
         told.seconds = started.elapsed().as_secs_f64();
         failed.map_or(Ok(told), Err)
     }
@@ -218,7 +219,7 @@ impl Campaign<'_> {
         let dialect = self.binary.dialect;
         let story = format!("{}{seed}", generate::PREFIX);
         let again = format!("blockrace run {story} --dialect {dialect} --seed {run}");
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(true);
         crate::written(writeln!(
             out,
             "BROKEN  {story}  QEMU {dialect}  {breach}\n  again: {again}"
@@ -262,7 +263,7 @@ impl Campaign<'_> {
         if self.args.format != Format::Human {
             return Ok(());
         }
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(true);
         crate::written(self.show(&mut out, seed, story, run, rejection, kept.as_deref()))
     }
 

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use indicatif::ProgressBar;
 use sim::Breach;
 use sim::fuzz::{Campaign, Control, Finding, Report, fuzz};
 use sim::run::{End, Recorder, Runner};
@@ -22,8 +21,9 @@ use crate::counterexample::{self, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, State, Tried};
-use crate::progress;
+use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, STEPS_MAX, Staged};
+use crate::terminal;
 use crate::watch::{self, Watch};
 
 /// Plays the scenarios.
@@ -50,7 +50,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         let mut told = session.play(staged, until)?;
         let new = session.keep(&mut told, staged)?;
         runs += told.report.runs;
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(args.format == Format::Human);
         crate::written(match args.format {
             Format::Human => told.print(&mut out, width, args),
             Format::Json => told.print_json(&mut out, args),
@@ -69,13 +69,9 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         }
     }
     if args.format == Format::Human {
-        crate::written(writeln!(anstream::stdout().lock(), "{}", report::LEGEND))?;
+        crate::written(writeln!(terminal::out(true), "{}", report::LEGEND))?;
     }
-    let seconds = started.elapsed().as_secs_f64();
-    eprintln!(
-        "{runs} runs in {seconds:.1} s: {:.0} runs/s",
-        runs as f64 / f64::max(seconds, 1e-9)
-    );
+    progress::summary_of("runs", runs, started.elapsed());
     Ok(worst)
 }
 
@@ -167,27 +163,14 @@ impl<'a> Session<'a> {
             jobs: self.jobs,
         };
         let control = Control::default();
-        let bar = self.bar(staged);
-        let look = || bar.set_position(control.runs_done.load(Relaxed));
-        let report = self.watch.over(until, &control.interrupt, look, || {
+        let what = format!("{} {}", staged.loaded.name, staged.dialect);
+        let runs = self.seeds.end - self.seeds.start;
+        let total = self.args.max_time.is_none().then_some(runs);
+        let progress = Progress::new(what, total, until);
+        let look = || progress.show(&Figures::done("runs", control.runs_done.load(Relaxed)));
+        self.watch.over(until, &control.interrupt, look, || {
             fuzz(&staged.scene, &campaign, &control)
-        });
-        bar.finish_and_clear();
-        report
-    }
-
-    /// A bar that shows how far the campaign is, on a terminal.
-    fn bar(&self, staged: &Staged<'_>) -> ProgressBar {
-        let (length, template) = match self.args.max_time {
-            Some(_) => (None, "{msg} {human_pos} runs {per_sec} {elapsed}"),
-            None => (
-                Some(self.seeds.end - self.seeds.start),
-                "{msg} [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}",
-            ),
-        };
-        let bar = progress::bar(length, template);
-        bar.set_message(format!("{} {}", staged.loaded.name, staged.dialect));
-        bar
+        })
     }
 
     /// Writes the schedules of what was found as they are, unless a known failure of that kind still fails. Returns

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::exit::Exit;
 use crate::failures;
+use crate::terminal;
 
 /// What is written: where, the text, and what it is.
 const FILES: [(&str, &str, &str); 3] = [
@@ -49,7 +50,7 @@ pub fn run(args: &InitArgs) -> Result<Exit, String> {
     for (name, text, _) in FILES {
         failures::write(&args.folder.join(name), text)?;
     }
-    crate::written(print(&mut anstream::stdout().lock(), &args.folder))?;
+    crate::written(print(&mut terminal::out(true), &args.folder))?;
     Ok(Exit::Clean)
 }
 

@@ -12,6 +12,7 @@ use sim::strategy::STRATEGIES;
 use crate::cli::{ListArgs, Listing};
 use crate::exit::Exit;
 use crate::stage;
+use crate::terminal;
 
 /// Shows the list.
 ///
@@ -36,7 +37,7 @@ pub fn run(args: &ListArgs) -> Result<Exit, String> {
             .map(|(id, says)| row_of(id, says))
             .collect(),
     };
-    crate::written(print(&mut anstream::stdout().lock(), &rows))?;
+    crate::written(print(&mut terminal::out(true), &rows))?;
     Ok(Exit::Clean)
 }
 

@@ -9,6 +9,7 @@ mod defects;
 mod demo;
 mod diff;
 mod exit;
+mod explain;
 mod failures;
 mod fuzz;
 mod init;
@@ -22,6 +23,7 @@ mod run;
 mod snapshot;
 mod stage;
 mod stress;
+mod terminal;
 mod trace;
 mod traces;
 mod watch;
@@ -40,10 +42,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.terminal.settle();
     // A panic is a mistake of ours; its message is shown once, below, as an error.
     panic::set_hook(Box::new(|_| {}));
     let answer = panic::catch_unwind(|| match &cli.command {
         Command::List(args) => list::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Run(args) => run::run(args),
         Command::Fuzz(args) => fuzz::run(args),
         Command::Check(args) => check::run(args),

@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::failures;
+use crate::terminal;
 
 /// What it is called in a shell.
 const NAME: &str = "blockrace";
@@ -67,7 +68,7 @@ pub fn man(args: &ManArgs) -> Result<Exit, String> {
         "{} pages in {folder}: man -l {folder}/{NAME}.1",
         pages.len()
     );
-    crate::written(writeln!(anstream::stdout(), "{said}"))?;
+    crate::written(writeln!(terminal::out(true), "{said}"))?;
     Ok(Exit::Clean)
 }
 

@@ -16,6 +16,7 @@ use crate::cli::ReplayArgs;
 use crate::counterexample::{self, Film, Found, Options};
 use crate::exit::Exit;
 use crate::stage::{self, Loaded};
+use crate::terminal;
 use crate::trace;
 use crate::watch::Watch;
 
@@ -43,7 +44,7 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
         film,
         outcome,
     };
-    let mut out = anstream::stdout().lock();
+    let mut out = terminal::out(true);
     crate::written(print_deviations(&mut out, &deviations))?;
     played.print(&mut out, &schedule)?;
     Ok(Exit::of_run(&played.outcome.end))

@@ -16,6 +16,7 @@ use crate::cli::{Format, RunArgs};
 use crate::defects;
 use crate::exit::Exit;
 use crate::stage::{self, Loaded, STEPS_MAX};
+use crate::terminal;
 use crate::trace;
 
 /// What was seen in a run: the lines, and between them the steps.
@@ -58,7 +59,8 @@ impl Seen {
 /// What to print: a scenario or a schedule that cannot be used.
 pub fn run(args: &RunArgs) -> Result<Exit, String> {
     let loaded = stage::load(&args.scenario)?;
-    let end = play(&mut anstream::stdout().lock(), args, &loaded)?;
+    let mut out = terminal::out(args.format == Format::Human);
+    let end = play(&mut out, args, &loaded)?;
     Ok(defects::exit_of(&loaded, &end))
 }
 

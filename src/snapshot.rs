@@ -23,6 +23,7 @@ use crate::cli::Qemu;
 use crate::exit::Exit;
 use crate::failures;
 use crate::stage;
+use crate::terminal;
 
 /// Where scenarios are looked for if nothing is named.
 const SCENARIOS: &str = "scenarios";
@@ -109,7 +110,7 @@ pub fn run(args: &SnapshotArgs) -> Result<Exit, String> {
         eprintln!("blockrace: nothing to compare: no scenario, no snapshot");
         return Ok(Exit::NothingChecked);
     }
-    let mut out = anstream::stdout().lock();
+    let mut out = terminal::out(true);
     match &args.deed {
         Deed::Check(_) => crate::written(print_table(&mut out, &rows))?,
         Deed::Diff(_) => crate::written(print_differences(&mut out, &rows))?,

@@ -14,6 +14,7 @@ use sim::threads::{self, Options, Planted};
 use crate::cli::StressArgs;
 use crate::exit::Exit;
 use crate::stage::{self, STEPS_MAX, Staged};
+use crate::terminal;
 use crate::watch::Watch;
 
 /// What came of one story.
@@ -48,18 +49,14 @@ pub fn run(args: &StressArgs) -> Result<Exit, String> {
         let until = watch.share_of_time(count - number);
         let told = play(staged, args, &watch, until)?;
         worst = worst.worse(exit_of(&told));
-        crate::written(writeln!(
-            anstream::stdout().lock(),
-            "{name}  {}",
-            text_of(&told)
-        ))?;
+        crate::written(writeln!(terminal::out(true), "{name}  {}", text_of(&told)))?;
         if watch.is_interrupted() {
             worst = worst.worse(Exit::Inconclusive);
             break;
         }
     }
     let legend = "chance decided in which order the threads took their locks: another call may say otherwise";
-    crate::written(writeln!(anstream::stdout().lock(), "{legend}"))?;
+    crate::written(writeln!(terminal::out(true), "{legend}"))?;
     Ok(worst)
 }
 

@@ -16,6 +16,7 @@ use crate::cli::{TracesArgs, TracesFormat};
 use crate::defects;
 use crate::exit::Exit;
 use crate::stage::{self, Loaded};
+use crate::terminal;
 use crate::traces::skeleton::Skeleton;
 use crate::watch::Watch;
 
@@ -33,11 +34,8 @@ struct Answer<'a> {
 /// # Errors
 /// What to print: a scenario that cannot be used, or one whose traces have no end.
 pub fn run(args: &TracesArgs) -> Result<Exit, String> {
-    print(
-        &mut anstream::stdout().lock(),
-        args,
-        &stage::load(&args.scenario)?,
-    )
+    let mut out = terminal::out(args.format == TracesFormat::Text);
+    print(&mut out, args, &stage::load(&args.scenario)?)
 }
 
 /// As [`run`], of a story that was loaded.

@@ -45,6 +45,11 @@ impl Watch {
         self.is_interrupted() || self.deadline.is_some_and(|end| Instant::now() >= end)
     }
 
+    /// When the work must end, if there is a budget of time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// When the next of so many pieces of work that are left must end: each gets an equal part of what is left.
     pub fn share_of_time(&self, pieces_left: usize) -> Option<Instant> {
         let now = Instant::now();

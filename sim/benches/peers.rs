@@ -1,4 +1,4 @@
-//! The same protocol in blockrace and in its peers, in one go: `cargo bench -p sim --bench peers`.
+//! The same protocol in blockrace and in its peers, in one go: `cargo bench -p blockrace-sim --bench peers`.
 //!
 //! Arguments: how many rounds (3 if not said), then names of contests (all if none): for instance
 //! `-- 5 walk`. In each round, the contestants of a contest run one after the other; printed are the

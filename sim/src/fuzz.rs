@@ -59,6 +59,7 @@ pub struct Campaign<'a> {
 
 /// What others may look at, and do, while a campaign goes on.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Control {
     /// How many runs are done so far. It may be ahead of [`Report::runs`] by what is thrown away.
     pub runs_done: AtomicU64,

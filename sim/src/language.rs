@@ -55,6 +55,7 @@ impl Default for Options {
 
 /// How far an exploration got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Covered {
     /// Distinct worlds that were met.
     pub worlds: usize,

@@ -4,6 +4,24 @@
 //! This crate knows no QEMU. It explores whatever implements the one small trait [`System`], and it
 //! is tried on [`toys`] whose numbers of states, schedules and failures can be worked out on paper.
 //!
+//! ```
+//! use sim::parts::Whole;
+//! use sim::search::{Control, Options, Verdict, search};
+//! use sim::toys::Counter;
+//!
+//! // Two threads increment a counter without a lock: load, then store.
+//! let counter = Whole(Counter { threads: 2, compare_and_swap: false });
+//! let report = search(&counter, &Options::default(), &Control::default());
+//! let Verdict::Broken(found) = report.verdict else {
+//!     panic!("an update can be lost");
+//! };
+//! assert_eq!(found.breach.property, "no-lost-update");
+//! assert_eq!(found.steps.len(), 4);
+//! assert!(found.shortest);
+//! ```
+//!
+//! `examples/own_system.rs` is a protocol of its own, from the first line to the shortest schedule that breaks it.
+//!
 //! | module | what it answers |
 //! |---|---|
 //! | [`run`] | what happens when the steps are taken in this order? (the one run loop) |
@@ -28,6 +46,8 @@
 //! Everything is a function of its arguments: there is no clock, no environment, no output, and no
 //! result that depends on the number of workers; other threads than those of [`fuzz`], [`search`] and
 //! [`trials`] are in [`threads`] only, and their order is its business.
+
+#![forbid(unsafe_code)]
 
 mod expand;
 pub mod fuzz;

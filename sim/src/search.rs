@@ -106,9 +106,12 @@ impl Default for Options {
 
 /// What others may look at, and do, while a search goes on.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Control {
     /// How many states are visited so far.
     pub states: AtomicU64,
+    /// How many steps led to them, and to states that were visited before.
+    pub transitions: AtomicU64,
     /// How many states wait to be expanded.
     pub frontier: AtomicU64,
     /// The layer being expanded.
@@ -119,6 +122,7 @@ pub struct Control {
 
 /// What came of a search.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report<T> {
     /// The answer.
     pub verdict: Verdict<T>,
@@ -162,6 +166,7 @@ pub enum Verdict<T> {
 
 /// A schedule that breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counterexample<T> {
     /// The promise.
     pub breach: Breach,
@@ -368,6 +373,7 @@ impl<'s, S: Parts> Search<'s, S> {
     fn passed(&mut self, control: &Control) -> Option<Limit> {
         let states = self.states();
         control.states.store(states, Relaxed);
+        control.transitions.store(self.total.transitions, Relaxed);
         control.frontier.store(self.frontier.len() as u64, Relaxed);
         self.bytes = self.bytes.max(self.bytes_now());
         if control.interrupt.load(Relaxed) {

@@ -44,6 +44,7 @@ pub struct Budget<'a> {
 
 /// The shortest schedule found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shrunk {
     /// It can be followed strictly, ends at the breach, and has the headers of the original.
     pub schedule: Schedule,

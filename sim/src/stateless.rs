@@ -71,6 +71,7 @@ impl Limits<'_> {
 
 /// What came of an exploration.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Why it ended.
     pub end: End,
@@ -113,6 +114,7 @@ pub enum End {
 
 /// A broken promise, and how to get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Found {
     /// The promise.
     pub breach: Breach,

@@ -101,6 +101,7 @@ pub struct Options {
 
 /// What came of a run.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Run<S: System> {
     /// The state in which it ended.
     pub state: S::State,

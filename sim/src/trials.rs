@@ -71,6 +71,7 @@ impl Display for Runs {
 
 /// What others may look at, and do, while trials go on.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Control {
     /// How many campaigns are over.
     pub done: AtomicU64,

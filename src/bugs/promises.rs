@@ -11,6 +11,7 @@ use sim::search::EVERY_RUN_RESTS;
 use super::{Found, Looked, STATES_MAX, Session, asked, dialect, scene};
 use crate::cli::{BugsArgs, Format};
 use crate::exit::Exit;
+use crate::terminal;
 
 /// What a story's own expectations are called where a promise is named.
 const EXPECTATION: &str = "expectation";
@@ -29,7 +30,7 @@ pub(super) fn run(args: &BugsArgs, session: &Session) -> Result<Exit, String> {
     let mut rows = Vec::new();
     for id in &all {
         let row = row(session, id, &bugs)?;
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(args.format == Format::Human);
         crate::written(match args.format {
             Format::Human => row.print(&mut out, width),
             Format::Json => row.print_json(&mut out),
@@ -41,7 +42,7 @@ pub(super) fn run(args: &BugsArgs, session: &Session) -> Result<Exit, String> {
         }
     }
     if args.format == Format::Human {
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(true);
         crate::written(print_summary(&mut out, &rows, all.len()))?;
     }
     let exits = rows.iter().map(|row| row.worth().exit());

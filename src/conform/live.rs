@@ -16,8 +16,9 @@ use crate::cli::{ConformArgs, Format};
 use crate::exit::Exit;
 use crate::live::{self, Binary, Limits, Played, Tally};
 use crate::pool;
-use crate::progress;
+use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, Loaded};
+use crate::terminal;
 use crate::watch::{self, Watch};
 
 /// How many worlds the language of a story may have before its traces are not counted any more.
@@ -100,7 +101,9 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
     let watch = Watch::new(None);
     let repeat = args.repeat.get();
     let count = rows.len() * repeat;
-    let bar = progress::bar(Some(count as u64), "{bar:30} {pos} of {len} {eta}");
+    let progress = Progress::new("QEMU", Some(count as u64), None);
+    progress.show(&Figures::done("runs", 0));
+    let started = Instant::now();
     let width = rows
         .iter()
         .map(|row| row.loaded.name.len())
@@ -117,26 +120,28 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
             one_run(loaded, binary, script, number % repeat, &watch)
         },
         |number, run| {
-            bar.inc(1);
+            progress.show(&Figures::done("runs", number as u64 + 1));
             let row = &mut rows[number / repeat];
             let done = run.and_then(|run| {
                 if watch.is_interrupted() {
                     return Ok(());
                 }
-                row.count(run, args)?;
-                if number % repeat + 1 == repeat {
-                    worst = worst.worse(row.exit());
-                    sums.add(&row.told);
-                    bar.suspend(|| row.print(args, width))?;
-                    row.keep(args)?;
-                }
-                Ok(())
+                progress.aside(|| {
+                    row.count(run, args)?;
+                    if number % repeat + 1 == repeat {
+                        worst = worst.worse(row.exit());
+                        sums.add(&row.told);
+                        row.print(args, width)?;
+                        row.keep(args)?;
+                    }
+                    Ok(())
+                })
             });
             failed = done.err();
             failed.is_none() && !watch.is_interrupted()
         },
     );
-    bar.finish_and_clear();
+    drop(progress);
     if let Some(why) = failed {
         return Err(why);
     }
@@ -144,8 +149,9 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
         worst = worst.worse(Exit::Inconclusive);
         eprintln!("blockrace: ended by Ctrl-C");
     }
+    progress::summary_of("runs", sums.runs, started.elapsed());
     if args.format()? == Format::Human {
-        crate::written(sums.print(&mut anstream::stdout().lock()))?;
+        crate::written(sums.print(&mut terminal::out(true)))?;
     }
     Ok(worst)
 }
@@ -240,7 +246,7 @@ impl Row<'_> {
     }
 
     fn explain(&self, run: &Run) -> io::Result<()> {
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(true);
         writeln!(out, "{}  QEMU {}", self.loaded.name, self.binary.version)?;
         if let Verdict::Rejected(rejection) = &run.verdict {
             writeln!(
@@ -278,23 +284,22 @@ impl Row<'_> {
     }
 
     fn print(&self, args: &ConformArgs, width: usize) -> Result<(), String> {
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(args.format()? == Format::Human);
         let (told, name, version) = (&self.told, &self.loaded.name, &self.binary.version);
         crate::written(match args.format()? {
             Format::Human => {
                 let allowed = told
                     .allowed
                     .map_or_else(|| "many".into(), |count| count.to_string());
-                writeln!(
-                    out,
-                    "{name:width$}  QEMU {version:8} {:4} runs {:4} of {allowed:>5} orders {:4} accepted {:4} rejected {:6.1} s  {}",
+                let numbers = format!(
+                    "  QEMU {version:8} {:4} runs {:4} of {allowed:>5} orders {:4} accepted {:4} rejected {:6.1} s",
                     told.runs,
                     told.orders.distinct(),
                     told.accepted_runs,
                     told.rejected_runs,
                     told.seconds,
-                    self.word(),
-                )
+                );
+                writeln!(out, "{}", terminal::row(name, width, &numbers, self.word()))
             }
             Format::Json => {
                 let row = json!({
@@ -331,7 +336,7 @@ impl Row<'_> {
             let file = self.write(folder, &ending, &text)?;
             if args.format()? == Format::Human {
                 let again = format!("again: blockrace conform {}", file.display());
-                crate::written(writeln!(anstream::stdout().lock(), "  {again}"))?;
+                crate::written(writeln!(terminal::out(true), "  {again}"))?;
             }
         }
         Ok(())

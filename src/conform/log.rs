@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::print_rejection;
 use crate::cli::{ConformArgs, Format};
 use crate::exit::Exit;
+use crate::terminal;
 
 /// How many possible states are shown.
 const STATES_SHOWN: usize = 4;
@@ -51,7 +52,7 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
             exit = if any { exit.worse(end) } else { end };
             any = true;
         }
-        let mut out = anstream::stdout().lock();
+        let mut out = terminal::out(format == Format::Human);
         crate::written(match format {
             Format::Human => print_human(&mut out, &file, &reading, &checked),
             Format::Json => print_json(&mut out, &file, &reading, &checked),

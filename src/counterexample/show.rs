@@ -10,6 +10,7 @@ use sim::inevitable::Inevitable;
 
 use super::film::{Film, Frame};
 use super::strips::{Picture, Strips};
+use crate::terminal::terminal;
 use crate::trace;
 
 /// What is shown.
@@ -63,18 +64,19 @@ pub fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
 /// Prints the steps; returns what the signs mean.
 fn print_steps(out: &mut impl Write, shown: &Shown) -> io::Result<String> {
     let frames = &shown.film.frames;
-    let columns = Columns::of(frames);
+    let setup = shown.film.setup();
+    let columns = Columns::of(frames, setup, terminal().out.width);
     let mut strips = Strips::new(frames.iter().map(|frame| &frame.world));
     let mut before = Picture::new();
     writeln!(out, "{}", columns.heading())?;
     if shown.inevitable == Some(Inevitable::Always) {
         print_lost(out, "from the start, every continuation breaks the promise")?;
     }
-    let setup = shown.film.setup();
     for (index, frame) in frames.iter().enumerate() {
-        let column = columns.of_actor(&frame.actor_name);
+        let before_deed = columns.before(&frame.actor_name);
+        let column = before_deed.chars().count();
         let (deed, lines) = deed_and_lines(frame, index < setup);
-        writeln!(out, "{:>5} {:column$}{deed}", index + 1, "")?;
+        writeln!(out, "{:>5} {before_deed}{deed}", index + 1)?;
         // What the setup's steps make is told once, behind the last of them.
         if index + 1 >= setup {
             let after = strips.picture(&frame.world);
@@ -146,11 +148,16 @@ fn changes(before: &Picture, after: &Picture) -> Vec<String> {
 }
 
 /// Where each actor's steps begin.
-struct Columns(Vec<(String, usize)>);
+enum Columns {
+    /// A column for each actor: its name, and where it begins.
+    Beside(Vec<(String, usize)>),
+    /// One column for the names of all, as wide as this: where there is no room for more.
+    Listed(usize),
+}
 
 impl Columns {
-    /// In the order of the actors' numbers.
-    fn of(frames: &[Frame]) -> Columns {
+    /// In the order of the actors' numbers; `setup` is how many of the steps belong to the setup.
+    fn of(frames: &[Frame], setup: usize, width: Option<usize>) -> Columns {
         let mut actors: Vec<(usize, &str)> = frames
             .iter()
             .map(|frame| (frame.actor, frame.actor_name.as_str()))
@@ -166,23 +173,45 @@ impl Columns {
             columns.push((name.to_owned(), at));
             at += name.chars().count().max(COLUMN_MIN) + 2;
         }
-        Columns(columns)
+        let beside = Columns::Beside(columns);
+        let deeds = frames.iter().enumerate().map(|(index, frame)| {
+            let (deed, _) = deed_and_lines(frame, index < setup);
+            beside.before(&frame.actor_name).chars().count() + deed.chars().count()
+        });
+        let widest = MARGIN + deeds.max().unwrap_or(0).max(at);
+        match width {
+            Some(width) if width < widest => {
+                let names = frames.iter().map(|frame| frame.actor_name.chars().count());
+                Columns::Listed(names.max().unwrap_or(0).max("actor".len()))
+            }
+            _ => beside,
+        }
     }
 
-    fn of_actor(&self, name: &str) -> usize {
-        self.0
-            .iter()
-            .find(|(other, _)| other == name)
-            .map_or(WIRE, |(_, at)| *at)
+    /// What stands between the number of a step of an actor and what it does.
+    fn before(&self, name: &str) -> String {
+        match self {
+            Columns::Beside(columns) => {
+                let found = columns.iter().find(|(other, _)| other == name);
+                let at = found.map_or(WIRE, |(_, at)| *at);
+                format!("{:at$}", "")
+            }
+            Columns::Listed(width) => format!("{name:<width$}  "),
+        }
     }
 
     fn heading(&self) -> String {
-        let mut heading = format!("{:>5} {:<WIRE$}", "step", "QMP");
-        for (name, at) in &self.0 {
-            let width = MARGIN + at;
-            heading = format!("{heading:<width$}{name}");
+        match self {
+            Columns::Beside(columns) => {
+                let mut heading = format!("{:>5} {:<WIRE$}", "step", "QMP");
+                for (name, at) in columns {
+                    let width = MARGIN + at;
+                    heading = format!("{heading:<width$}{name}");
+                }
+                heading
+            }
+            Columns::Listed(width) => format!("{:>5} {:<width$}  what it does", "step", "actor"),
         }
-        heading
     }
 }
 

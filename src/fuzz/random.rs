@@ -30,8 +30,9 @@ use crate::counterexample::{self, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures;
-use crate::progress;
+use crate::progress::{self, Figures, Progress, Summary, rate};
 use crate::stage::{self, STEPS_MAX, Staged};
+use crate::terminal;
 use crate::watch::{self, Watch};
 
 /// Plays the stories.
@@ -48,7 +49,7 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>) -> Result<Exit, String> {
     let campaign = Campaign::new(args, stories);
     let total = campaign.play(&watch);
     let seconds = started.elapsed().as_secs_f64();
-    let mut out = anstream::stdout().lock();
+    let mut out = terminal::out(args.format == Format::Human);
     crate::written(match args.format {
         Format::Human => report::print(&mut out, args, &campaign.stories, &total),
         Format::Json => report::print_json(&mut out, args, &campaign.stories, &total),
@@ -59,14 +60,13 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>) -> Result<Exit, String> {
     if args.format == Format::Human {
         crate::written(write!(out, "\n{}", total.matrix))?;
     }
-    let rate = |count: u64| count as f64 / f64::max(seconds, 1e-9);
-    eprintln!(
-        "{} stories, {} runs in {seconds:.1} s: {:.1} stories/s, {:.0} runs/s",
-        total.stories,
-        total.runs,
-        rate(total.stories),
-        rate(total.runs)
-    );
+    let (stories, runs) = (total.stories, total.runs);
+    let memory = Summary::default().words();
+    progress::summary(&format!(
+        "{stories} stories, {runs} runs in {seconds:.1} s{memory}: {} stories/s, {} runs/s",
+        rate(stories, seconds),
+        rate(runs, seconds)
+    ));
     Ok(exit_of(&total, &watch))
 }
 
@@ -256,13 +256,10 @@ impl<'a> Campaign<'a> {
 
     fn play(&self, watch: &Watch) -> Tally {
         let count = self.stories.end - self.stories.start;
-        let bar = progress::bar(
-            Some(count),
-            "random stories [{bar:30}] {human_pos}/{human_len} {per_sec} {eta}",
-        );
         let until = watch.share_of_time(1);
-        let look =
-            || bar.set_position(self.next.load(Relaxed).min(self.stories.end) - self.stories.start);
+        let progress = Progress::new("random", Some(count), until);
+        let begun = || self.next.load(Relaxed).min(self.stories.end) - self.stories.start;
+        let look = || progress.show(&Figures::done("stories", begun()));
         watch.over(until, &self.interrupt, look, || {
             thread::scope(|scope| {
                 for _ in 0..watch::workers(self.args.jobs).get() {
@@ -270,7 +267,7 @@ impl<'a> Campaign<'a> {
                 }
             });
         });
-        bar.finish_and_clear();
+        drop(progress);
         let mut ledger = self.ledger.lock().expect("internal: a worker panicked");
         std::mem::take(&mut ledger.total)
     }

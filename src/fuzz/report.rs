@@ -13,6 +13,7 @@ use crate::cli::FuzzArgs;
 use crate::defects;
 use crate::failures::{State, Tried};
 use crate::stage::{self, Loaded};
+use crate::terminal;
 
 /// What the last column but one of a row says.
 pub const LEGEND: &str =
@@ -75,16 +76,15 @@ impl Told<'_> {
             report,
             ..
         } = self;
-        writeln!(
-            out,
-            "{:<width$}  QEMU {dialect:<5} {:>9} runs {:>8} traces {:>8} ends {:>9} new  {}",
-            loaded.name,
+        let numbers = format!(
+            "  QEMU {dialect:<5} {:>9} runs {:>8} traces {:>8} ends {:>9} new",
             report.runs,
             counted(report.traces),
             counted(report.rests),
             chance(report),
-            self.word()
-        )?;
+        );
+        let row = terminal::row(&loaded.name, width, &numbers, self.word());
+        writeln!(out, "{row}")?;
         for tried in &self.known {
             self.print_known(out, args, tried)?;
         }

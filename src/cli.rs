@@ -13,6 +13,8 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::output::{self, OutputArgs};
+
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
 #[command(name = "blockrace", version, after_help = crate::exit::HELP, max_term_width = 100)]
@@ -240,9 +242,9 @@ pub struct CheckArgs {
     /// Keep no counterexamples, and try no old ones
     #[arg(long, conflicts_with = "failures")]
     no_failures: bool,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl CheckArgs {
@@ -277,6 +279,9 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30s",
           requires = "shrink")]
     pub shrink_time: Duration,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `fuzz`.
@@ -300,6 +305,9 @@ pub struct FuzzArgs {
     /// random stories. What was not covered then is no failure
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
+    /// That time is over before all runs are done is inconclusive: exit code 3
+    #[arg(long, requires = "max_time")]
+    pub must_finish: bool,
     /// The campaign's root seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub root: u64,
@@ -330,9 +338,9 @@ pub struct FuzzArgs {
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl FuzzArgs {
@@ -441,9 +449,16 @@ pub struct ConformArgs {
     /// Write the result as JSON Lines: with --log, where --format is taken
     #[arg(long, requires = "log")]
     json: bool,
-    /// How to write the result (human, json); with --log, how the log is written [default: human]
-    #[arg(long, value_enum)]
-    format: Option<ConformFormat>,
+    /// How to write the result; with --log, how the log is written. With --output, may be given several times
+    /// [default: human]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Vec<ConformFormat>,
+    /// Write it to a file, and go on telling people: a PATH for each --format in their order, or one DIR/ for all
+    #[arg(long, value_name = "PATH|DIR/", conflicts_with = "log")]
+    output: Vec<PathBuf>,
+    /// Leave out how long things took, and what else is not the same twice
+    #[arg(long, conflicts_with = "log")]
+    pub no_times: bool,
 }
 
 /// How `conform` writes its result, or how the log is written that it reads.
@@ -453,6 +468,12 @@ pub enum ConformFormat {
     Human,
     /// For machines: JSON Lines
     Json,
+    /// For CI systems: JUnit's XML
+    Junit,
+    /// For GitHub: annotations beside what people read, and a summary of the job in Markdown
+    Github,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
     /// A log: libvirt's debug log
     Libvirt,
     /// A log: qmp-shell -v, or the debug log of QEMU's Python client
@@ -464,28 +485,47 @@ pub enum ConformFormat {
 impl ConformFormat {
     fn style(self) -> Option<Style> {
         match self {
-            ConformFormat::Human | ConformFormat::Json => None,
             ConformFormat::Libvirt => Some(Style::Libvirt),
             ConformFormat::Qmp => Some(Style::Qmp),
             ConformFormat::Iotest => Some(Style::Iotest),
+            _ => None,
+        }
+    }
+
+    fn result(self) -> Option<output::Format> {
+        match self {
+            ConformFormat::Human => Some(output::Format::Human),
+            ConformFormat::Json => Some(output::Format::Json),
+            ConformFormat::Junit => Some(output::Format::Junit),
+            ConformFormat::Github => Some(output::Format::Github),
+            ConformFormat::Sarif => Some(output::Format::Sarif),
+            ConformFormat::Libvirt | ConformFormat::Qmp | ConformFormat::Iotest => None,
         }
     }
 }
 
 impl ConformArgs {
-    /// How the result is written.
+    /// How and where the result of recordings and of real QEMUs is written.
     ///
     /// # Errors
     /// A style of logs, without a log.
-    pub fn format(&self) -> Result<Format, String> {
-        match self.format {
-            _ if self.json => Ok(Format::Json),
-            Some(ConformFormat::Json) => Ok(Format::Json),
-            Some(format) if self.log.is_empty() && format.style().is_some() => Err(
-                "--format says how a log is written, and there is no log: give it with --log FILE"
-                    .into(),
-            ),
-            _ => Ok(Format::Human),
+    pub fn output(&self) -> Result<OutputArgs, String> {
+        let results = self.format.iter().map(|format| format.result());
+        let format: Option<Vec<output::Format>> = results.collect();
+        Ok(OutputArgs {
+            format: format.ok_or(
+                "--format says how a log is written, and there is no log: give it with --log FILE",
+            )?,
+            output: self.output.clone(),
+            no_times: self.no_times,
+        })
+    }
+
+    /// How what a log shows is written.
+    pub fn format_of_log(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => Format::Human,
         }
     }
 
@@ -494,7 +534,10 @@ impl ConformArgs {
     /// # Errors
     /// Nobody says so.
     pub fn style(&self) -> Result<Style, String> {
-        let style = self.format.and_then(ConformFormat::style);
+        let style = match self.format[..] {
+            [one] => one.style(),
+            _ => None,
+        };
         style.ok_or_else(|| {
             "with --log, --format says how the log is written: libvirt, qmp or iotest; --json writes the result as \
              JSON Lines"
@@ -637,18 +680,15 @@ pub struct BugsArgs {
     /// Only search
     #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy"])]
     pub no_schedules: bool,
-    /// Leave out how long each search took
-    #[arg(long)]
-    pub no_times: bool,
     /// Stop after this time, such as 90 (seconds), 10m or 8h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `stress`.

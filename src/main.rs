@@ -12,6 +12,7 @@ mod failures;
 mod fuzz;
 mod list;
 mod live;
+mod output;
 mod pool;
 mod progress;
 mod replay;
@@ -30,6 +31,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
+use crate::output::Output;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,13 +43,17 @@ fn main() -> ExitCode {
     let answer = panic::catch_unwind(|| match &cli.command {
         Command::List(args) => list::run(args),
         Command::Run(args) => run::run(args),
-        Command::Fuzz(args) => fuzz::run(args),
-        Command::Check(args) => check::run(args),
-        Command::Replay(args) => replay::run(args),
+        Command::Fuzz(args) => Output::of(&args.output, "fuzz", |output| fuzz::run(args, output)),
+        Command::Check(args) => {
+            Output::of(&args.output, "check", |output| check::run(args, output))
+        }
+        Command::Replay(args) => {
+            Output::of(&args.output, "replay", |output| replay::run(args, output))
+        }
         Command::Conform(args) => conform::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Traces(args) => traces::run(args),
-        Command::Bugs(args) => bugs::run(args),
+        Command::Bugs(args) => Output::of(&args.output, "bugs", |output| bugs::run(args, output)),
         Command::Stress(args) => stress::run(args),
     });
     match answer {

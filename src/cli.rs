@@ -13,6 +13,8 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::ci::CiArgs;
+use crate::config::ConfigArgs;
 use crate::output::{self, OutputArgs};
 
 /// Simulates and checks QEMU's incremental-backup machinery.
@@ -47,6 +49,10 @@ pub enum Command {
     Bugs(BugsArgs),
     /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
     Stress(StressArgs),
+    /// Run the lanes of a profile of blockrace.toml: what CI runs, and what you run before it does
+    Ci(CiArgs),
+    /// Show what `ci` would take from flags, the environment, blockrace.toml and defaults, and which of them it is
+    Config(ConfigArgs),
 }
 
 /// What to list.
@@ -219,7 +225,12 @@ pub struct CheckArgs {
     #[arg(long)]
     pub no_cycles: bool,
     /// Give up on a scenario after so many states (or, stateless, executions)
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BLOCKRACE_MAX_STATES",
+        hide_env_values = true
+    )]
     pub max_states: Option<NonZeroU64>,
     /// Go no deeper than so many steps
     #[arg(long, value_name = "N")]
@@ -228,10 +239,11 @@ pub struct CheckArgs {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub max_memory: Option<u64>,
     /// Give up after this time for all scenarios together, such as 90 (seconds), 10m or 8h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
+          hide_env_values = true)]
     pub max_time: Option<Duration>,
     /// Worker threads; they change no result. As many as there are processors if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
     /// How long a counterexample may be shortened; 0 not at all
     #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "20s")]
@@ -303,13 +315,20 @@ pub struct FuzzArgs {
     pub partition: Option<Partition>,
     /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios, but not among
     /// random stories. What was not covered then is no failure
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
+          hide_env_values = true)]
     pub max_time: Option<Duration>,
     /// That time is over before all runs are done is inconclusive: exit code 3
     #[arg(long, requires = "max_time")]
     pub must_finish: bool,
     /// The campaign's root seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "BLOCKRACE_SEED",
+        hide_env_values = true
+    )]
     pub root: u64,
     /// Whose rules are played
     #[command(flatten)]
@@ -336,7 +355,7 @@ pub struct FuzzArgs {
     #[arg(long)]
     pub forget_fixed: bool,
     /// Worker threads; they change no result. As many as there are processors if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
     /// How and where to write the result
     #[command(flatten)]
@@ -681,10 +700,11 @@ pub struct BugsArgs {
     #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy"])]
     pub no_schedules: bool,
     /// Stop after this time, such as 90 (seconds), 10m or 8h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
+          hide_env_values = true)]
     pub max_time: Option<Duration>,
     /// Worker threads; they change no result. As many as there are processors if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
     /// How and where to write the result
     #[command(flatten)]
@@ -711,7 +731,11 @@ fn dialect(text: &str) -> Result<&'static Dialect, String> {
     text.parse()
 }
 
-fn mutation(text: &str) -> Result<&'static Mutation, String> {
+/// A planted bug, by its name.
+///
+/// # Errors
+/// Where the names are, and which is near.
+pub fn mutation(text: &str) -> Result<&'static Mutation, String> {
     Mutation::called(text).ok_or_else(|| {
         let names: Vec<&str> = MUTATIONS.iter().map(|mutation| mutation.name).collect();
         let near = sim::near::nearest(text, &names, 1);
@@ -723,7 +747,10 @@ fn mutation(text: &str) -> Result<&'static Mutation, String> {
 }
 
 /// A number of seconds, or numbers with units: `90`, `1h 30m`.
-fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let time = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => humantime::parse_duration(text)
@@ -750,7 +777,10 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `A..B`, `..B`, or `N` for one.
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |part: &str| {
         part.replace('_', "")
             .parse::<u64>()

@@ -53,8 +53,24 @@ impl Format {
         }
     }
 
+    /// The one that is called so.
+    ///
+    /// # Errors
+    /// Which there are.
+    pub fn named(name: &str) -> Result<Format, String> {
+        let all = Format::value_variants().iter().copied();
+        let found = all.clone().find(|format| format.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<String> = all.map(Format::name).collect();
+            format!(
+                "no format is called {name}; there are: {}",
+                names.join(", ")
+            )
+        })
+    }
+
     /// What it is called on the command line.
-    fn name(self) -> String {
+    pub fn name(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }

@@ -50,6 +50,35 @@ impl Case {
         }
     }
 
+    /// Of a lane whose input cannot be used.
+    pub fn unusable(lane: &str, why: &str) -> Case {
+        Case::of_lane(lane, Exit::Usage, "BAD INPUT", why)
+    }
+
+    /// Of a lane that had nothing to do.
+    pub fn nothing_checked(lane: &str) -> Case {
+        Case::of_lane(
+            lane,
+            Exit::NothingChecked,
+            "NOTHING CHECKED",
+            "there was nothing to check",
+        )
+    }
+
+    fn of_lane(lane: &str, exit: Exit, word: &str, note: &str) -> Case {
+        Case {
+            name: lane.to_owned(),
+            dialect: String::new(),
+            file: String::new(),
+            exit,
+            word: word.to_owned(),
+            note: note.to_owned(),
+            work: String::new(),
+            seconds: 0.0,
+            failures: Vec::new(),
+        }
+    }
+
     /// Its name, and whose rules were played.
     pub fn title(&self) -> String {
         match &*self.dialect {

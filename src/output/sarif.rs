@@ -78,10 +78,7 @@ fn result(suite: &str, case: &Case, failure: &Failure, rules: &[(&str, &str)]) -
         "ruleId": failure.rule,
         "level": if case.exit == Exit::Inconclusive { "warning" } else { "error" },
         "message": {"text": format!("{}: {}", case.title(), failure.message)},
-        "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": uri(file)},
-            "region": {"startLine": line},
-        }}],
+        "locations": locations(file, line),
         "partialFingerprints": {"blockraceFailure/v1": format!("{fingerprint:016x}")},
         "properties": {
             "suite": suite,
@@ -95,6 +92,15 @@ fn result(suite: &str, case: &Case, failure: &Failure, rules: &[(&str, &str)]) -
         result["ruleIndex"] = json!(index);
     }
     result
+}
+
+/// Where it is; not everything is about a file.
+fn locations(file: &str, line: u32) -> Vec<Value> {
+    let location = json!({"physicalLocation": {
+        "artifactLocation": {"uri": uri(file)},
+        "region": {"startLine": line},
+    }});
+    Vec::from_iter((!file.is_empty()).then_some(location))
 }
 
 /// A path as a reference: relative to the root of the sources, or with its scheme.

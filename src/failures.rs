@@ -29,7 +29,7 @@ const ENDING: &str = "schedule";
 const SHORTENED: &str = "min";
 
 /// What is put into the folder of a failure.
-pub const IN_FOLDER: [&str; 7] = [
+pub const IN_FOLDER: [&str; 8] = [
     "failure.schedule",
     "failure.min.schedule",
     "failure.min.yaml",
@@ -37,6 +37,7 @@ pub const IN_FOLDER: [&str; 7] = [
     "recording.jsonl",
     "repro.sh",
     "issue.md",
+    "report.html",
 ];
 
 /// A schedule that broke a promise once, and its shorter form.

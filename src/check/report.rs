@@ -16,6 +16,7 @@ use crate::cli::OrderArg;
 use crate::counterexample::Exhibit;
 use crate::defects::{self, Shown};
 use crate::exit::Exit;
+use crate::failures;
 use crate::output::{Case, Failure, NOT_BEGUN};
 use crate::stage::Loaded;
 
@@ -327,14 +328,26 @@ impl Told<'_> {
             diagram: exhibit.diagram.clone(),
             ..failure(breach.property, breach.message.clone())
         });
-        let known = self.known.iter().map(|file| Failure {
-            kept: Some(file.clone()),
-            again: format!("blockrace replay {}", file.display()),
-            ..failure(
-                "kept-failure",
-                format!("{} still breaks a promise", file.display()),
-            )
-        });
+        // What is shown needs no second word, though it was kept before.
+        let is_shown = |file: &&PathBuf| {
+            let shortened = self
+                .kept
+                .as_ref()
+                .map(|kept| failures::shortened(kept, "schedule"));
+            Some(*file) == self.kept.as_ref() || Some(*file) == shortened.as_ref()
+        };
+        let known = self
+            .known
+            .iter()
+            .filter(|file| !is_shown(file))
+            .map(|file| Failure {
+                kept: Some(file.clone()),
+                again: format!("blockrace replay {}", file.display()),
+                ..failure(
+                    "kept-failure",
+                    format!("{} still breaks a promise", file.display()),
+                )
+            });
         let missed = self.missed.iter().map(|witness| {
             failure(
                 "witness",

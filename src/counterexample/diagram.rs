@@ -60,6 +60,16 @@ fn body(film: &Film, actors: &[String], inevitable: Option<Inevitable>, last: &s
         "client",
         &format!("{setup} steps: images are made, QEMU is launched"),
     )];
+    let begun = film
+        .frames
+        .iter()
+        .take(setup)
+        .flat_map(|frame| &frame.lines);
+    lines.extend(
+        begun
+            .filter(|line| matches!(line, Line::Cmd(_)))
+            .map(message),
+    );
     if inevitable == Some(Inevitable::Always) {
         lines.push(over(
             last,

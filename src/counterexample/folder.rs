@@ -133,6 +133,12 @@ impl Contents<'_> {
             text(&loaded.story.title)
         );
         told += &output::fenced("sh", &format!("blockrace {}", self.command()));
+        told +=
+            "\n`recording.jsonl` is what the client did and read, as `blockrace conform` reads it";
+        told += match self.shown.loaded.story.guests.is_empty() {
+            true => ".\n",
+            false => "; what guests did is not on the socket, and so not in it.\n",
+        };
         told += &format!("\n{}", output::fenced("mermaid", &self.exhibit.diagram));
         told += "\n<details><summary>step by step</summary>\n\n";
         told += &output::fenced("text", &self.exhibit.picture);

@@ -4,19 +4,18 @@
 //! thing that can be said; every value is text, as on a command line.
 
 mod file;
+mod key;
 mod print;
 
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::Args;
 use sim::near;
-use sim::strategy::Spec;
 
-pub use self::file::File;
+use self::file::File;
+use self::key::{KEYS, Key, checked, count, number, seeds, time};
 pub use self::print::{ConfigArgs, run};
-use crate::cli;
-use crate::output::{self, OutputArgs};
+use crate::output::OutputArgs;
 
 /// The profile that is taken if nobody names one.
 const USUAL: &str = "pr";
@@ -86,59 +85,9 @@ impl Flags {
     }
 }
 
-/// Something that can be said.
-struct Key {
-    /// What it is called in the file, with its table.
-    name: &'static str,
-    /// The lane that it is for; empty if it is for all.
-    lane: &'static str,
-    /// Its flag and its variable, if it has them.
-    flag: &'static str,
-    variable: &'static str,
-    /// What is taken if nobody says it, in the profiles `pr` (and all others) and `nightly`.
-    usual: [&'static [&'static str]; 2],
-    /// Whether it is written as it must be.
-    check: fn(&str) -> Result<(), String>,
-    /// Whether it is a path, which in a file is seen from there.
-    is_path: bool,
-}
-
-const fn key(name: &'static str, lane: &'static str, check: fn(&str) -> Result<(), String>) -> Key {
-    Key {
-        name,
-        lane,
-        flag: "",
-        variable: "",
-        usual: [&[], &[]],
-        check,
-        is_path: false,
-    }
-}
-
-/// Everything that can be said, in the order in which it is listed.
-#[rustfmt::skip]
-const KEYS: &[Key] = &[
-    Key { flag: "--scenarios", is_path: true, ..key("scenarios", "", any) },
-    Key { flag: "--jobs", variable: "BLOCKRACE_JOBS", ..key("jobs", "", count) },
-    Key { flag: "--failures", usual: [&["blockrace-failures"]; 2], is_path: true, ..key("failures", "", any) },
-    Key { flag: "--max-states", variable: "BLOCKRACE_MAX_STATES", usual: [&["1000000"], &["20000000"]],
-          ..key("check.max-states", "check", count) },
-    Key { flag: "--max-time", variable: "BLOCKRACE_MAX_TIME", ..key("check.max-time", "check", time) },
-    Key { flag: "--seeds", usual: [&["0..100"], &["0..2000"]], ..key("fuzz.seeds", "fuzz", seeds) },
-    Key { flag: "--root", variable: "BLOCKRACE_SEED", usual: [&["0"]; 2], ..key("fuzz.root", "fuzz", number) },
-    Key { usual: [&["random"], &["portfolio"]], ..key("fuzz.strategy", "fuzz", strategy) },
-    Key { ..key("fuzz.random", "fuzz", seeds) },
-    Key { flag: "--max-time", variable: "BLOCKRACE_MAX_TIME", ..key("fuzz.max-time", "fuzz", time) },
-    Key { is_path: true, ..key("recordings", "recordings", any) },
-    Key { ..key("canary", "canary", bug) },
-    Key { is_path: true, ..key("snapshots", "snapshots", any) },
-    Key { flag: "--format", ..key("output.formats", "", format) },
-    Key { flag: "--output", usual: [&["blockrace-report/"]; 2], is_path: true, ..key("output.folder", "", any) },
-];
-
 /// Who said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Source {
     /// This flag.
     Flag(&'static str),
     /// This variable.
@@ -157,7 +106,7 @@ pub struct Setting {
     /// What was said; nothing if there is no default either.
     pub values: Vec<String>,
     /// Who said it.
-    pub from: From,
+    pub from: Source,
 }
 
 /// Everything that was said about a campaign.
@@ -242,9 +191,9 @@ impl Settings {
 fn profile(flags: &Flags, variable: &dyn Fn(&str) -> Option<String>) -> Setting {
     const VARIABLE: &str = "BLOCKRACE_PROFILE";
     let (value, from) = match (&flags.profile, variable(VARIABLE)) {
-        (Some(name), _) => (name.clone(), From::Flag("--profile")),
-        (None, Some(name)) => (name, From::Environment(VARIABLE)),
-        (None, None) => (USUAL.to_owned(), From::Default),
+        (Some(name), _) => (name.clone(), Source::Flag("--profile")),
+        (None, Some(name)) => (name, Source::Environment(VARIABLE)),
+        (None, None) => (USUAL.to_owned(), Source::Default),
     };
     Setting {
         key: "profile",
@@ -284,78 +233,26 @@ fn setting(
     variable: &dyn Fn(&str) -> Option<String>,
     from_file: Option<Setting>,
 ) -> Result<Setting, String> {
-    let said = |values: Vec<String>, from: From| Setting {
+    let said = |values: Vec<String>, from: Source| Setting {
         key: key.name,
         values,
         from,
     };
     let by_flag = flags.of(key.name);
     if !by_flag.is_empty() {
-        return Ok(said(by_flag, From::Flag(key.flag)));
+        return Ok(said(by_flag, Source::Flag(key.flag)));
     }
     if let Some(value) = variable(key.variable).filter(|_| !key.variable.is_empty()) {
         (key.check)(&value).map_err(|why| format!("{}={value}: {why}", key.variable))?;
-        return Ok(said(vec![value], From::Environment(key.variable)));
+        return Ok(said(vec![value], Source::Environment(key.variable)));
     }
     Ok(from_file.unwrap_or_else(|| {
         let usual = key.usual[usize::from(profile == "nightly")];
         said(
             usual.iter().map(|value| (*value).to_owned()).collect(),
-            From::Default,
+            Source::Default,
         )
     }))
-}
-
-/// For clap: text that was checked.
-fn checked(
-    check: fn(&str) -> Result<(), String>,
-) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync + 'static {
-    move |text| check(text).map(|()| text.to_owned())
-}
-
-fn any(text: &str) -> Result<(), String> {
-    match text {
-        "" => Err("this is empty".into()),
-        _ => Ok(()),
-    }
-}
-
-fn count(text: &str) -> Result<(), String> {
-    let count: Result<NonZeroU64, _> = text.parse();
-    count
-        .map(|_| ())
-        .map_err(|_| format!("`{text}` is no number from 1 on"))
-}
-
-fn number(text: &str) -> Result<(), String> {
-    let number: Result<u64, _> = text.parse();
-    number
-        .map(|_| ())
-        .map_err(|_| format!("`{text}` is no number from 0 on"))
-}
-
-fn time(text: &str) -> Result<(), String> {
-    cli::duration(text).map(|_| ())
-}
-
-fn seeds(text: &str) -> Result<(), String> {
-    cli::seeds(text).map(|_| ())
-}
-
-fn strategy(text: &str) -> Result<(), String> {
-    let spec: Result<Spec, _> = text.parse();
-    spec.map(|_| ()).map_err(|error| error.to_string())
-}
-
-fn bug(text: &str) -> Result<(), String> {
-    match cli::mutation(text) {
-        Ok(_) => Ok(()),
-        Err(ways) => Err(format!("no planted bug is called {text}: {ways}")),
-    }
-}
-
-fn format(text: &str) -> Result<(), String> {
-    output::Format::named(text).map(|_| ())
 }
 
 #[cfg(test)]
@@ -386,24 +283,14 @@ mod tests {
             let of = of.expect("a setting").clone();
             (of.values.join(" "), of.from)
         };
-        let line = From::File(PathBuf::from("blockrace.toml"), 2);
-        let variable = From::Environment("BLOCKRACE_SEED");
-        assert_eq!(root(None, None, None), ("0".into(), From::Default));
+        let line = Source::File(PathBuf::from("blockrace.toml"), 2);
+        let variable = Source::Environment("BLOCKRACE_SEED");
+        assert_eq!(root(None, None, None), ("0".into(), Source::Default));
         assert_eq!(root(None, None, Some(&file)), ("3".into(), line));
         assert_eq!(root(None, Some("5"), Some(&file)), ("5".into(), variable));
         assert_eq!(
             root(Some("7"), Some("5"), Some(&file)),
-            ("7".into(), From::Flag("--root"))
+            ("7".into(), Source::Flag("--root"))
         );
-    }
-
-    /// Every default can be said in a file, too.
-    #[test]
-    fn defaults_are_written_as_they_must_be() {
-        for key in KEYS {
-            for value in key.usual.iter().copied().flatten() {
-                assert_eq!((key.check)(value), Ok(()), "{}", key.name);
-            }
-        }
     }
 }

@@ -15,9 +15,14 @@ fn place(config: &str) -> TempDir {
     let place = tempfile::tempdir().expect("a folder");
     let stories = place.path().join("stories");
     std::fs::create_dir(&stories).expect("a folder");
-    for story in ["racy.yaml", "guest-is-first.yaml"] {
-        let from = project().join("tests/data").join(story);
-        std::fs::copy(from, stories.join(story)).expect("a story");
+    for (story, from) in [
+        ("racy.yaml", "tests/data/racy.yaml"),
+        (
+            "good.yaml",
+            "scenarios/groups/three-empty-backups-each-alone.yaml",
+        ),
+    ] {
+        std::fs::copy(project().join(from), stories.join(story)).expect("a story");
     }
     std::fs::copy(
         project().join("tests/data/lost-null.jsonl"),
@@ -52,7 +57,7 @@ fn run(folder: &Path, line: &str, variables: &[(&str, &str)], code: i32) -> Stri
 
 const ALL_LANES: &str = r#"
 [profile.pr]
-scenarios = ["stories/guest-is-first.yaml", "three-empty-backups-each-alone"]
+scenarios = ["stories/good.yaml", "test_sync_dirty_bitmap_missing"]
 jobs = 1
 canary = "start-in-prepare"
 check = { max-states = 1_000 }
@@ -65,11 +70,11 @@ recordings = "lost.jsonl"
 check = { max-states = 1_000 }
 
 [profile.spent]
-scenarios = "three-empty-backups-each-alone"
+scenarios = "stories/good.yaml"
 check = { max-states = 5 }
 
 [profile.late]
-scenarios = "three-empty-backups-each-alone"
+scenarios = "stories/good.yaml"
 fuzz = { seeds = "0..100_000_000", max-time = "100ms" }
 
 [profile.unusable]
@@ -78,16 +83,22 @@ recordings = "stories"
 check = {}
 "#;
 
-/// From the table on.
+/// The lanes' command lines, and the table.
 fn table(told: &str) -> String {
     let start = told.find("lane   ").expect("a table");
-    told[start..].to_owned()
+    let (lanes, table) = told.split_at(start);
+    let headings = lanes.lines().filter(|line| line.starts_with("== "));
+    let headings: String = headings.map(|line| format!("{line}\n")).collect();
+    headings + table
 }
 
 #[test]
 fn lanes_are_run_in_order_and_the_worst_counts() {
     let place = place(ALL_LANES);
-    let mut told = run(place.path(), "ci", &[], 0);
+    let mut told = format!(
+        "$ blockrace ci\n{}",
+        table(&run(place.path(), "ci", &[], 0))
+    );
     let rows = std::fs::read_to_string(place.path().join("report/blockrace.json")).expect("rows");
     let lanes = rows
         .lines()
@@ -154,9 +165,7 @@ fn each_value_says_where_it_comes_from() {
     // From below, paths are seen from there.
     let below = run(&place.path().join("stories"), "config", &[], 0);
     assert!(
-        below.contains(
-            "../stories/guest-is-first.yaml three-empty-backups-each-alone  ../blockrace.toml:3"
-        ),
+        below.contains("../stories/good.yaml test_sync_dirty_bitmap_missing  ../blockrace.toml:3"),
         "{below}"
     );
 }
@@ -324,8 +333,13 @@ fn the_page_says_what_is_so() {
     for block in blocks(&page, "sh") {
         for line in block.lines() {
             let line = line.strip_prefix("blockrace ").expect("a command of ours");
-            let line = line.replace("scenarios", "three-empty-backups-each-alone");
+            let line = line.replace("scenarios", "stories/good.yaml");
             run(place.path(), &line, &[], 0);
         }
     }
+}
+
+#[test]
+fn no_snapshot_is_an_orphan() {
+    common::no_orphans("ci.", &["lanes", "config", "mistakes"]);
 }

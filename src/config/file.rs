@@ -9,7 +9,8 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use sim::near;
 use toml::Spanned;
 
-use super::{From, KEYS, Key, Setting};
+use super::key::{KEYS, Key};
+use super::{Setting, Source};
 
 /// What the file is called.
 const NAME: &str = "blockrace.toml";
@@ -249,7 +250,7 @@ impl OfProfile<'_> {
         Some(Setting {
             key: key.name,
             values: values.collect(),
-            from: From::File(
+            from: Source::File(
                 self.file.path.clone(),
                 line_of(&self.file.text, said.span().start).0,
             ),
@@ -368,7 +369,7 @@ mod tests {
         assert_eq!(setting.values, ["1000"]);
         assert_eq!(
             setting.from,
-            From::File(PathBuf::from("x/blockrace.toml"), 5)
+            Source::File(PathBuf::from("x/blockrace.toml"), 5)
         );
         assert_eq!(
             of.setting("recordings").expect("it is said").values,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Flags, From, Setting, Settings};
+use super::{Flags, Setting, Settings, Source};
 use crate::exit::Exit;
 
 /// Arguments of `config`.
@@ -52,12 +52,12 @@ fn print(out: &mut impl Write, settings: &Settings) -> io::Result<()> {
 }
 
 /// Who said it, in words.
-fn from(from: &From) -> String {
+fn from(from: &Source) -> String {
     match from {
-        From::Flag(flag) => (*flag).to_owned(),
-        From::Environment(variable) => (*variable).to_owned(),
-        From::File(path, line) => format!("{}:{line}", path.display()),
-        From::Default => "default".to_owned(),
+        Source::Flag(flag) => (*flag).to_owned(),
+        Source::Environment(variable) => (*variable).to_owned(),
+        Source::File(path, line) => format!("{}:{line}", path.display()),
+        Source::Default => "default".to_owned(),
     }
 }
 
@@ -68,10 +68,10 @@ fn json(settings: &Settings) -> Value {
         many => json!(many),
     };
     let source = |setting: &Setting| match &setting.from {
-        From::Flag(flag) => json!({"source": "flag", "flag": flag}),
-        From::Environment(variable) => json!({"source": "environment", "variable": variable}),
-        From::File(path, line) => json!({"source": "file", "file": path, "line": line}),
-        From::Default => json!({"source": "default"}),
+        Source::Flag(flag) => json!({"source": "flag", "flag": flag}),
+        Source::Environment(variable) => json!({"source": "environment", "variable": variable}),
+        Source::File(path, line) => json!({"source": "file", "file": path, "line": line}),
+        Source::Default => json!({"source": "default"}),
     };
     let one = |setting: &Setting| {
         let mut told = json!({"value": value(setting)});

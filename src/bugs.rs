@@ -22,8 +22,9 @@ use sim::search::{self, EVERY_RUN_RESTS, Limit, Options, Verdict, search};
 use sim::trials::{self, Maker, Runs, Trial, Trials, trials};
 
 use self::report::{Row, Schedules, Table};
-use crate::cli::{BugsArgs, Format};
+use crate::cli::BugsArgs;
 use crate::exit::Exit;
+use crate::output::Output;
 use crate::progress::{self, Figures, Progress, Summary};
 use crate::stage;
 use crate::terminal;
@@ -38,33 +39,34 @@ const STEPS_MAX: u64 = 100_000;
 ///
 /// # Errors
 /// What to print: a row of the catalogue whose story or dialect is not there, which would be our mistake.
-pub fn run(args: &BugsArgs) -> Result<Exit, String> {
+pub fn run(args: &BugsArgs, output: &mut Output) -> Result<Exit, String> {
     let session = Session::new(args);
     if args.promises {
-        return promises::run(args, &session);
+        return promises::run(args, &session, output);
     }
     let bugs = asked(args);
     let started = Instant::now();
     let mut table = Table::new(args, &bugs);
     let print = |print: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
-        crate::written(print(&mut terminal::out(args.format == Format::Human)))
+        crate::written(print(&mut terminal::out(true)))
     };
-    if args.format == Format::Human {
+    if output.is_human() {
         print(&|out| table.print_heading(out))?;
     }
     for bug in &bugs {
         let row = session.row(args, bug)?;
-        print(&|out| match args.format {
-            Format::Human => table.print_row(out, &row),
-            Format::Json => table.print_json(out, &row),
-        })?;
+        output.row(table.json(&row))?;
+        if output.is_human() {
+            print(&|out| table.print_row(out, &row))?;
+        }
+        output.case(row.case());
         let ended = row.exit() == Exit::Inconclusive;
         table.rows.push(row);
         if ended {
             break;
         }
     }
-    if args.format == Format::Human {
+    if output.is_human() {
         print(&|out| table.print_summary(out))?;
     }
     let (runs, states) = (table.runs(), table.states());

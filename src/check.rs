@@ -14,11 +14,12 @@ use sim::search::{Control, Counterexample, Keep, Options, Order, Verdict, search
 use sim::stateless::{Limits, Stateless};
 
 use self::report::{Broken, Covered, Told, Totals};
-use crate::cli::{CheckArgs, Format, KeepArg, OrderArg};
-use crate::counterexample::{self, Found};
+use crate::cli::{CheckArgs, KeepArg, OrderArg};
+use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, Tried};
+use crate::output::{Case, NOT_BEGUN, Output};
 use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, Loaded, Staged};
 use crate::terminal;
@@ -29,7 +30,7 @@ use crate::watch::{self, Watch};
 /// # Errors
 /// What to print: a scenario that cannot be used, options that do not go together, a counterexample that cannot be
 /// kept.
-pub fn run(args: &CheckArgs) -> Result<Exit, String> {
+pub fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, String> {
     refuse_contradictions(args)?;
     let (stories, dialects) = stage::cast(&args.scenarios, &args.qemu)?;
     let stages = stage::stages(&stories, &dialects)?;
@@ -46,26 +47,30 @@ pub fn run(args: &CheckArgs) -> Result<Exit, String> {
     for (number, staged) in stages.iter().enumerate() {
         let until = session.watch.share_of_time(stages.len() - number);
         let told = session.check(staged, until)?;
-        let mut out = terminal::out(args.format == Format::Human);
         summary.add(&told.covered);
-        crate::written(match args.format {
-            Format::Human => told.print(&mut out, width),
-            Format::Json => told.print_json(&mut out),
-        })?;
-        session.show(&mut out, &told, &staged.scene)?;
+        output.row(told.json())?;
+        let mut out = terminal::out(true);
+        if output.is_human() {
+            crate::written(told.print(&mut out, width))?;
+        }
+        let exhibit = session.show(&mut out, &told, &staged.scene, output)?;
+        drop(out);
+        output.case(told.case(exhibit));
         worst = worst.worse(told.exit());
         words.push(told.word());
         shown.extend(told.shown());
         if session.watch.is_interrupted() {
-            let not_begun = stages.len() - number - 1;
-            words.extend(std::iter::repeat_n(report::NOT_BEGUN, not_begun));
+            for staged in &stages[number + 1..] {
+                words.push(NOT_BEGUN);
+                output.case(Case::not_begun(staged));
+            }
             break;
         }
     }
-    if words.contains(&report::NOT_BEGUN) {
+    if words.contains(&NOT_BEGUN) {
         worst = worst.worse(Exit::Inconclusive);
     }
-    if args.format == Format::Human {
+    if output.is_human() {
         let mut out = terminal::out(true);
         crate::written(defects::print(&mut out, &shown))?;
         crate::written(report::print_summary(&mut out, &words, args.order))?;
@@ -267,9 +272,15 @@ impl<'a> Session<'a> {
     }
 
     /// Shortens a counterexample, and shows it to people.
-    fn show(&self, out: &mut impl Write, told: &Told<'_>, scene: &Scene) -> Result<(), String> {
+    fn show(
+        &self,
+        out: &mut impl Write,
+        told: &Told<'_>,
+        scene: &Scene,
+        output: &Output,
+    ) -> Result<Exhibit, String> {
         let (Some(broken), None) = (&told.broken, told.defect()) else {
-            return Ok(());
+            return Ok(Exhibit::default());
         };
         let found = found(told, broken, scene);
         let options = counterexample::Options {
@@ -281,7 +292,7 @@ impl<'a> Session<'a> {
             interrupted: &|| self.watch.is_interrupted(),
         };
         let kept = told.kept.as_deref();
-        counterexample::show_below(out, &found, kept, &options, self.args.format)
+        counterexample::show_below(out, &found, kept, &options, output)
     }
 }
 

@@ -13,10 +13,13 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::ci::CiArgs;
+use crate::config::ConfigArgs;
 use crate::demo::DemoArgs;
 use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
 use crate::manual::{CompletionsArgs, ManArgs};
+use crate::output::{self, OutputArgs};
 use crate::snapshot::SnapshotArgs;
 use crate::terminal::TerminalArgs;
 
@@ -58,6 +61,10 @@ pub enum Command {
     Bugs(BugsArgs),
     /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
     Stress(StressArgs),
+    /// Run the lanes of a profile of blockrace.toml: what CI runs, and what you run before it does
+    Ci(CiArgs),
+    /// Show what `ci` would take from flags, the environment, blockrace.toml and defaults, and which of them it is
+    Config(ConfigArgs),
     /// Keep what scenarios print, and say when it changes
     Snapshot(SnapshotArgs),
     /// Write a first scenario, a `blockrace.toml` and a GitHub workflow
@@ -240,7 +247,12 @@ pub struct CheckArgs {
     #[arg(long)]
     pub no_cycles: bool,
     /// Give up on a scenario after so many states (or, stateless, executions)
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "BLOCKRACE_MAX_STATES",
+        hide_env_values = true
+    )]
     pub max_states: Option<NonZeroU64>,
     /// Go no deeper than so many steps
     #[arg(long, value_name = "N")]
@@ -249,10 +261,11 @@ pub struct CheckArgs {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub max_memory: Option<u64>,
     /// Give up after this time for all scenarios together, such as 90 (seconds), 10m or 8h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
+          hide_env_values = true)]
     pub max_time: Option<Duration>,
     /// Worker threads; they change no result. As many as there are processors if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
     /// How long a counterexample may be shortened; 0 not at all
     #[arg(long, value_name = "TIME", value_parser = duration_or_none, default_value = "20s")]
@@ -263,9 +276,9 @@ pub struct CheckArgs {
     /// Keep no counterexamples, and try no old ones
     #[arg(long, conflicts_with = "failures")]
     no_failures: bool,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl CheckArgs {
@@ -300,6 +313,9 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30s",
           requires = "shrink")]
     pub shrink_time: Duration,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `fuzz`.
@@ -321,10 +337,20 @@ pub struct FuzzArgs {
     pub partition: Option<Partition>,
     /// Stop after this time, such as 90 (seconds), 10m or 8h, shared equally among the scenarios, but not among
     /// random stories. What was not covered then is no failure
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
+          hide_env_values = true)]
     pub max_time: Option<Duration>,
+    /// That time is over before all runs are done is inconclusive: exit code 3
+    #[arg(long, requires = "max_time")]
+    pub must_finish: bool,
     /// The campaign's root seed
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        env = "BLOCKRACE_SEED",
+        hide_env_values = true
+    )]
     pub root: u64,
     /// Whose rules are played
     #[command(flatten)]
@@ -351,11 +377,11 @@ pub struct FuzzArgs {
     #[arg(long)]
     pub forget_fixed: bool,
     /// Worker threads; they change no result. As many as there are processors if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl FuzzArgs {
@@ -464,9 +490,16 @@ pub struct ConformArgs {
     /// Write the result as JSON Lines: with --log, where --format is taken
     #[arg(long, requires = "log")]
     json: bool,
-    /// How to write the result (human, json); with --log, how the log is written [default: human]
-    #[arg(long, value_enum)]
-    format: Option<ConformFormat>,
+    /// How to write the result; with --log, how the log is written. With --output, may be given several times
+    /// [default: human]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Vec<ConformFormat>,
+    /// Write it to a file, and go on telling people: a PATH for each --format in their order, or one DIR/ for all
+    #[arg(long, value_name = "PATH|DIR/", conflicts_with = "log")]
+    output: Vec<PathBuf>,
+    /// Leave out how long things took, and what else is not the same twice
+    #[arg(long, conflicts_with = "log")]
+    pub no_times: bool,
 }
 
 /// How `conform` writes its result, or how the log is written that it reads.
@@ -476,6 +509,12 @@ pub enum ConformFormat {
     Human,
     /// For machines: JSON Lines
     Json,
+    /// For CI systems: JUnit's XML
+    Junit,
+    /// For GitHub: annotations beside what people read, and a summary of the job in Markdown
+    Github,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
     /// A log: libvirt's debug log
     Libvirt,
     /// A log: qmp-shell -v, or the debug log of QEMU's Python client
@@ -487,28 +526,47 @@ pub enum ConformFormat {
 impl ConformFormat {
     fn style(self) -> Option<Style> {
         match self {
-            ConformFormat::Human | ConformFormat::Json => None,
             ConformFormat::Libvirt => Some(Style::Libvirt),
             ConformFormat::Qmp => Some(Style::Qmp),
             ConformFormat::Iotest => Some(Style::Iotest),
+            _ => None,
+        }
+    }
+
+    fn result(self) -> Option<output::Format> {
+        match self {
+            ConformFormat::Human => Some(output::Format::Human),
+            ConformFormat::Json => Some(output::Format::Json),
+            ConformFormat::Junit => Some(output::Format::Junit),
+            ConformFormat::Github => Some(output::Format::Github),
+            ConformFormat::Sarif => Some(output::Format::Sarif),
+            ConformFormat::Libvirt | ConformFormat::Qmp | ConformFormat::Iotest => None,
         }
     }
 }
 
 impl ConformArgs {
-    /// How the result is written.
+    /// How and where the result of recordings and of real QEMUs is written.
     ///
     /// # Errors
     /// A style of logs, without a log.
-    pub fn format(&self) -> Result<Format, String> {
-        match self.format {
-            _ if self.json => Ok(Format::Json),
-            Some(ConformFormat::Json) => Ok(Format::Json),
-            Some(format) if self.log.is_empty() && format.style().is_some() => Err(
-                "--format says how a log is written, and there is no log: give it with --log FILE"
-                    .into(),
-            ),
-            _ => Ok(Format::Human),
+    pub fn output(&self) -> Result<OutputArgs, String> {
+        let results = self.format.iter().map(|format| format.result());
+        let format: Option<Vec<output::Format>> = results.collect();
+        Ok(OutputArgs {
+            format: format.ok_or(
+                "--format says how a log is written, and there is no log: give it with --log FILE",
+            )?,
+            output: self.output.clone(),
+            no_times: self.no_times,
+        })
+    }
+
+    /// How what a log shows is written.
+    pub fn format_of_log(&self) -> Format {
+        match self.json {
+            true => Format::Json,
+            false => Format::Human,
         }
     }
 
@@ -517,7 +575,10 @@ impl ConformArgs {
     /// # Errors
     /// Nobody says so.
     pub fn style(&self) -> Result<Style, String> {
-        let style = self.format.and_then(ConformFormat::style);
+        let style = match self.format[..] {
+            [one] => one.style(),
+            _ => None,
+        };
         style.ok_or_else(|| {
             "with --log, --format says how the log is written: libvirt, qmp or iotest; --json writes the result as \
              JSON Lines"
@@ -648,7 +709,7 @@ pub struct BugsArgs {
     pub names: Vec<&'static Mutation>,
     /// Say instead which bugs go unseen when nobody looks at the promise that they break. A promise that no bug needs
     /// is a failure
-    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules", "no_times"])]
+    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules"])]
     pub promises: bool,
     /// How many root seeds each strategy gets: with more, the intervals are narrower
     #[arg(long, value_name = "N", default_value = "200")]
@@ -663,18 +724,16 @@ pub struct BugsArgs {
     /// Only search
     #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy"])]
     pub no_schedules: bool,
-    /// Leave out how long each search took
-    #[arg(long)]
-    pub no_times: bool,
     /// Stop after this time, such as 90 (seconds), 10m or 8h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
+          hide_env_values = true)]
     pub max_time: Option<Duration>,
     /// Worker threads; they change no result. As many as there are processors if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    /// How and where to write the result
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `stress`.
@@ -697,7 +756,11 @@ fn dialect(text: &str) -> Result<&'static Dialect, String> {
     text.parse()
 }
 
-fn mutation(text: &str) -> Result<&'static Mutation, String> {
+/// A planted bug, by its name.
+///
+/// # Errors
+/// Where the names are, and which is near.
+pub fn mutation(text: &str) -> Result<&'static Mutation, String> {
     Mutation::called(text).ok_or_else(|| {
         let names: Vec<&str> = MUTATIONS.iter().map(|mutation| mutation.name).collect();
         let near = sim::near::nearest(text, &names, 1);
@@ -709,7 +772,10 @@ fn mutation(text: &str) -> Result<&'static Mutation, String> {
 }
 
 /// A number of seconds, or numbers with units: `90`, `1h 30m`.
-fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let time = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => humantime::parse_duration(text)
@@ -736,7 +802,10 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `A..B`, `..B`, or `N` for one.
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn seeds(text: &str) -> Result<Range<u64>, String> {
     let number = |part: &str| {
         part.replace('_', "")
             .parse::<u64>()

@@ -5,14 +5,16 @@ mod log;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use scenarios::conform::{Exactness, Rejection, Verdict, conform};
 use scenarios::limits::RECORDING;
 use scenarios::recording::Recording;
 use serde_json::{Value, json};
 
-use crate::cli::{ConformArgs, Format};
+use crate::cli::ConformArgs;
 use crate::exit::Exit;
+use crate::output::{Case, Failure, Output};
 use crate::stage;
 use crate::terminal;
 
@@ -21,12 +23,19 @@ use crate::terminal;
 /// # Errors
 /// What to print: a recording that cannot be used.
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
-    let format = args.format()?;
-    if !args.log.is_empty() {
-        return log::run(args);
+    match args.log.is_empty() {
+        true => Output::of(&args.output()?, "conform", |output| judge(args, output)),
+        false => log::run(args),
     }
+}
+
+/// Checks recordings, or what real QEMUs do.
+///
+/// # Errors
+/// As [`run`].
+pub fn judge(args: &ConformArgs, output: &mut Output) -> Result<Exit, String> {
     if args.is_live() {
-        return live::run(args);
+        return live::run(args, output);
     }
     args.refuse_what_is_for_qemu()?;
     let files = files(&args.what)?;
@@ -44,16 +53,19 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
         let text = RECORDING.read_text(Path::new(file))?;
         let recordings = Recording::parse_all(file, &text).map_err(|error| error.to_string())?;
         for recording in &recordings {
+            let started = Instant::now();
             let (verdict, strictly) = check(recording, exactness)?;
+            let seconds = started.elapsed().as_secs_f64();
             tally.count(&verdict, strictly);
-            let mut out = terminal::out(format == Format::Human);
-            crate::written(match format {
-                Format::Human => print_human(&mut out, recording, &verdict, strictly),
-                Format::Json => print_json(&mut out, recording, &verdict, strictly),
-            })?;
+            output.row(json(recording, &verdict, strictly))?;
+            if output.is_human() {
+                let mut out = terminal::out(true);
+                crate::written(print_human(&mut out, recording, &verdict, strictly))?;
+            }
+            output.case(case(recording, &verdict, seconds));
         }
     }
-    if format == Format::Human {
+    if output.is_human() {
         crate::written(writeln!(
             terminal::out(true),
             "{} recordings: {} accepted ({} of them strictly), {} rejected, {} undecided",
@@ -179,12 +191,55 @@ pub fn print_rejection(out: &mut impl Write, rejection: &Rejection) -> io::Resul
     Ok(())
 }
 
-fn print_json(
-    out: &mut impl Write,
-    recording: &Recording,
-    verdict: &Verdict,
-    strictly: bool,
-) -> io::Result<()> {
+/// For documents.
+fn case(recording: &Recording, verdict: &Verdict, seconds: f64) -> Case {
+    let mut told = Case {
+        name: place(recording),
+        dialect: recording.version.clone(),
+        file: recording.file.clone(),
+        exit: Exit::Clean,
+        word: "accepted".to_owned(),
+        note: String::new(),
+        work: format!("{} lines", recording.lines.len()),
+        seconds,
+        failures: Vec::new(),
+    };
+    match verdict {
+        Verdict::Accepted { .. } => {}
+        Verdict::Rejected(rejection) => {
+            told.exit = Exit::Violated;
+            told.word = "REJECTED".to_owned();
+            let at = format!("{}:{}", recording.file, rejection.line);
+            told.failures.push(Failure {
+                again: format!("blockrace conform {}", recording.file),
+                kept: Some(PathBuf::from(&recording.file)),
+                ..rejected(&at, rejection)
+            });
+        }
+        Verdict::TooManyWorlds { line, worlds_max } => {
+            told.exit = Exit::Inconclusive;
+            told.word = "UNDECIDED".to_owned();
+            told.note = format!("line {line}: more than {worlds_max} worlds are possible");
+        }
+    }
+    told
+}
+
+/// A rejection for documents; `place` is what its message begins with.
+fn rejected(place: &str, rejection: &Rejection) -> Failure {
+    let mut picture = Vec::new();
+    // Writing to memory does not fail.
+    let _ = print_rejection(&mut picture, rejection);
+    Failure {
+        rule: "recording".to_owned(),
+        message: format!("{place}: the model does not allow {}", rejection.recorded),
+        picture: String::from_utf8_lossy(&picture).into_owned(),
+        ..Failure::default()
+    }
+}
+
+/// For machines.
+fn json(recording: &Recording, verdict: &Verdict, strictly: bool) -> Value {
     let verdict: Value = match verdict {
         Verdict::Accepted { worlds_max } => {
             json!({"verdict": "accepted", "strictly": strictly, "worlds": worlds_max})
@@ -199,12 +254,11 @@ fn print_json(
             json!({"verdict": "undecided", "line": line, "worlds": worlds_max})
         }
     };
-    let row = json!({
+    json!({
         "recording": recording.file,
         "scenario": recording.scenario,
         "qemu": recording.version,
         "lines": recording.lines.len(),
         "result": verdict,
-    });
-    writeln!(out, "{row}")
+    })
 }

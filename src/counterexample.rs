@@ -4,7 +4,9 @@
 //! context switches are reduced, then the story itself, then it is asked when it was lost. Whatever is cut short by
 //! time or by Ctrl-C, there is a schedule to replay.
 
+mod diagram;
 mod film;
+mod folder;
 mod show;
 mod smaller;
 mod strips;
@@ -13,6 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anstream::adapter::strip_str;
 use model::dialect::Dialect;
 use model::property::PROPERTIES;
 use scenarios::scene::Scene;
@@ -24,11 +27,12 @@ use sim::schedule::Schedule;
 use sim::shrink::{self, Shrunk, Size, shrink};
 use sim::strategy::{Replay, Strategy};
 
-use crate::cli::Format;
 use crate::defects;
 use crate::failures;
+use crate::output::Output;
 use crate::stage::{Loaded, STEPS_MAX};
 
+use folder::Contents;
 use smaller::Smaller;
 
 pub use film::Film;
@@ -105,8 +109,20 @@ impl Found<'_> {
     }
 }
 
+/// A counterexample as it was shown, for those who read it elsewhere.
+#[derive(Default)]
+pub struct Exhibit {
+    /// What was printed, without colours.
+    pub picture: String,
+    /// The same as a diagram for Mermaid.
+    pub diagram: String,
+    /// The line to paste.
+    pub again: String,
+}
+
 /// Shortens a failing schedule, writes what it made of it beside `kept`, the file with the schedule as it was found,
-/// and prints what it shows. What is not kept is shortened too, but its story stays as it is.
+/// and into the folder of that failure, and prints what it shows. What is not kept is shortened too, but its story
+/// stays as it is.
 ///
 /// # Errors
 /// What to print: a file that cannot be written, or a reader that is gone.
@@ -115,24 +131,26 @@ pub fn show(
     found: &Found,
     kept: Option<&Path>,
     options: &Options,
-) -> Result<(), String> {
+) -> Result<Exhibit, String> {
     let shortened = Counterexample::of(found, &found.headed(), options);
     let Some(kept) = kept else {
         return shortened.print(out, found, None);
     };
     let file = shortened.keep(kept)?;
     let Some(smaller) = Smaller::of(found, &shortened.schedule, kept, options)? else {
-        return shortened.print(out, found, Some(&file));
+        let exhibit = shortened.print(out, found, Some(&file))?;
+        return shortened.hand_over(found, found, exhibit, kept);
     };
-    let found = smaller.found(found);
-    let mut smallest = Counterexample::of(&found, &found.headed(), options);
+    let shown = smaller.found(found);
+    let mut smallest = Counterexample::of(&shown, &shown.headed(), options);
     smallest.comes_from(&shortened, smaller.measures);
     let file = smallest.keep(kept)?;
-    smallest.print(out, &found, Some(&file))
+    let exhibit = smallest.print(out, &shown, Some(&file))?;
+    smallest.hand_over(found, &shown, exhibit, kept)
 }
 
-/// As [`show`], set off from the row of a table that it belongs to. Machines are shown nothing: they read what is
-/// kept.
+/// As [`show`], set off from the row of a table that it belongs to. Who reads rows of JSON is shown nothing: what is
+/// kept is made all the same.
 ///
 /// # Errors
 /// As [`show`].
@@ -141,16 +159,17 @@ pub fn show_below(
     found: &Found,
     kept: Option<&Path>,
     options: &Options,
-    format: Format,
-) -> Result<(), String> {
-    match format {
-        Format::Human => {
-            crate::written(writeln!(out))?;
-            show(out, found, kept, options)?;
-            crate::written(writeln!(out))
-        }
-        Format::Json if kept.is_some() => show(&mut io::sink(), found, kept, options),
-        Format::Json => Ok(()),
+    output: &Output,
+) -> Result<Exhibit, String> {
+    if output.is_human() {
+        crate::written(writeln!(out))?;
+        let exhibit = show(out, found, kept, options)?;
+        crate::written(writeln!(out))?;
+        Ok(exhibit)
+    } else if kept.is_some() || output.shows_counterexamples() {
+        show(&mut io::sink(), found, kept, options)
+    } else {
+        Ok(Exhibit::default())
     }
 }
 
@@ -207,14 +226,36 @@ impl Counterexample {
 
     /// Writes what was shortened beside `raw`, and returns the file to replay.
     fn keep(&self, raw: &Path) -> Result<PathBuf, String> {
-        match &self.shrunk {
-            Some(shrunk) if self.measures.is_some() || shrunk.after < shrunk.before => {
-                let file = failures::shortened(raw, "schedule");
-                failures::write(&file, &self.schedule.to_string())?;
-                Ok(file)
-            }
-            _ => Ok(raw.to_owned()),
+        if !self.is_smaller() {
+            return Ok(raw.to_owned());
         }
+        let file = failures::shortened(raw, "schedule");
+        failures::write(&file, &self.schedule.to_string())?;
+        Ok(file)
+    }
+
+    /// Whether the schedule is another one than was found.
+    fn is_smaller(&self) -> bool {
+        let shrunk = self.shrunk.as_ref();
+        shrunk.is_some_and(|shrunk| self.measures.is_some() || shrunk.after < shrunk.before)
+    }
+
+    /// Writes the folder of the failure.
+    fn hand_over(
+        &self,
+        raw: &Found,
+        shown: &Found,
+        exhibit: Exhibit,
+        kept: &Path,
+    ) -> Result<Exhibit, String> {
+        let contents = Contents {
+            raw,
+            shown,
+            counterexample: self,
+            exhibit: &exhibit,
+        };
+        contents.write(kept)?;
+        Ok(exhibit)
     }
 
     /// Prints it; `file` is what can be replayed.
@@ -223,7 +264,7 @@ impl Counterexample {
         out: &mut impl Write,
         found: &Found,
         file: Option<&Path>,
-    ) -> Result<(), String> {
+    ) -> Result<Exhibit, String> {
         let mut footer = vec![("size", self.sizes())];
         if let Some((before, after)) = self.measures {
             footer.push(("story", story_sizes(before, after)));
@@ -236,7 +277,8 @@ impl Counterexample {
         }
         footer.extend(defects::footer(found.loaded, &self.breach));
         let again = file.map(|file| format!("blockrace replay {}", file.display()));
-        footer.push(("again", again.unwrap_or_else(|| found.again.clone())));
+        let again = again.unwrap_or_else(|| found.again.clone());
+        footer.push(("again", again.clone()));
         let Loaded { name, story, .. } = found.loaded;
         let shown = show::Shown {
             scenario: (name, &story.title, found.dialect.name),
@@ -246,7 +288,15 @@ impl Counterexample {
             inevitable: self.inevitable,
             footer: &footer,
         };
-        crate::written(show::print(out, &shown))
+        let mut picture = Vec::new();
+        crate::written(show::print(&mut picture, &shown))?;
+        crate::written(out.write_all(&picture))?;
+        let picture = String::from_utf8_lossy(&picture);
+        Ok(Exhibit {
+            picture: strip_str(&picture).to_string(),
+            diagram: diagram::mermaid(&self.film, &self.breach, self.inevitable),
+            again,
+        })
     }
 
     fn sizes(&self) -> String {

@@ -1,8 +1,9 @@
 //! The folder of failures: one replayable schedule for each kind of failure, tried first the next time.
 //!
 //! `SCENARIO-PROPERTY-HASH.schedule` is the schedule as it was found; what shrinking made of it stands beside it as
-//! `….min.schedule`, with `….min.yaml` if the story was made smaller too. Together they are one failure. It stays
-//! when it does not fail any more, until somebody says `--forget-fixed`: what was seen once is worth trying for ever.
+//! `….min.schedule`, with `….min.yaml` if the story was made smaller too. Together they are one failure; the folder
+//! of that name has copies of them, and what else somebody needs who was not there. A failure stays when it does not
+//! fail any more, until somebody says `--forget-fixed`: what was seen once is worth trying for ever.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -26,6 +27,18 @@ use crate::stage::{self, Loaded, STEPS_MAX};
 const ENDING: &str = "schedule";
 /// What stands before the ending of whatever was made smaller.
 const SHORTENED: &str = "min";
+
+/// What is put into the folder of a failure.
+pub const IN_FOLDER: [&str; 8] = [
+    "failure.schedule",
+    "failure.min.schedule",
+    "failure.min.yaml",
+    "story.yaml",
+    "recording.jsonl",
+    "repro.sh",
+    "issue.md",
+    "report.html",
+];
 
 /// A schedule that broke a promise once, and its shorter form.
 pub struct Known {
@@ -75,9 +88,27 @@ pub fn load(folder: Option<&Path>) -> Result<Vec<Known>, String> {
     let files = stage::files_in(folder, ENDING)?;
     let found = files.iter().map(Path::new).filter(|file| {
         let raw = file.file_stem().map(Path::new);
-        raw.and_then(Path::extension) != Some(SHORTENED.as_ref())
+        raw.and_then(Path::extension) != Some(SHORTENED.as_ref()) && !is_copy(file)
     });
     found.map(read).collect()
+}
+
+/// Whether it stands in the folder of a failure whose schedule is there, too.
+fn is_copy(file: &Path) -> bool {
+    file.parent()
+        .is_some_and(|folder| kept_beside(folder).exists())
+}
+
+/// The folder with what somebody needs who was not there: it is called as the schedule, without its ending.
+pub fn folder_of(kept: &Path) -> PathBuf {
+    kept.with_extension("")
+}
+
+/// The schedule that a folder of a failure belongs to: what [`folder_of`] was given.
+fn kept_beside(folder: &Path) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(format!(".{ENDING}"));
+    PathBuf::from(name)
 }
 
 fn read(file: &Path) -> Result<Known, String> {
@@ -120,15 +151,21 @@ impl Known {
     /// # Errors
     /// What to print.
     pub fn forget(&self) -> Result<(), String> {
-        let made = [shortened(&self.file, ENDING), shortened(&self.file, "yaml")];
-        for file in made.iter().chain([&self.file]) {
-            match fs::remove_file(file) {
+        let folder = folder_of(&self.file);
+        let mut files: Vec<PathBuf> = IN_FOLDER.iter().map(|name| folder.join(name)).collect();
+        files.push(shortened(&self.file, ENDING));
+        files.push(shortened(&self.file, "yaml"));
+        files.push(self.file.clone());
+        for file in files {
+            match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(format!("{}: cannot be removed: {error}", file.display()));
                 }
                 _ => {}
             }
         }
+        // What somebody else has put there stays, and the folder with it.
+        let _ = fs::remove_dir(&folder);
         Ok(())
     }
 }

@@ -16,11 +16,12 @@ use sim::run::{End, Recorder, Runner};
 use sim::schedule::Schedule;
 
 use self::report::Told;
-use crate::cli::{Format, FuzzArgs};
-use crate::counterexample::{self, Found};
+use crate::cli::FuzzArgs;
+use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, State, Tried};
+use crate::output::{Case, Output};
 use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, STEPS_MAX, Staged};
 use crate::terminal;
@@ -30,9 +31,9 @@ use crate::watch::{self, Watch};
 ///
 /// # Errors
 /// What to print: a scenario or a kept failure that cannot be used, or a failure that cannot be kept.
-pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
+pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
     if let Some(stories) = args.random_stories() {
-        return random::run(args, stories);
+        return random::run(args, stories, output);
     }
     let (stories, dialects) = stage::cast(&args.scenarios, &args.qemu)?;
     let stages = stage::stages(&stories, &dialects)?;
@@ -50,25 +51,35 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, String> {
         let mut told = session.play(staged, until)?;
         let new = session.keep(&mut told, staged)?;
         runs += told.report.runs;
-        let mut out = terminal::out(args.format == Format::Human);
-        crate::written(match args.format {
-            Format::Human => told.print(&mut out, width, args),
-            Format::Json => told.print_json(&mut out, args),
-        })?;
-        for failure in &new {
-            session.show(&mut out, failure, &failure.found(&told, staged, args))?;
+        output.row(told.json(args))?;
+        let mut out = terminal::out(true);
+        if output.is_human() {
+            crate::written(told.print(&mut out, width, args))?;
         }
-        worst = worst.worse(exit_of(&told));
+        let mut exhibits = Vec::new();
+        for failure in &new {
+            let found = failure.found(&told, staged, args);
+            let exhibit = session.show(&mut out, failure, &found, output)?;
+            exhibits.push((failure.index, exhibit));
+        }
+        drop(out);
+        let exit = exit_of(&told);
+        output.case(told.case(args, exit, &exhibits));
+        worst = worst.worse(exit);
         if session.watch.is_interrupted() {
-            let not_begun = stages.len() - number - 1;
-            if not_begun > 0 {
+            let not_begun = &stages[number + 1..];
+            if !not_begun.is_empty() {
                 worst = worst.worse(Exit::Inconclusive);
-                eprintln!("blockrace: ended by Ctrl-C: {not_begun} stories were not begun");
+                let count = not_begun.len();
+                eprintln!("blockrace: ended by Ctrl-C: {count} stories were not begun");
+            }
+            for staged in not_begun {
+                output.case(Case::not_begun(staged));
             }
             break;
         }
     }
-    if args.format == Format::Human {
+    if output.is_human() {
         crate::written(writeln!(terminal::out(true), "{}", report::LEGEND))?;
     }
     progress::summary_of("runs", runs, started.elapsed());
@@ -86,7 +97,7 @@ fn exit_of(told: &Told<'_>) -> Exit {
         _ if report.nondeterminism.is_some() => Exit::Nondeterministic,
         Some(failure) if !told.knows_all() => Exit::of_run(&failure.outcome.end),
         _ if known != Exit::Clean => known,
-        _ if report.unrested > 0 || report.interrupted && !told.out_of_time => Exit::Inconclusive,
+        _ if report.unrested > 0 || told.is_cut_short() => Exit::Inconclusive,
         _ if report.runs == 0 => Exit::NothingChecked,
         _ => Exit::Clean,
     };
@@ -116,6 +127,7 @@ impl<'a> Session<'a> {
 
     /// Tries the known failures again, then the seeds.
     fn play<'b>(&self, staged: &'b Staged<'b>, until: Option<Instant>) -> Result<Told<'b>, String> {
+        let started = Instant::now();
         let known = self.try_known(staged)?;
         let report = match known.iter().any(Tried::fails) && !self.args.keep_going {
             true => Report::default(),
@@ -126,8 +138,10 @@ impl<'a> Session<'a> {
             dialect: staged.dialect,
             known,
             out_of_time: report.interrupted && !self.watch.is_interrupted(),
+            must_finish: self.args.must_finish,
             report,
             kept: Vec::new(),
+            seconds: started.elapsed().as_secs_f64(),
         })
     }
 
@@ -228,13 +242,19 @@ impl<'a> Session<'a> {
     }
 
     /// Shortens a failure, and shows it to people.
-    fn show(&self, out: &mut impl Write, new: &New, found: &Found<'_>) -> Result<(), String> {
+    fn show(
+        &self,
+        out: &mut impl Write,
+        new: &New,
+        found: &Found<'_>,
+        output: &Output,
+    ) -> Result<Exhibit, String> {
         let options = counterexample::Options {
             shrink_time: self.args.shrink_time,
             interrupted: &|| self.watch.is_interrupted(),
         };
         let kept = new.kept.as_deref();
-        counterexample::show_below(out, found, kept, &options, self.args.format)
+        counterexample::show_below(out, found, kept, &options, output)
     }
 }
 
@@ -297,7 +317,9 @@ mod tests {
                 ..Report::default()
             },
             kept: Vec::new(),
+            seconds: 0.0,
             out_of_time: false,
+            must_finish: false,
         };
         assert_eq!(exit_of(&told), Exit::Clean);
         told.report.nondeterminism = Some(Nondeterminism {

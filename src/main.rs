@@ -2,7 +2,9 @@
 
 mod bugs;
 mod check;
+mod ci;
 mod cli;
+mod config;
 mod conform;
 mod counterexample;
 mod defects;
@@ -16,6 +18,7 @@ mod init;
 mod list;
 mod live;
 mod manual;
+mod output;
 mod pool;
 mod progress;
 mod replay;
@@ -36,6 +39,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
+use crate::output::Output;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,24 +49,7 @@ fn main() -> ExitCode {
     cli.terminal.settle();
     // A panic is a mistake of ours; its message is shown once, below, as an error.
     panic::set_hook(Box::new(|_| {}));
-    let answer = panic::catch_unwind(|| match &cli.command {
-        Command::List(args) => list::run(args),
-        Command::Explain(args) => explain::run(args),
-        Command::Run(args) => run::run(args),
-        Command::Fuzz(args) => fuzz::run(args),
-        Command::Check(args) => check::run(args),
-        Command::Replay(args) => replay::run(args),
-        Command::Conform(args) => conform::run(args),
-        Command::Diff(args) => diff::run(args),
-        Command::Traces(args) => traces::run(args),
-        Command::Bugs(args) => bugs::run(args),
-        Command::Stress(args) => stress::run(args),
-        Command::Snapshot(args) => snapshot::run(args),
-        Command::Init(args) => init::run(args),
-        Command::Demo(args) => demo::run(args),
-        Command::Completions(args) => manual::completions(args),
-        Command::Man(args) => manual::man(args),
-    });
+    let answer = panic::catch_unwind(|| run(&cli.command));
     match answer {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(message)) => {
@@ -77,6 +64,37 @@ fn main() -> ExitCode {
             eprintln!("  please report it, with the command line");
             Exit::Internal.into()
         }
+    }
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// What to print.
+fn run(command: &Command) -> Result<Exit, String> {
+    match command {
+        Command::List(args) => list::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Fuzz(args) => Output::of(&args.output, "fuzz", |output| fuzz::run(args, output)),
+        Command::Check(args) => {
+            Output::of(&args.output, "check", |output| check::run(args, output))
+        }
+        Command::Replay(args) => {
+            Output::of(&args.output, "replay", |output| replay::run(args, output))
+        }
+        Command::Conform(args) => conform::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Traces(args) => traces::run(args),
+        Command::Bugs(args) => Output::of(&args.output, "bugs", |output| bugs::run(args, output)),
+        Command::Stress(args) => stress::run(args),
+        Command::Ci(args) => ci::run(args),
+        Command::Config(args) => config::run(args),
+        Command::Snapshot(args) => snapshot::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Completions(args) => manual::completions(args),
+        Command::Man(args) => manual::man(args),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::dialect::Dialect;
 use scenarios::scene::Scene;
+use serde_json::{Value, json};
 use sim::near;
 use sim::run::{End, Outcome};
 use sim::schedule::Schedule;
@@ -13,8 +14,9 @@ use sim::search::goes_round;
 use sim::strategy::{BestEffort, Deviation, Divergence, Replay};
 
 use crate::cli::ReplayArgs;
-use crate::counterexample::{self, Film, Found, Options};
+use crate::counterexample::{self, Exhibit, Film, Found, Options};
 use crate::exit::Exit;
+use crate::output::{Case, Failure, Output};
 use crate::stage::{self, Loaded};
 use crate::terminal;
 use crate::trace;
@@ -27,7 +29,7 @@ const NEAR_MAX: usize = 3;
 ///
 /// # Errors
 /// What to print: a schedule or a scenario that cannot be used.
-pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
+pub fn run(args: &ReplayArgs, output: &mut Output) -> Result<Exit, String> {
     let schedule = stage::read_schedule(&args.schedule)?;
     let loaded = stage::load(scenario(args, &schedule)?)?;
     let dialect = dialect(args, &schedule)?;
@@ -44,9 +46,15 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, String> {
         film,
         outcome,
     };
-    let mut out = terminal::out(true);
-    crate::written(print_deviations(&mut out, &deviations))?;
-    played.print(&mut out, &schedule)?;
+    let exhibit = if output.is_human() {
+        let mut out = terminal::out(true);
+        crate::written(print_deviations(&mut out, &deviations))?;
+        played.print(&mut out, &schedule)?
+    } else {
+        played.print(&mut io::sink(), &schedule)?
+    };
+    output.row(played.json(&deviations))?;
+    output.case(played.case(exhibit));
     Ok(Exit::of_run(&played.outcome.end))
 }
 
@@ -117,9 +125,10 @@ struct Played<'a> {
 }
 
 impl Played<'_> {
-    fn print(&self, out: &mut impl Write, schedule: &Schedule) -> Result<(), String> {
+    fn print(&self, out: &mut impl Write, schedule: &Schedule) -> Result<Exhibit, String> {
         let End::Breached(breach) = &self.outcome.end else {
-            return crate::written(self.print_trace(out));
+            crate::written(self.print_trace(out))?;
+            return Ok(Exhibit::default());
         };
         // What was really done is what breaks the promise.
         let mut done = self.film.schedule();
@@ -146,6 +155,74 @@ impl Played<'_> {
             interrupted: &|| watch.is_interrupted(),
         };
         counterexample::show(out, &found, kept.as_deref(), &options)
+    }
+
+    /// The verdict, in one word.
+    fn word(&self) -> &'static str {
+        match self.outcome.end {
+            End::Breached(_) => "BREACH",
+            End::Diverged(_) => "DIVERGED",
+            End::Stopped => "STOPPED",
+            End::StepLimit => "UNKNOWN",
+            End::Rested => "HOLDS",
+        }
+    }
+
+    /// For machines.
+    fn json(&self, deviations: &[Deviation]) -> Value {
+        let breach = match &self.outcome.end {
+            End::Breached(breach) => {
+                Some(json!({"property": breach.property, "message": breach.message}))
+            }
+            _ => None,
+        };
+        let diverged = match &self.outcome.end {
+            End::Diverged(divergence) => Some(json!({
+                "step": divergence.step,
+                "wanted": divergence.wanted,
+                "possible": divergence.possible,
+            })),
+            _ => None,
+        };
+        json!({
+            "schedule": self.args.schedule,
+            "scenario": self.loaded.name,
+            "dialect": self.dialect.name,
+            "verdict": self.word().to_lowercase(),
+            "steps": self.outcome.steps,
+            "broken": breach,
+            "diverged": diverged,
+            "deviations": deviations.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    }
+
+    /// For documents.
+    fn case(&self, exhibit: Exhibit) -> Case {
+        let again = repeat(self.args, self.dialect);
+        let failure = |rule: &str, message: String| Failure {
+            rule: rule.to_owned(),
+            message,
+            kept: Some(self.args.schedule.clone()),
+            again: again.clone(),
+            picture: exhibit.picture.clone(),
+            diagram: exhibit.diagram.clone(),
+        };
+        let failures = match &self.outcome.end {
+            End::Breached(breach) => vec![failure(breach.property, breach.message.clone())],
+            End::Diverged(divergence) => vec![failure("replay", divergence.to_string())],
+            _ => Vec::new(),
+        };
+        Case {
+            name: self.args.schedule.display().to_string(),
+            dialect: self.dialect.name.to_owned(),
+            file: self.loaded.file.clone(),
+            exit: Exit::of_run(&self.outcome.end),
+            word: self.word().to_owned(),
+            note: String::new(),
+            work: format!("{} steps", self.outcome.steps),
+            seconds: 0.0,
+            failures,
+        }
     }
 
     fn print_trace(&self, out: &mut impl Write) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Work that must be able to end early: a budget of time, and Ctrl-C.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,28 +16,35 @@ pub fn workers(asked: Option<NonZeroUsize>) -> NonZeroUsize {
         .unwrap_or(NonZeroUsize::MIN)
 }
 
+/// Somebody has pressed Ctrl-C: that ends the process's work, whichever command is at it.
+static PRESSED: AtomicBool = AtomicBool::new(false);
+static LISTEN: Once = Once::new();
+
+/// Whether somebody has pressed Ctrl-C since somebody listens.
+pub fn is_interrupted() -> bool {
+    PRESSED.load(Relaxed)
+}
+
 /// What can end a command before its work is done.
 pub struct Watch {
-    interrupted: Arc<AtomicBool>,
     deadline: Option<Instant>,
 }
 
 impl Watch {
     /// Listens for Ctrl-C, and for the end of `max_time` from now on.
     pub fn new(max_time: Option<Duration>) -> Watch {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let pressed = Arc::clone(&interrupted);
-        // A second handler, or none, changes nothing but that Ctrl-C ends the process at once.
-        let _ = ctrlc::set_handler(move || pressed.store(true, Relaxed));
+        // Without a handler, Ctrl-C ends the process at once, and nothing else changes.
+        LISTEN.call_once(|| {
+            let _ = ctrlc::set_handler(|| PRESSED.store(true, Relaxed));
+        });
         Watch {
-            interrupted,
             deadline: max_time.and_then(|time| Instant::now().checked_add(time)),
         }
     }
 
     /// Whether somebody has pressed Ctrl-C.
     pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Relaxed)
+        is_interrupted()
     }
 
     /// Whether the work must end: the time is over, or somebody has pressed Ctrl-C.

@@ -54,7 +54,7 @@ impl Place {
             format!("blockrace-failures/{}", name.to_string_lossy())
         };
         let mut names: Vec<String> = entries.map(name).collect();
-        names.retain(|name| !name.contains(".min."));
+        names.retain(|name| name.ends_with(".schedule") && !name.contains(".min."));
         names.sort();
         names
     }

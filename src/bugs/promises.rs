@@ -5,12 +5,13 @@ use std::io::{self, Write};
 
 use model::mutation::Mutation;
 use model::property::PROPERTIES;
-use serde_json::json;
+use serde_json::{Value, json};
 use sim::search::EVERY_RUN_RESTS;
 
 use super::{Found, Looked, STATES_MAX, Session, asked, dialect, scene};
-use crate::cli::{BugsArgs, Format};
+use crate::cli::BugsArgs;
 use crate::exit::Exit;
+use crate::output::{Case, Failure, Output};
 use crate::terminal;
 
 /// What a story's own expectations are called where a promise is named.
@@ -20,7 +21,7 @@ const EXPECTATION: &str = "expectation";
 ///
 /// # Errors
 /// As [`run`](super::run).
-pub(super) fn run(args: &BugsArgs, session: &Session) -> Result<Exit, String> {
+pub(super) fn run(args: &BugsArgs, session: &Session, output: &mut Output) -> Result<Exit, String> {
     let bugs = asked(args);
     let all = PROPERTIES.iter().filter(|row| row.kind.is_checked());
     let all = all.map(|row| row.id).chain([EVERY_RUN_RESTS]);
@@ -30,18 +31,18 @@ pub(super) fn run(args: &BugsArgs, session: &Session) -> Result<Exit, String> {
     let mut rows = Vec::new();
     for id in &all {
         let row = row(session, id, &bugs)?;
-        let mut out = terminal::out(args.format == Format::Human);
-        crate::written(match args.format {
-            Format::Human => row.print(&mut out, width),
-            Format::Json => row.print_json(&mut out),
-        })?;
+        output.row(row.json())?;
+        if output.is_human() {
+            crate::written(row.print(&mut terminal::out(true), width))?;
+        }
+        output.case(row.case());
         let ended = row.is_ended();
         rows.push(row);
         if ended {
             break;
         }
     }
-    if args.format == Format::Human {
+    if output.is_human() {
         let mut out = terminal::out(true);
         crate::written(print_summary(&mut out, &rows, all.len()))?;
     }
@@ -154,7 +155,32 @@ impl Row {
         }
     }
 
-    fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+    /// For documents.
+    fn case(&self) -> Case {
+        let worth = self.worth();
+        let failures = match worth {
+            Worth::NotNeeded => vec![Failure {
+                rule: "needed-promise".to_owned(),
+                message: format!("no planted bug needs the promise {}", self.id),
+                again: "blockrace bugs --promises".to_owned(),
+                ..Failure::default()
+            }],
+            Worth::Needed | Worth::NotDecided => Vec::new(),
+        };
+        Case {
+            name: self.id.to_owned(),
+            dialect: String::new(),
+            file: String::new(),
+            exit: worth.exit(),
+            word: worth.word().to_owned(),
+            note: String::new(),
+            work: format!("{} bugs", self.blind.len()),
+            seconds: self.blind.iter().map(|(_, looked)| looked.seconds).sum(),
+            failures,
+        }
+    }
+
+    fn json(&self) -> Value {
         let bug = |(bug, looked): &(&Mutation, Looked)| {
             let (broken, steps) = match looked.found {
                 Found::Breach(property, steps) => (Some(property), Some(steps)),
@@ -169,12 +195,11 @@ impl Row {
                 "measured": {"seconds": looked.seconds},
             })
         };
-        let row = json!({
+        json!({
             "promise": self.id,
             "verdict": self.worth().word(),
             "bugs": self.blind.iter().map(bug).collect::<Vec<_>>(),
-        });
-        writeln!(out, "{row}")
+        })
     }
 }
 

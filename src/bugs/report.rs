@@ -10,6 +10,7 @@ use sim::trials::Runs;
 use super::{Found, Looked, STATES_MAX, Schedule};
 use crate::cli::BugsArgs;
 use crate::exit::Exit;
+use crate::output::{Case, Failure};
 
 /// What came of one bug.
 pub(super) struct Row {
@@ -50,6 +51,45 @@ impl Row {
             (Found::Panic(_), _) => "panic",
             (Found::Breach(..), _) => "another promise",
             _ => "not found",
+        }
+    }
+
+    /// For documents.
+    pub fn case(&self) -> Case {
+        let Mutation {
+            name,
+            dialect,
+            story,
+            ..
+        } = self.bug;
+        let complaint = self.complaint().unwrap_or_default();
+        let failures = match self.exit() {
+            Exit::Clean | Exit::Inconclusive => Vec::new(),
+            _ => vec![Failure {
+                rule: "planted-bug".to_owned(),
+                message: complaint.clone(),
+                again: format!("blockrace bugs {name}"),
+                ..Failure::default()
+            }],
+        };
+        Case {
+            name: (*name).to_owned(),
+            dialect: (*dialect).to_owned(),
+            file: format!("scenarios/{story}.yaml"),
+            exit: self.exit(),
+            word: self.word().to_owned(),
+            note: complaint,
+            work: match self.looked.found {
+                Found::Breach(property, steps) => {
+                    format!(
+                        "{property} in {steps} steps, after {} states",
+                        self.looked.states
+                    )
+                }
+                _ => format!("{} states", self.looked.states),
+            },
+            seconds: self.looked.seconds,
+            failures,
         }
     }
 
@@ -120,7 +160,7 @@ impl Table<'_> {
         for strategy in &self.strategies {
             line += &format!("  {strategy:<width$}", width = self.cell_width());
         }
-        if !self.args.no_times {
+        if !self.args.output.no_times {
             line += "      time";
         }
         writeln!(out, "{}", line.trim_end())
@@ -146,7 +186,7 @@ impl Table<'_> {
             };
             line += &format!("  {cell:<width$}", width = self.cell_width());
         }
-        if !self.args.no_times {
+        if !self.args.output.no_times {
             line += &format!("  {seconds:>6.2} s");
         }
         writeln!(out, "{}", line.trim_end())?;
@@ -171,7 +211,7 @@ impl Table<'_> {
         writeln!(
             out,
             "  states: visited until a promise is broken; steps: of the shortest schedule that breaks it{}",
-            match self.args.no_times {
+            match self.args.output.no_times {
                 true => "",
                 false => "; time: of that search",
             }
@@ -213,7 +253,7 @@ impl Table<'_> {
     }
 
     /// The same for machines, with what was measured.
-    pub fn print_json(&self, out: &mut dyn Write, row: &Row) -> io::Result<()> {
+    pub fn json(&self, row: &Row) -> Value {
         let (broken, steps) = match row.looked.found {
             Found::Breach(property, steps) => (Some(property), Some(steps)),
             _ => (None, None),
@@ -226,7 +266,7 @@ impl Table<'_> {
             }
             Some(Schedules::Ended) | None => Value::Null,
         };
-        let row = json!({
+        json!({
             "mutation": row.bug.name,
             "bug": row.bug.bug,
             "scenario": row.bug.story,
@@ -240,8 +280,7 @@ impl Table<'_> {
             "max_schedules": self.args.max_schedules,
             "schedules": schedules,
             "measured": {"seconds": row.looked.seconds},
-        });
-        writeln!(out, "{row}")
+        })
     }
 
     /// How many runs there were.

@@ -14,14 +14,14 @@ use sim::search::{self, Limit, Verdict};
 use sim::stateless::{self, End};
 
 use crate::cli::OrderArg;
+use crate::counterexample::Exhibit;
 use crate::defects::{self, Shown};
 use crate::exit::Exit;
+use crate::failures;
+use crate::output::{Case, Failure, NOT_BEGUN};
 use crate::progress::{Summary, rate};
 use crate::stage::Loaded;
 use crate::terminal;
-
-/// The word for a story whose turn never came: somebody pressed Ctrl-C before.
-pub const NOT_BEGUN: &str = "NOT BEGUN";
 
 /// The verdicts, from the best to the worst.
 const WORDS: [&str; 6] = [
@@ -108,6 +108,21 @@ impl Covered {
                 End::Interrupted => Some(INTERRUPT),
                 End::Exhausted | End::Breached => None,
             },
+        }
+    }
+
+    /// The numbers in a few words.
+    fn words(&self) -> String {
+        match self {
+            Covered::States(report) => {
+                format!(
+                    "{} states, {} steps, {} ends",
+                    report.states, report.transitions, report.resting
+                )
+            }
+            Covered::Traces(report) => {
+                format!("{} traces, {} steps", report.executions, report.steps)
+            }
         }
     }
 
@@ -317,8 +332,85 @@ impl Told<'_> {
         Ok(())
     }
 
+    /// The same for documents; `exhibit` is what was shown of the counterexample.
+    pub fn case(&self, exhibit: Exhibit) -> Case {
+        let limit = self.covered.limit().filter(|_| self.broken.is_none());
+        let ended = limit.map(|limit| format!("ended by {limit}: nothing was broken so far"));
+        let shown = self
+            .defect()
+            .map(|defect| format!("shows {} {}", defect.id, defect.name));
+        Case {
+            name: self.loaded.name.clone(),
+            dialect: self.dialect.name.to_owned(),
+            file: self.loaded.file.clone(),
+            exit: self.exit(),
+            word: self.word().to_owned(),
+            note: ended.or(shown).unwrap_or_default(),
+            work: self.covered.words(),
+            seconds: self.seconds,
+            failures: self.failures(exhibit),
+        }
+    }
+
+    fn failures(&self, exhibit: Exhibit) -> Vec<Failure> {
+        let again = format!(
+            "blockrace check {} --dialect {}",
+            self.loaded.name, self.dialect
+        );
+        let failure = |rule: &str, message: String| Failure {
+            rule: rule.to_owned(),
+            message,
+            again: again.clone(),
+            ..Failure::default()
+        };
+        let broken = self.broken.iter().filter(|_| self.defect().is_none());
+        let broken = broken.map(|Broken { breach, .. }| Failure {
+            kept: self.kept.clone(),
+            again: match &*exhibit.again {
+                "" => again.clone(),
+                shown => shown.to_owned(),
+            },
+            picture: exhibit.picture.clone(),
+            diagram: exhibit.diagram.clone(),
+            ..failure(breach.property, breach.message.clone())
+        });
+        // What is shown needs no second word, though it was kept before.
+        let is_shown = |file: &&PathBuf| {
+            let shortened = self
+                .kept
+                .as_ref()
+                .map(|kept| failures::shortened(kept, "schedule"));
+            Some(*file) == self.kept.as_ref() || Some(*file) == shortened.as_ref()
+        };
+        let known = self
+            .known
+            .iter()
+            .filter(|file| !is_shown(file))
+            .map(|file| Failure {
+                kept: Some(file.clone()),
+                again: format!("blockrace replay {}", file.display()),
+                ..failure(
+                    "kept-failure",
+                    format!("{} still breaks a promise", file.display()),
+                )
+            });
+        let missed = self.missed.iter().map(|witness| {
+            failure(
+                "witness",
+                format!("no interleaving reaches the witness {witness}"),
+            )
+        });
+        let unshown = self.unshown.iter().map(|defect| {
+            failure(
+                "defect",
+                format!("no interleaving shows {} {}", defect.id, defect.name),
+            )
+        });
+        broken.chain(known).chain(missed).chain(unshown).collect()
+    }
+
     /// The same for machines, with what was measured.
-    pub fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn json(&self) -> Value {
         let broken = self.broken.as_ref().map(|broken| {
             json!({
                 "property": broken.breach.property,
@@ -328,7 +420,7 @@ impl Told<'_> {
                 "kept": self.kept,
             })
         });
-        let row = json!({
+        json!({
             "scenario": self.loaded.name,
             "dialect": self.dialect.name,
             "verdict": self.word().to_lowercase(),
@@ -339,7 +431,6 @@ impl Told<'_> {
             "defect": self.shown().map(|shown| shown.json()),
             "known": self.known,
             "broken": broken,
-        });
-        writeln!(out, "{row}")
+        })
     }
 }

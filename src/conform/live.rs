@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use sim::language::{Language, Options};
 
 use super::print_rejection;
-use crate::cli::{ConformArgs, Format};
+use crate::cli::ConformArgs;
 use crate::exit::Exit;
 use crate::live::{self, Binary, Limits, Played, Tally};
+use crate::output::{Case, Failure, Output};
 use crate::pool;
 use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, Loaded};
@@ -28,7 +29,7 @@ const WORLDS_MAX: usize = 20_000;
 ///
 /// # Errors
 /// What to print: a scenario or a QEMU that cannot be used, a file that cannot be written.
-pub fn run(args: &ConformArgs) -> Result<Exit, String> {
+pub fn run(args: &ConformArgs, output: &mut Output) -> Result<Exit, String> {
     let names: Vec<String> = args.what.iter().map(|path| super::text(path)).collect();
     let stories = stage::load_all(&names)?;
     let what = format!("{} scenarios", stories.len());
@@ -52,7 +53,7 @@ pub fn run(args: &ConformArgs) -> Result<Exit, String> {
             });
         }
     }
-    play(args, rows, &scripts)
+    play(args, rows, &scripts, output)
 }
 
 fn script(loaded: &Loaded, binary: &Binary) -> Result<Script, String> {
@@ -85,6 +86,8 @@ struct Told {
     /// A known defect of this QEMU was seen.
     shown: bool,
     seconds: f64,
+    /// What is wrong with each distinct one of the rejected transcripts.
+    failures: Vec<Failure>,
 }
 
 /// One run.
@@ -97,7 +100,12 @@ struct Run {
 }
 
 /// Plays everything, and prints a row when its last run is done.
-fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Result<Exit, String> {
+fn play(
+    args: &ConformArgs,
+    mut rows: Vec<Row<'_>>,
+    scripts: &[Script],
+    output: &mut Output,
+) -> Result<Exit, String> {
     let watch = Watch::new(None);
     let repeat = args.repeat.get();
     let count = rows.len() * repeat;
@@ -127,12 +135,16 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
                     return Ok(());
                 }
                 progress.aside(|| {
-                    row.count(run, args)?;
+                    row.count(run, output.is_human())?;
                     if number % repeat + 1 == repeat {
                         worst = worst.worse(row.exit());
                         sums.add(&row.told);
-                        row.print(args, width)?;
-                        row.keep(args)?;
+                        output.row(row.json())?;
+                        if output.is_human() {
+                            row.print(width)?;
+                        }
+                        let kept = row.keep(args, output.is_human())?;
+                        output.case(row.case(kept));
                     }
                     Ok(())
                 })
@@ -150,7 +162,7 @@ fn play(args: &ConformArgs, mut rows: Vec<Row<'_>>, scripts: &[Script]) -> Resul
         eprintln!("blockrace: ended by Ctrl-C");
     }
     progress::summary_of("runs", sums.runs, started.elapsed());
-    if args.format()? == Format::Human {
+    if output.is_human() {
         crate::written(sums.print(&mut terminal::out(true)))?;
     }
     Ok(worst)
@@ -204,7 +216,7 @@ fn traces(loaded: &Loaded, binary: &Binary) -> Option<u128> {
 }
 
 impl Row<'_> {
-    fn count(&mut self, run: Run, args: &ConformArgs) -> Result<(), String> {
+    fn count(&mut self, run: Run, is_human: bool) -> Result<(), String> {
         let told = &mut self.told;
         told.runs += 1;
         told.seconds += run.seconds;
@@ -237,8 +249,12 @@ impl Row<'_> {
             (Verdict::TooManyWorlds { .. }, None) => told.undecided_runs += 1,
             _ => {
                 told.rejected_runs += 1;
-                if told.rejected.count(lines) && args.format()? == Format::Human {
-                    crate::written(self.explain(&run))?;
+                if told.rejected.count(lines) {
+                    if is_human {
+                        crate::written(self.explain(&run))?;
+                    }
+                    let failure = self.failure(&run);
+                    self.told.failures.push(failure);
                 }
             }
         }
@@ -283,44 +299,99 @@ impl Row<'_> {
         }
     }
 
-    fn print(&self, args: &ConformArgs, width: usize) -> Result<(), String> {
-        let mut out = terminal::out(args.format()? == Format::Human);
+    fn print(&self, width: usize) -> Result<(), String> {
         let (told, name, version) = (&self.told, &self.loaded.name, &self.binary.version);
-        crate::written(match args.format()? {
-            Format::Human => {
-                let allowed = told
-                    .allowed
-                    .map_or_else(|| "many".into(), |count| count.to_string());
-                let numbers = format!(
-                    "  QEMU {version:8} {:4} runs {:4} of {allowed:>5} orders {:4} accepted {:4} rejected {:6.1} s",
-                    told.runs,
-                    told.orders.distinct(),
-                    told.accepted_runs,
-                    told.rejected_runs,
-                    told.seconds,
-                );
-                writeln!(out, "{}", terminal::row(name, width, &numbers, self.word()))
-            }
-            Format::Json => {
-                let row = json!({
-                    "scenario": name,
-                    "qemu": version,
-                    "dialect": self.binary.dialect.name,
-                    "runs": told.runs,
-                    "orders": told.orders.distinct(),
-                    "allowed": told.allowed.map(|count| count.to_string()),
-                    "accepted": told.accepted_runs,
-                    "rejected": told.rejected_runs,
-                    "undecided": told.undecided_runs,
-                    "verdict": self.word(),
-                });
-                writeln!(out, "{row}")
-            }
+        let numbers = format!(
+            "  QEMU {version:8} {:4} runs {:4} of {:>5} orders {:4} accepted {:4} rejected {:6.1} s",
+            told.runs,
+            told.orders.distinct(),
+            self.allowed(),
+            told.accepted_runs,
+            told.rejected_runs,
+            told.seconds,
+        );
+        let row = terminal::row(name, width, &numbers, self.word());
+        crate::written(writeln!(terminal::out(true), "{row}"))
+    }
+
+    /// How many orders the model allows.
+    fn allowed(&self) -> String {
+        let allowed = self.told.allowed;
+        allowed.map_or_else(|| "many".into(), |count| count.to_string())
+    }
+
+    /// For machines.
+    fn json(&self) -> Value {
+        let told = &self.told;
+        json!({
+            "scenario": self.loaded.name,
+            "qemu": self.binary.version,
+            "dialect": self.binary.dialect.name,
+            "runs": told.runs,
+            "orders": told.orders.distinct(),
+            "allowed": told.allowed.map(|count| count.to_string()),
+            "accepted": told.accepted_runs,
+            "rejected": told.rejected_runs,
+            "undecided": told.undecided_runs,
+            "verdict": self.word(),
         })
     }
 
+    /// What is wrong with a run that was rejected, for documents.
+    fn failure(&self, run: &Run) -> Failure {
+        let name = &self.loaded.name;
+        match (&run.verdict, &run.played.unexpected) {
+            (Verdict::Rejected(rejection), _) => super::rejected(name, rejection),
+            (_, unexpected) => {
+                let (line, what) = unexpected.clone().unwrap_or_default();
+                Failure {
+                    rule: "expectation".to_owned(),
+                    message: format!("{}:{line}: {what}", self.loaded.file),
+                    ..Failure::default()
+                }
+            }
+        }
+    }
+
+    /// For documents; `kept` is the file of the rejected recordings.
+    fn case(&self, kept: Option<PathBuf>) -> Case {
+        let (told, name) = (&self.told, &self.loaded.name);
+        let again = match &kept {
+            Some(file) => format!("blockrace conform {}", file.display()),
+            None => format!(
+                "blockrace conform --qemu {} {name}",
+                self.binary.qemu.display()
+            ),
+        };
+        let failures = told.failures.iter().map(|failure| Failure {
+            kept: kept.clone(),
+            again: again.clone(),
+            ..failure.clone()
+        });
+        Case {
+            name: name.clone(),
+            dialect: self.binary.version.clone(),
+            file: self.loaded.file.clone(),
+            exit: self.exit(),
+            word: self.word().to_owned(),
+            note: match told.undecided_runs {
+                0 => String::new(),
+                count => format!("{count} runs: too many worlds are possible"),
+            },
+            work: format!(
+                "{} runs, {} of {} orders",
+                told.runs,
+                told.orders.distinct(),
+                self.allowed()
+            ),
+            seconds: told.seconds,
+            failures: failures.collect(),
+        }
+    }
+
     /// Keeps what was recorded: what the model allows where that was asked for, and what it does not always.
-    fn keep(&self, args: &ConformArgs) -> Result<(), String> {
+    /// Returns where the latter are.
+    fn keep(&self, args: &ConformArgs, is_human: bool) -> Result<Option<PathBuf>, String> {
         let name = &self.loaded.name;
         if let Some(folder) = &args.save
             && self.told.accepted.distinct() > 0
@@ -334,12 +405,13 @@ impl Row<'_> {
             let text = self.told.rejected.file(name, self.binary);
             let ending = format!("{}.rejected.jsonl", self.binary.version);
             let file = self.write(folder, &ending, &text)?;
-            if args.format()? == Format::Human {
+            if is_human {
                 let again = format!("again: blockrace conform {}", file.display());
                 crate::written(writeln!(terminal::out(true), "  {again}"))?;
             }
+            return Ok(Some(file));
         }
-        Ok(())
+        Ok(None)
     }
 
     fn write(&self, folder: &Path, ending: &str, text: &str) -> Result<PathBuf, String> {

@@ -22,7 +22,7 @@ const STATES_SHOWN: usize = 4;
 /// # Errors
 /// What to print: a file that cannot be read, or a header that is none.
 pub fn run(args: &ConformArgs) -> Result<Exit, String> {
-    let (style, format) = (args.style()?, args.format()?);
+    let (style, format) = (args.style()?, args.format_of_log());
     let given = args.given.as_deref().map(given).transpose()?;
     let mut exit = Exit::NothingChecked;
     let mut any = false;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -25,11 +26,12 @@ use sim::run::{End, Outcome, Recorder, Runner, Watcher};
 use sim::seed::run_seed;
 use sim::{Breach, Footprint};
 
-use crate::cli::{Format, FuzzArgs};
-use crate::counterexample::{self, Found};
+use crate::cli::FuzzArgs;
+use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures;
+use crate::output::{Case, Output};
 use crate::progress::{self, Figures, Progress, Summary, rate};
 use crate::stage::{self, STEPS_MAX, Staged};
 use crate::terminal;
@@ -39,7 +41,7 @@ use crate::watch::{self, Watch};
 ///
 /// # Errors
 /// What to print: a failure that cannot be kept.
-pub fn run(args: &FuzzArgs, stories: Range<u64>) -> Result<Exit, String> {
+pub fn run(args: &FuzzArgs, stories: Range<u64>, output: &mut Output) -> Result<Exit, String> {
     if stories.is_empty() || args.runs_of_each().is_empty() {
         eprintln!("blockrace: nothing to check: no random story, or no seed in the range");
         return Ok(Exit::NothingChecked);
@@ -49,17 +51,27 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>) -> Result<Exit, String> {
     let campaign = Campaign::new(args, stories);
     let total = campaign.play(&watch);
     let seconds = started.elapsed().as_secs_f64();
-    let mut out = terminal::out(args.format == Format::Human);
-    crate::written(match args.format {
-        Format::Human => report::print(&mut out, args, &campaign.stories, &total),
-        Format::Json => report::print_json(&mut out, args, &campaign.stories, &total),
-    })?;
-    for finding in total.findings.values() {
-        show(&mut out, args, &watch, finding)?;
+    let exit = exit_of(
+        &total,
+        &watch,
+        args.must_finish && campaign.is_cut_short(&total),
+    );
+    output.row(report::json(args, &campaign.stories, &total))?;
+    let mut out = terminal::out(true);
+    if output.is_human() {
+        let told = report::print(&mut out, args, &campaign.stories, &total, exit);
+        crate::written(told)?;
     }
-    if args.format == Format::Human {
+    let mut exhibits = Vec::new();
+    for finding in total.findings.values() {
+        exhibits.push(show(&mut out, args, &watch, finding, output)?);
+    }
+    if output.is_human() {
         crate::written(write!(out, "\n{}", total.matrix))?;
     }
+    drop(out);
+    let case = report::case(args, (&campaign.stories, &total), exit, &exhibits);
+    output.case(Case { seconds, ..case });
     let (stories, runs) = (total.stories, total.runs);
     let memory = Summary::default().words();
     progress::summary(&format!(
@@ -67,15 +79,15 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>) -> Result<Exit, String> {
         rate(stories, seconds),
         rate(runs, seconds)
     ));
-    Ok(exit_of(&total, &watch))
+    Ok(exit)
 }
 
-fn exit_of(total: &Tally, watch: &Watch) -> Exit {
+fn exit_of(total: &Tally, watch: &Watch, is_cut_short: bool) -> Exit {
     if total.nondeterminism.is_some() {
         Exit::Nondeterministic
     } else if !total.findings.is_empty() {
         Exit::Violated
-    } else if total.unrested > 0 || watch.is_interrupted() {
+    } else if total.unrested > 0 || watch.is_interrupted() || is_cut_short {
         Exit::Inconclusive
     } else if total.stories == 0 {
         Exit::NothingChecked
@@ -254,6 +266,12 @@ impl<'a> Campaign<'a> {
         }
     }
 
+    /// Whether it ended before the last story, and not with a failure.
+    fn is_cut_short(&self, total: &Tally) -> bool {
+        let asked = self.stories.end - self.stories.start;
+        total.stories < asked && (self.args.keep_going || !total.ends())
+    }
+
     fn play(&self, watch: &Watch) -> Tally {
         let count = self.stories.end - self.stories.start;
         let until = watch.share_of_time(1);
@@ -359,7 +377,8 @@ fn show(
     args: &FuzzArgs,
     watch: &Watch,
     finding: &Finding,
-) -> Result<(), String> {
+    output: &Output,
+) -> Result<(Option<PathBuf>, Exhibit), String> {
     let Place {
         story,
         dialect,
@@ -402,5 +421,6 @@ fn show(
         shrink_time: args.shrink_time,
         interrupted: &|| watch.is_interrupted(),
     };
-    counterexample::show_below(out, &found, kept.as_deref(), &options, args.format)
+    let exhibit = counterexample::show_below(out, &found, kept.as_deref(), &options, output)?;
+    Ok((kept, exhibit))
 }

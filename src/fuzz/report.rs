@@ -10,8 +10,11 @@ use sim::fuzz::{Count, Failure, Finding, Nondeterminism, Report};
 use sim::run::End;
 
 use crate::cli::FuzzArgs;
+use crate::counterexample::Exhibit;
 use crate::defects;
+use crate::exit::Exit;
 use crate::failures::{State, Tried};
+use crate::output::{self, Case};
 use crate::stage::{self, Loaded};
 use crate::terminal;
 
@@ -31,8 +34,12 @@ pub struct Told<'a> {
     pub report: Report,
     /// Where each of the report's findings is kept, if it is.
     pub kept: Vec<Option<PathBuf>>,
+    /// How long it took.
+    pub seconds: f64,
     /// Whether the budget of time, and not a user, ended it.
     pub out_of_time: bool,
+    /// Whether that is no way to end.
+    pub must_finish: bool,
 }
 
 impl Told<'_> {
@@ -48,6 +55,11 @@ impl Told<'_> {
         defects::expected_end(self.loaded, &finding.first.outcome.end)
     }
 
+    /// Whether it was ended before it was done, and that is not as it should be.
+    pub fn is_cut_short(&self) -> bool {
+        self.report.interrupted && (!self.out_of_time || self.must_finish)
+    }
+
     /// The verdict, in one word.
     fn word(&self) -> &'static str {
         let report = &self.report;
@@ -55,8 +67,12 @@ impl Told<'_> {
             "NONDETERMINISTIC"
         } else if !self.knows_all() || self.known.iter().any(Tried::fails) {
             "BREACH"
-        } else if report.interrupted && !self.out_of_time {
-            "INTERRUPTED"
+        } else if self.is_cut_short() {
+            if self.out_of_time {
+                "OUT OF TIME"
+            } else {
+                "INTERRUPTED"
+            }
         } else if report.unrested > 0 {
             "UNKNOWN"
         } else if report.runs == 0 {
@@ -175,10 +191,77 @@ impl Told<'_> {
         stage::line_to_paste(name, self.dialect, run, args.strategy)
     }
 
-    /// For machines.
-    pub fn print_json(&self, out: &mut impl Write, args: &FuzzArgs) -> io::Result<()> {
+    /// For documents; `exhibits` are what was shown of new failures, each with the number of its run.
+    pub fn case(&self, args: &FuzzArgs, exit: Exit, exhibits: &[(u64, Exhibit)]) -> Case {
         let report = &self.report;
-        let row = json!({
+        let asked = args.range();
+        let note = match report.interrupted {
+            true if self.out_of_time && asked.end == u64::MAX => {
+                format!("--max-time ended it after {} runs", report.runs)
+            }
+            true if self.out_of_time => {
+                let all = asked.end - asked.start;
+                format!("--max-time ended it after {} of {all} runs", report.runs)
+            }
+            true => "ended by Ctrl-C".to_owned(),
+            false => String::new(),
+        };
+        Case {
+            name: self.loaded.name.clone(),
+            dialect: self.dialect.name.to_owned(),
+            file: self.loaded.file.clone(),
+            exit,
+            word: self.word().to_owned(),
+            note,
+            work: format!("{} runs, {} traces", report.runs, counted(report.traces)),
+            seconds: self.seconds,
+            failures: self.failures(args, exhibits),
+        }
+    }
+
+    fn failures(&self, args: &FuzzArgs, exhibits: &[(u64, Exhibit)]) -> Vec<output::Failure> {
+        let known = self.known.iter().filter_map(|tried| match &tried.state {
+            State::Fails(outcome) => Some(output::Failure {
+                kept: Some(tried.kept.clone()),
+                again: format!("blockrace replay {}", tried.followed.display()),
+                ..failed(&outcome.end)
+            }),
+            State::Known(_) | State::Fixed | State::Stale => None,
+        });
+        let findings = self.report.findings.iter().enumerate();
+        let findings = findings.filter(|(_, finding)| self.expected(finding).is_none());
+        let findings = findings.map(|(number, finding)| {
+            let index = finding.first.index;
+            let exhibit = exhibits.iter().find(|(of, _)| *of == index);
+            let exhibit = exhibit.map(|(_, exhibit)| exhibit);
+            let again = exhibit.map(|exhibit| exhibit.again.clone());
+            output::Failure {
+                kept: self.kept.get(number).cloned().flatten(),
+                again: again
+                    .filter(|again| !again.is_empty())
+                    .unwrap_or_else(|| self.again(args, index)),
+                picture: exhibit.map_or_else(String::new, |exhibit| exhibit.picture.clone()),
+                diagram: exhibit.map_or_else(String::new, |exhibit| exhibit.diagram.clone()),
+                ..failed(&finding.first.outcome.end)
+            }
+        });
+        let differs = self
+            .report
+            .nondeterminism
+            .iter()
+            .map(|found| output::Failure {
+                rule: "same-twice".to_owned(),
+                message: format!("seed {} was not the same twice", found.index),
+                again: self.again(args, found.index),
+                ..output::Failure::default()
+            });
+        known.chain(findings).chain(differs).collect()
+    }
+
+    /// For machines.
+    pub fn json(&self, args: &FuzzArgs) -> Value {
+        let report = &self.report;
+        json!({
             "scenario": self.loaded.name,
             "dialect": self.dialect.name,
             "strategy": args.strategy.to_string(),
@@ -197,8 +280,7 @@ impl Told<'_> {
             "findings": self.findings_json(),
             "known": self.known.iter().map(known_json).collect::<Vec<_>>(),
             "nondeterminism": report.nondeterminism.as_ref().map(nondeterminism_json),
-        });
-        writeln!(out, "{row}")
+        })
     }
 
     fn findings_json(&self) -> Vec<Value> {
@@ -247,6 +329,19 @@ fn percent(share: f64) -> String {
 
 fn count_json(count: Count) -> Value {
     json!({"distinct": count.distinct, "once": count.once, "estimated": count.estimated})
+}
+
+/// What the end of a run breaks.
+fn failed(end: &End) -> output::Failure {
+    let (rule, message) = match end {
+        End::Breached(breach) => (breach.property, breach.message.clone()),
+        _ => ("inconclusive", message(end)),
+    };
+    output::Failure {
+        rule: rule.to_owned(),
+        message,
+        ..output::Failure::default()
+    }
 }
 
 fn failure_json(failure: &Failure) -> Value {

@@ -44,3 +44,18 @@ pub fn snapshot(name: &str, described: &str, content: &str) {
     settings.set_description(described);
     settings.bind(|| insta::assert_snapshot!(name, content));
 }
+
+/// Every snapshot whose name begins so is one of these.
+pub fn no_orphans(prefix: &str, expected: &[&str]) {
+    for entry in std::fs::read_dir(snapshots()).expect("the folder of snapshots") {
+        let file = entry.expect("an entry").file_name();
+        let file = file.to_string_lossy();
+        let name = file
+            .strip_prefix(prefix)
+            .and_then(|name| name.strip_suffix(".snap"));
+        assert!(
+            name.is_none_or(|name| expected.contains(&name)),
+            "{file} belongs to no test"
+        );
+    }
+}

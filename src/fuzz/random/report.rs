@@ -2,12 +2,16 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::path::PathBuf;
 
 use model::defect::Defect;
 use serde_json::{Value, json};
 
 use super::{Finding, Place, Tally};
 use crate::cli::FuzzArgs;
+use crate::counterexample::Exhibit;
+use crate::exit::Exit;
+use crate::output::{Case, Failure};
 
 /// For people: a row for all stories, the known defects that were met, and the failures.
 pub fn print(
@@ -15,6 +19,7 @@ pub fn print(
     args: &FuzzArgs,
     stories: &Range<u64>,
     total: &Tally,
+    exit: Exit,
 ) -> io::Result<()> {
     let dialects: Vec<&str> = args.qemu.all().iter().map(|dialect| dialect.name).collect();
     let runs = args.runs_of_each();
@@ -28,7 +33,7 @@ pub fn print(
         dialects.join(" and "),
         total.runs,
         total.steps,
-        word(total)
+        word(total, exit)
     )?;
     for (name, met) in &total.defects {
         let id = Defect::named(name).map_or("", |defect| defect.id);
@@ -80,32 +85,84 @@ fn name_of(place: &Place) -> String {
 }
 
 /// The verdict, in one word.
-fn word(total: &Tally) -> &'static str {
+fn word(total: &Tally, exit: Exit) -> &'static str {
     if total.nondeterminism.is_some() {
         "NONDETERMINISTIC"
     } else if !total.findings.is_empty() {
         "BREACH"
     } else if total.unrested > 0 {
         "UNKNOWN"
+    } else if exit == Exit::Inconclusive {
+        "ENDED EARLY"
     } else {
         "clean"
     }
 }
 
-/// For machines: all of it in one line.
-pub fn print_json(
-    out: &mut impl Write,
+/// For documents: all stories are one case; `exhibits` are what was kept and shown of the findings.
+pub fn case(
     args: &FuzzArgs,
-    stories: &Range<u64>,
-    total: &Tally,
-) -> io::Result<()> {
+    (stories, total): (&Range<u64>, &Tally),
+    exit: Exit,
+    exhibits: &[(Option<PathBuf>, Exhibit)],
+) -> Case {
+    let (asked, name) = (
+        stories.end - stories.start,
+        format!("random:{}..{}", stories.start, stories.end),
+    );
+    let failure = |(finding, (kept, exhibit)): (&Finding, &(Option<PathBuf>, Exhibit))| Failure {
+        rule: finding.breach.property.to_owned(),
+        message: format!("{}: {}", name_of(&finding.first), finding.breach.message),
+        kept: kept.clone(),
+        again: match &*exhibit.again {
+            "" => finding
+                .first
+                .again(args, &format!("random:{}", finding.first.story)),
+            shown => shown.to_owned(),
+        },
+        picture: exhibit.picture.clone(),
+        diagram: exhibit.diagram.clone(),
+    };
+    let differs = total.nondeterminism.iter().map(|(place, _)| Failure {
+        rule: "same-twice".to_owned(),
+        message: format!("{} was not the same twice", name_of(place)),
+        again: place.again(args, &format!("random:{}", place.story)),
+        ..Failure::default()
+    });
+    Case {
+        file: name.clone(),
+        name,
+        dialect: String::new(),
+        exit,
+        word: word(total, exit).to_owned(),
+        note: match total.stories < asked {
+            true => format!("{} of {asked} stories were played", total.stories),
+            false => String::new(),
+        },
+        work: format!(
+            "{} stories, {} runs, {} steps",
+            total.stories, total.runs, total.steps
+        ),
+        seconds: 0.0,
+        failures: total
+            .findings
+            .values()
+            .zip(exhibits)
+            .map(failure)
+            .chain(differs)
+            .collect(),
+    }
+}
+
+/// For machines: all of it in one line.
+pub fn json(args: &FuzzArgs, stories: &Range<u64>, total: &Tally) -> Value {
     let defect = |(name, met): (&&str, &super::Met)| json!({"defect": name, "stories": met.stories, "runs": met.runs});
     let dialects: Vec<&str> = args.qemu.all().iter().map(|dialect| dialect.name).collect();
     let nondeterminism = total.nondeterminism.as_ref().map(|(place, difference)| {
         json!({"scenario": format!("random:{}", place.story), "dialect": place.dialect.name,
                "seed": place.run, "step": difference.step, "what": difference.what})
     });
-    let row = json!({
+    json!({
         "random": [stories.start, stories.end],
         "dialects": dialects,
         "strategy": args.strategy.to_string(),
@@ -119,8 +176,7 @@ pub fn print_json(
         "findings": total.findings.values().map(finding_json).collect::<Vec<_>>(),
         "nondeterminism": nondeterminism,
         "coverage": total.matrix.to_json(),
-    });
-    writeln!(out, "{row}")
+    })
 }
 
 fn finding_json(finding: &Finding) -> Value {

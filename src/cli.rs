@@ -13,6 +13,8 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::report::ReportArgs;
+
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
 #[command(name = "blockrace", version, after_help = crate::exit::HELP, max_term_width = 100)]
@@ -45,6 +47,8 @@ pub enum Command {
     Bugs(BugsArgs),
     /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
     Stress(StressArgs),
+    /// Draw a run, a counterexample or a check as one HTML file
+    Report(ReportArgs),
 }
 
 /// What to list.

@@ -15,6 +15,7 @@ mod live;
 mod pool;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod stage;
 mod stress;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Traces(args) => traces::run(args),
         Command::Bugs(args) => bugs::run(args),
         Command::Stress(args) => stress::run(args),
+        Command::Report(args) => report::run(args),
     });
     match answer {
         Ok(Ok(exit)) => exit.into(),

@@ -395,7 +395,10 @@ fn prepare_backup(
         && is_gone(w, *source)
     {
         // Nothing is left in it, so the preparation fails; that the drain cannot be ended shows at the very end.
-        return t.fails(w, QmpError::generic("bdrv_getlength failed: No medium found"));
+        return t.fails(
+            w,
+            QmpError::generic("bdrv_getlength failed: No medium found"),
+        );
     }
     let source = match w.lookup(&request.device) {
         Ok(source) => source,

@@ -14,7 +14,9 @@
 //! | [`trials`] | how many runs does a strategy need until one breaks a promise? |
 //! | [`median`] | what is typical of a sample, and how sure is that? |
 //! | [`shrink`] | which shorter schedule breaks the same promise? |
-//! | [`inevitable`] | from which step on was there no way out? |
+//! | [`inevitable`] | from which step on was there no way out, and which way was the last? |
+//! | [`causes`] | which steps of a run had to come before which? |
+//! | [`visit`] | what can be met anywhere? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
 //! | [`near`] | which of these names was meant? |
 //! | [`language`] | what are all the sequences that it can show, and why in more than one way? |
@@ -29,6 +31,7 @@
 //! result that depends on the number of workers; other threads than those of [`fuzz`], [`search`] and
 //! [`trials`] are in [`threads`] only, and their order is its business.
 
+pub mod causes;
 mod expand;
 pub mod fuzz;
 pub mod hash;
@@ -51,5 +54,6 @@ mod system;
 pub mod threads;
 pub mod toys;
 pub mod trials;
+pub mod visit;
 
 pub use system::{Breach, Footprint, System};

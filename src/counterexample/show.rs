@@ -9,6 +9,7 @@ use sim::Breach;
 use sim::inevitable::Inevitable;
 
 use super::film::{Film, Frame};
+use super::scale::Scale;
 use super::strips::{Picture, Strips};
 use crate::trace;
 
@@ -64,7 +65,7 @@ pub fn print(out: &mut impl Write, shown: &Shown) -> io::Result<()> {
 fn print_steps(out: &mut impl Write, shown: &Shown) -> io::Result<String> {
     let frames = &shown.film.frames;
     let columns = Columns::of(frames);
-    let mut strips = Strips::new(frames.iter().map(|frame| &frame.world));
+    let mut strips = Strips::new(Scale::even(frames.iter().map(|frame| &frame.world)));
     let mut before = Picture::new();
     writeln!(out, "{}", columns.heading())?;
     if shown.inevitable == Some(Inevitable::Always) {
@@ -103,7 +104,7 @@ fn print_lost(out: &mut impl Write, words: &str) -> io::Result<()> {
 
 /// What a step is called, and the lines that go below it. A step of the setup is called by its line, if it has one:
 /// that says all, and the step's name only a part.
-fn deed_and_lines(frame: &Frame, is_setup: bool) -> (String, &[Line]) {
+pub fn deed_and_lines(frame: &Frame, is_setup: bool) -> (String, &[Line]) {
     let words = frame.lines.first().map(trace::words);
     match words.as_deref() {
         Some([words]) if is_setup => (words.clone(), &frame.lines[1..]),

@@ -6,14 +6,19 @@
 mod args;
 mod cells;
 mod lanes;
+mod layers;
 mod parts;
 mod passing;
+mod picture;
 mod play;
+mod survey;
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use askama::Template;
+use model::dialect::Dialect;
+use scenarios::coverage::steps::StepMatrix;
 use scenarios::scene::Scene;
 use sim::run::{End, Outcome, Runner};
 use sim::schedule::Schedule;
@@ -23,10 +28,11 @@ use sim::strategy::Replay;
 
 use self::lanes::Wire;
 use self::play::{Play, Played};
-use crate::counterexample::{self, Film, Found};
+use self::survey::Survey;
+use crate::counterexample::{self, Film};
 use crate::exit::Exit;
 use crate::failures;
-use crate::stage::{self, STEPS_MAX};
+use crate::stage::{self, Loaded, STEPS_MAX};
 use crate::watch::Watch;
 
 pub use args::ReportArgs;
@@ -39,6 +45,7 @@ pub fn run(args: &ReportArgs) -> Result<Exit, String> {
     let watch = Watch::new(None);
     let (page, exit) = match args.schedule()? {
         Some(file) => of_schedule(args, file, &watch)?,
+        None if args.check => of_check(args, &watch)?,
         None => of_seed(args, &watch)?,
     };
     if args.to_stdout() {
@@ -55,21 +62,26 @@ pub fn run(args: &ReportArgs) -> Result<Exit, String> {
     Ok(exit)
 }
 
-/// The page of one run that breaks a promise; the same whoever found it. `again` is the line to paste.
+/// The page of a schedule, and how that ended. `again` is the line to paste.
 ///
 /// # Errors
 /// What to print.
-pub fn of_failure(found: &Found, again: &str, watch: &Watch) -> Result<String, String> {
-    let (film, outcome) = follow(found.scene, found.schedule);
+pub fn page_of_schedule(
+    (loaded, dialect, scene): (&Loaded, &'static Dialect, &Scene),
+    schedule: &Schedule,
+    again: String,
+    watch: &Watch,
+) -> Result<(String, End), String> {
+    let (film, outcome) = follow(scene, schedule);
     let played = Played {
-        loaded: found.loaded,
-        dialect: found.dialect,
-        scene: found.scene,
+        loaded,
+        dialect,
+        scene,
         film,
         outcome,
-        again: again.to_owned(),
+        again,
     };
-    page_of_run(&played, watch)
+    Ok((page_of_run(&played, watch)?, played.outcome.end))
 }
 
 fn of_schedule(args: &ReportArgs, file: &Path, watch: &Watch) -> Result<(String, Exit), String> {
@@ -81,26 +93,13 @@ fn of_schedule(args: &ReportArgs, file: &Path, watch: &Watch) -> Result<(String,
     )?)?;
     let dialect = stage::dialect_of(&schedule, file, &args.qemu)?;
     let scene = stage::scene(&loaded, dialect)?;
-    let (film, outcome) = follow(&scene, &schedule);
-    let diverged = matches!(outcome.end, End::Diverged(_));
     let again = format!("blockrace replay {}", file.display());
-    let played = Played {
-        loaded: &loaded,
-        dialect,
-        scene: &scene,
-        film,
-        outcome,
-        again,
+    let (page, end) = page_of_schedule((&loaded, dialect, &scene), &schedule, again, watch)?;
+    let exit = match end {
+        End::Diverged(_) => Exit::Diverged,
+        _ => Exit::Clean,
     };
-    let page = page_of_run(&played, watch)?;
-    Ok((
-        page,
-        if diverged {
-            Exit::Diverged
-        } else {
-            Exit::Clean
-        },
-    ))
+    Ok((page, exit))
 }
 
 fn follow(scene: &Scene, schedule: &Schedule) -> (Film, Outcome) {
@@ -134,16 +133,51 @@ fn of_seed(args: &ReportArgs, watch: &Watch) -> Result<(String, Exit), String> {
     Ok((page_of_run(&played, watch)?, Exit::Clean))
 }
 
+fn of_check(args: &ReportArgs, watch: &Watch) -> Result<(String, Exit), String> {
+    let (stories, dialects) = stage::cast(args.what.as_slice(), &args.qemu)?;
+    let [loaded] = &stories[..] else {
+        let count = stories.len();
+        return Err(format!(
+            "a report is about one scenario, and these are {count}"
+        ));
+    };
+    let dialect = match &dialects[..] {
+        [dialect] => *dialect,
+        _ => args.qemu.one(),
+    };
+    let scene = stage::scene(loaded, dialect)?;
+    let found = survey::check(loaded, dialect, &scene, args.max_states.get(), watch);
+    let play = found.broken.map(|schedule| {
+        let (film, outcome) = follow(&scene, &schedule);
+        let played = Played {
+            loaded,
+            dialect,
+            scene: &scene,
+            film,
+            outcome,
+            again: format!("blockrace check {} --dialect {dialect}", loaded.name),
+        };
+        Play::of(&played, &|| watch.is_interrupted())
+    });
+    let page = Page {
+        name: &loaded.name,
+        title: &loaded.story.title,
+        dialect: dialect.name,
+        survey: Some(found.survey),
+        play,
+    };
+    Ok((page.html()?, Exit::Clean))
+}
+
 fn page_of_run(played: &Played, watch: &Watch) -> Result<String, String> {
-    let play = Play::of(played, &|| watch.is_interrupted());
     let page = Page {
         name: &played.loaded.name,
         title: &played.loaded.story.title,
         dialect: played.dialect.name,
-        play: Some(play),
+        survey: None,
+        play: Some(Play::of(played, &|| watch.is_interrupted())),
     };
-    page.render()
-        .map_err(|error| format!("the report cannot be written: {error}"))
+    page.html()
 }
 
 /// The page.
@@ -155,6 +189,15 @@ struct Page<'a> {
     /// What it says of itself.
     title: &'a str,
     dialect: &'a str,
-    /// One run.
+    /// A check of the story.
+    survey: Option<Survey>,
+    /// One run: by itself, or the counterexample of the check.
     play: Option<Play>,
+}
+
+impl Page<'_> {
+    fn html(&self) -> Result<String, String> {
+        let html = self.render();
+        html.map_err(|error| format!("the report cannot be written: {error}"))
+    }
 }

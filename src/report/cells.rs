@@ -47,8 +47,9 @@ impl Draughtsman {
         for copy in after.iter().filter(|strip| strip.kind == Kind::Copy) {
             let wanted = self.wanted.entry(copy.label.clone()).or_default();
             wanted.resize(copy.in_flight.len(), false);
-            for (wanted, sign) in wanted.iter_mut().zip(copy.signs.chars()) {
-                *wanted |= sign != '.';
+            let now = copy.signs.chars().zip(&copy.in_flight);
+            for (wanted, (sign, in_flight)) in wanted.iter_mut().zip(now) {
+                *wanted |= sign != '.' || *in_flight;
             }
         }
         let is_new = |strip: &&Strip| !self.before.contains(strip);

@@ -16,6 +16,11 @@ const GUTTER: usize = 18;
 /// From one track to the next.
 const TRACK: usize = 7;
 
+/// The width of a page of A4 on its side, without its margins.
+const PAPER: usize = 1039;
+/// What numbers and messages need of it.
+const TEXT_ON_PAPER: usize = 480;
+
 /// Lanes and arrows.
 pub struct Lanes {
     /// The lanes, in the order of the actors.
@@ -136,6 +141,11 @@ impl Lanes {
         };
         all.draw(steps, &bundles, &gutters);
         all
+    }
+
+    /// How much smaller all is on paper, so that there is room for messages beside the lanes.
+    pub fn percent_on_paper(&self) -> usize {
+        (PAPER * 100 / (self.width + TEXT_ON_PAPER)).clamp(40, 100)
     }
 
     fn draw(&mut self, steps: &[usize], bundles: &[Bundle], gutters: &[usize]) {

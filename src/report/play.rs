@@ -87,6 +87,8 @@ pub struct Row {
     pub class: &'static str,
     /// What was done, without who did it.
     pub deed: String,
+    /// Whether nothing else could happen yet: the client makes images and launches QEMU.
+    pub is_setup: bool,
     /// Whether somebody else did the step before.
     pub is_switch: bool,
     /// Where its block begins.
@@ -267,7 +269,8 @@ fn rows(played: &Played, strips: &mut Strips) -> Vec<Row> {
             step: frame.step.clone(),
             actor: frame.actor_name.clone(),
             class: class(frame),
-            deed,
+            deed: deed.replace("$DIR/", ""),
+            is_setup: index < setup,
             is_switch: actor_before.replace(frame.actor) != Some(frame.actor),
             x: 0,
             wires: Vec::new(),

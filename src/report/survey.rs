@@ -146,7 +146,15 @@ fn verdict(
             );
             ("KNOWN DEFECT", "known", words)
         }
-        (Verdict::Broken(found), None) => ("BROKEN", "bad", found.breach.to_string()),
+        (Verdict::Broken(found), None) => {
+            let words = match found.shortest {
+                true => {
+                    "Some interleaving breaks a promise. None does with fewer steps than this one."
+                }
+                false => "Some interleaving breaks a promise.",
+            };
+            ("BROKEN", "bad", words.to_owned())
+        }
         (Verdict::Inconclusive(_), _) => {
             let words = "A budget ended it: nothing was broken so far.";
             ("INCONCLUSIVE", "unknown", words.to_owned())
@@ -155,12 +163,16 @@ fn verdict(
 }
 
 fn size(report: &Report<Step>) -> String {
+    let counted = |count: u64, thing: &str| match count {
+        1 => format!("1 {thing}"),
+        many => format!("{many} {thing}s"),
+    };
     format!(
-        "{} states, {} steps between them, at most {} steps deep, {} ends",
-        report.states,
-        report.transitions,
-        report.layers.len().saturating_sub(1),
-        report.resting
+        "{}, {} between them, at most {} deep, {}",
+        counted(report.states, "state"),
+        counted(report.transitions, "step"),
+        counted(report.layers.len().saturating_sub(1) as u64, "step"),
+        counted(report.resting, "end"),
     )
 }
 

@@ -552,10 +552,13 @@ pub struct DiffArgs {
     /// The stories random:A to random:B to play, as a half-open range
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
     pub seeds: Range<u64>,
+    /// Also play each story in the model alone, under so many seeds, and judge every promise
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub runs: u64,
     /// Stop after this time, such as 90 (seconds), 10m or 8h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
-    /// Go on after a disagreement
+    /// Go on after a disagreement or a broken promise
     #[arg(long)]
     pub keep_going: bool,
     /// How long a story may be made smaller, with the QEMU; 0 not at all

@@ -1,7 +1,8 @@
 //! `blockrace diff`: random stories, played with real QEMUs, and what these said held against the model.
 //!
 //! Where the two disagree, the story is made smaller, each candidate played with the same QEMU again, and kept with
-//! its recording: it is a scenario that anybody can play.
+//! its recording: it is a scenario that anybody can play. Each story is also played by the model alone, under some
+//! seeds, and every promise is judged.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -16,14 +17,20 @@ use scenarios::recording::Recording;
 use scenarios::script::Script;
 use scenarios::shrink;
 use serde_json::{Value, json};
+use sim::Breach;
+use sim::run::{End, Runner};
 use sim::schedule::Schedule;
+use sim::seed::run_seed;
+use sim::strategy::Random;
 
 use crate::cli::{DiffArgs, Format};
 use crate::conform::print_rejection;
+use crate::defects;
 use crate::exit::Exit;
 use crate::live::{self, Binary, Limits, Tally};
 use crate::pool;
 use crate::progress;
+use crate::stage::{self, STEPS_MAX};
 use crate::watch::{self, Watch};
 
 /// Random stories state no expectation and need no patience: what does not come soon does not come.
@@ -85,6 +92,10 @@ struct Told {
     undecided: u64,
     /// The stories that the model does not allow, by seed.
     disagreed: Vec<u64>,
+    /// Runs of the model alone.
+    runs: u64,
+    /// The stories that break a promise of the model alone which is no known defect, by seed.
+    broken: Vec<u64>,
     coverage: Matrix,
     seconds: f64,
 }
@@ -94,6 +105,14 @@ struct Campaign<'a> {
     args: &'a DiffArgs,
     binary: &'a Binary,
     watch: &'a Watch,
+}
+
+/// What the model makes of a story by itself.
+#[derive(Default)]
+struct Judged {
+    runs: u64,
+    /// The first run that breaks a promise, and which.
+    broken: Option<(u64, Breach)>,
 }
 
 /// One story, played.
@@ -115,16 +134,26 @@ impl Campaign<'_> {
         pool::in_order(
             watch::workers(self.args.jobs),
             count,
-            |number| self.one(&generate::generate(seeds.start + number as u64), 0),
+            |number| {
+                let seed = seeds.start + number as u64;
+                let run = self.one(&generate::generate(seed), 0)?;
+                Ok((run, self.judge(seed)?))
+            },
             |number, run| {
                 bar.inc(1);
                 if self.watch.is_over() {
                     return false;
                 }
                 let seed = seeds.start + number as u64;
-                let done = run.and_then(|run| bar.suspend(|| self.count(&mut told, seed, &run)));
+                let done = run.and_then(|(run, judged)| {
+                    bar.suspend(|| {
+                        self.count(&mut told, seed, &run)?;
+                        self.enter(&mut told, seed, &judged)
+                    })
+                });
                 failed = done.err();
-                failed.is_none() && (self.args.keep_going || told.disagreed.is_empty())
+                let found = !(told.disagreed.is_empty() && told.broken.is_empty());
+                failed.is_none() && (self.args.keep_going || !found)
             },
         );
         bar.finish_and_clear();
@@ -153,6 +182,47 @@ impl Campaign<'_> {
             verdict,
             complaints: played.complaints,
         })
+    }
+
+    /// Plays a story in the model alone, and judges every promise.
+    fn judge(&self, seed: u64) -> Result<Judged, String> {
+        let mut judged = Judged::default();
+        let loaded = stage::load(&format!("{}{seed}", generate::PREFIX))?;
+        let scene = stage::scene(&loaded, self.binary.dialect)?;
+        let mut runner = Runner::new(&scene);
+        runner.steps_max = STEPS_MAX;
+        let mut strategy = Random::default();
+        for run in 0..self.args.runs {
+            judged.runs += 1;
+            let outcome = runner.run(&mut strategy, run_seed(0, run), &mut ());
+            match outcome.end {
+                End::Breached(breach) if defects::behind(&breach).is_none() => {
+                    judged.broken = Some((run, breach));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        Ok(judged)
+    }
+
+    fn enter(&self, told: &mut Told, seed: u64, judged: &Judged) -> Result<(), String> {
+        told.runs += judged.runs;
+        let Some((run, breach)) = &judged.broken else {
+            return Ok(());
+        };
+        told.broken.push(seed);
+        if self.args.format != Format::Human {
+            return Ok(());
+        }
+        let dialect = self.binary.dialect;
+        let story = format!("{}{seed}", generate::PREFIX);
+        let again = format!("blockrace run {story} --dialect {dialect} --seed {run}");
+        let mut out = anstream::stdout().lock();
+        crate::written(writeln!(
+            out,
+            "BROKEN  {story}  QEMU {dialect}  {breach}\n  again: {again}"
+        ))
     }
 
     fn count(&self, told: &mut Told, seed: u64, run: &Run) -> Result<(), String> {
@@ -284,7 +354,7 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 
 impl Told {
     fn exit(&self, watch: &Watch) -> Exit {
-        if !self.disagreed.is_empty() {
+        if !self.disagreed.is_empty() || !self.broken.is_empty() {
             Exit::Violated
         } else if self.undecided > 0 || watch.is_over() {
             Exit::Inconclusive
@@ -310,7 +380,12 @@ impl Told {
         if let Some(last) = self.disagreed.last() {
             writeln!(out, "  the last disagreement is random:{last}")?;
         }
-        Ok(())
+        writeln!(
+            out,
+            "  and {} runs of the model alone: {} stories break a promise that is no known defect",
+            self.runs,
+            self.broken.len()
+        )
     }
 
     fn print_json(
@@ -328,6 +403,8 @@ impl Told {
             "agreed": self.agreed,
             "undecided": self.undecided,
             "disagreed": self.disagreed,
+            "runs": self.runs,
+            "broken": self.broken,
             "coverage": self.coverage.to_json(),
         });
         writeln!(out, "{row}")

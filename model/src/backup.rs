@@ -291,30 +291,9 @@ pub(crate) fn create(
     target: NodeIx,
     group: Option<GroupIx>,
 ) -> Result<JobIx, QmpError> {
-    if source == target {
-        return Err(QmpError::generic("Source and target cannot be the same"));
-    }
+    let chunk_max = check_nodes(w, request, source, target)?;
     let target_image = &w.file(w.node(w.image_under(target)).chain()[0]).image;
-    let (target_format, target_cluster) =
-        (target_image.format, target_image.reported_cluster_size());
-    if request.compress && target_format == Format::Raw {
-        return Err(QmpError::generic(format!(
-            "Compression is not supported for this drive {}",
-            w.drive_on(target).map_or("", |drive| drive)
-        )));
-    }
-    check_not_blocked(w, source)?;
-    check_not_blocked(w, target)?;
-    if request.workers_max < 1 || request.workers_max > i64::from(i32::MAX) {
-        return Err(QmpError::generic(
-            "max-workers must be between 1 and 2147483647",
-        ));
-    }
-    let Ok(chunk_max) = u64::try_from(request.chunk_max) else {
-        return Err(QmpError::generic(
-            "max-chunk must be zero (which means no limit) or positive",
-        ));
-    };
+    let target_cluster = target_image.reported_cluster_size();
     let bitmap = request.bitmap.clone().zip(request.bitmap_mode);
     if let Some((name, mode)) = &bitmap {
         if *mode != BitmapMode::Never {
@@ -342,6 +321,35 @@ pub(crate) fn create(
             Err(error)
         }
     }
+}
+
+/// What is checked before the bitmap is frozen and the graph is changed: the head of `backup_job_create`. The most
+/// that a task may copy (bytes, 0 for no limit) is returned.
+pub(crate) fn check_nodes(
+    w: &World,
+    request: &BackupRequest,
+    source: NodeIx,
+    target: NodeIx,
+) -> Result<u64, QmpError> {
+    if source == target {
+        return Err(QmpError::generic("Source and target cannot be the same"));
+    }
+    let target_image = &w.file(w.node(w.image_under(target)).chain()[0]).image;
+    if request.compress && target_image.format == Format::Raw {
+        return Err(QmpError::generic(format!(
+            "Compression is not supported for this drive {}",
+            w.drive_on(target).map_or("", |drive| drive)
+        )));
+    }
+    check_not_blocked(w, source)?;
+    check_not_blocked(w, target)?;
+    if request.workers_max < 1 || request.workers_max > i64::from(i32::MAX) {
+        return Err(QmpError::generic(
+            "max-workers must be between 1 and 2147483647",
+        ));
+    }
+    u64::try_from(request.chunk_max)
+        .map_err(|_| QmpError::generic("max-chunk must be zero (which means no limit) or positive"))
 }
 
 /// A backup that could not be created gives its bitmap back: the error path of `backup_job_create`.
@@ -572,26 +580,27 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         blkdebug: None,
         written: false,
         surveyed: 0,
+        mapped: false,
         quiesced: 0,
         requests: 0,
         target_of: None,
         context: w.node(source).context,
         ghost: Default::default(),
     });
-    w.node_mut(filter).quiesced = w.drains_over(filter);
     w.node_mut(source).filters.insert(0, filter);
     w.node_mut(target).target_of = Some(index);
-    let nodes = 1 << source | 1 << target | 1 << filter;
     let mut reasons = 0;
     for drain in &mut w.main_mut().drains {
-        if drain.nodes & nodes != 0 {
+        if drain.nodes & (1 << source | 1 << target) != 0 {
             drain.jobs.insert(0, index);
             reasons += 1;
         }
+        drain.nodes |= (drain.nodes >> source & 1) << filter;
     }
+    w.node_mut(filter).quiesced = w.drains_over(filter);
     let job = w.job_mut(index);
     job.backup.filter = filter;
-    job.nodes = nodes;
+    job.nodes = 1 << target | 1 << filter;
     job.pause_count += reasons;
 }
 
@@ -824,7 +833,7 @@ pub(crate) fn call_finished(w: &mut World, index: JobIx) {
 /// The speed limit changes: `block_copy_set_speed`. A sleeper looks again.
 pub(crate) fn set_speed(w: &mut World, index: JobIx, speed: u64) {
     w.copy_mut(index).speed = speed;
-    block_copy::wake_sleeper(w, index);
+    block_copy::kick(w, index);
 }
 
 // ---- the end

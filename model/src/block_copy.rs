@@ -9,10 +9,10 @@
 
 use std::ops::Range;
 
-use crate::backup::{self, OnError};
+use crate::backup;
 use crate::bitmap::Bitmap;
 use crate::error::Errno;
-use crate::event::Operation;
+use crate::event::{ErrorAction, Operation};
 use crate::fault::{Blkdebug, Fault};
 use crate::image::{self, Allocation, Fill, Image, Kind};
 use crate::property::data::{self as property, CopyGhost};
@@ -73,9 +73,9 @@ pub struct Task {
 pub enum CallState {
     /// It runs (never seen between steps).
     Claiming,
-    /// The rate limiter made it sleep; `woken` once somebody ended the sleep early.
+    /// The rate limiter made it sleep; `woken` once the main thread ended an iothread's sleep early.
     Sleeping {
-        /// By cancel, pause or set-speed.
+        /// By set-speed.
         woken: bool,
     },
     /// It claimed an area, and waits to know what the source has there.
@@ -118,6 +118,8 @@ pub struct Call {
     pub failed: Option<(Operation, Errno)>,
     /// The command whose handler began it, if one did.
     pub begun_in: Option<u32>,
+    /// It has waited for an I/O: the next one comes after that.
+    pub waited: bool,
     /// Two of its I/Os came one after the other.
     pub chained: bool,
 }
@@ -346,6 +348,7 @@ pub(crate) fn begin_call(w: &mut World, job: JobIx, caller: Caller, range: (u64,
         cancelled: false,
         failed: None,
         begun_in: w.monitor().handling.then_some(w.monitor().serial),
+        waited: false,
         chained: false,
     };
     let copy = w.copy_mut(job);
@@ -361,18 +364,23 @@ pub(crate) fn cancel_call(w: &mut World, job: JobIx) {
     wake_sleeper(w, job);
 }
 
-/// Ends the background call's sleep early. QEMU: `block_copy_kick`.
-pub(crate) fn wake_sleeper(w: &mut World, job: JobIx) {
-    let sleeper = w
-        .copy_mut(job)
-        .calls
-        .iter_mut()
-        .find(|call| call.caller == Caller::Job);
-    if let Some(Call {
-        state: CallState::Sleeping { woken },
-        ..
-    }) = sleeper
-    {
+/// Ends the background call's sleep early, from its own event loop: it goes on at once. QEMU: `block_copy_kick`.
+fn wake_sleeper(w: &mut World, job: JobIx) {
+    if let Some(CallState::Sleeping { .. }) = w.copy(job).call(Caller::Job).map(|call| call.state) {
+        w.copy_mut(job).call_mut(Caller::Job).state = CallState::Claiming;
+        advance(w, job, Caller::Job);
+    }
+}
+
+/// As [`wake_sleeper`], from the main thread: a sleeper in an iothread has a way to go.
+pub(crate) fn kick(w: &mut World, job: JobIx) {
+    if w.job(job).context.is_none() {
+        return wake_sleeper(w, job);
+    }
+    let copy = w.copy_mut(job);
+    let mut calls = copy.calls.iter_mut();
+    let call = calls.find(|call| call.caller == Caller::Job);
+    if let Some(CallState::Sleeping { woken }) = call.map(|call| &mut call.state) {
         *woken = true;
     }
 }
@@ -470,7 +478,7 @@ fn located(w: &mut World, job: JobIx, start: u64) {
     let waiters = waiters(copy, start);
     let call = copy.call_mut(task.caller);
     call.state = CallState::Claiming;
-    call.chained = true;
+    call.waited = true;
     let goes_on = claim(w, job, task.caller, area);
     let begun = w.copy(job).tasks.iter().any(|task| task.start == start);
     if goes_on {
@@ -635,7 +643,7 @@ pub(crate) fn end_pass(w: &mut World, job: JobIx, caller: Caller) -> bool {
 
 // ---- tasks
 
-/// A worker takes an area: its first I/O starts. QEMU: `block_copy_task_entry`.
+/// A worker takes an area: its first I/O starts, or the task is over at once. QEMU: `block_copy_task_entry`.
 fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, zero: bool) {
     let copy = w.copy(job);
     let (source, target, range) = (copy.source, copy.target, start..end.min(copy.len));
@@ -652,8 +660,9 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
             Operation::Read,
         )
     };
-    let at_once = fault.is_some_and(|fault| fails_at_once(w, job, operation, fault));
+    let at_once = fault.is_some_and(|fault| fails_at_once(w, job, caller, operation, fault));
     let errno = fault.map(|fault| fault.errno);
+    let zeroed_at_once = zero && fault.is_none() && w.zeroes_at_once(target, &range);
     let task = Task {
         start,
         end,
@@ -665,21 +674,37 @@ fn begin_task(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64, z
     let copy = w.copy_mut(job);
     let at = copy.tasks.partition_point(|task| task.start < start);
     copy.tasks.insert(at, task);
-    copy.call_mut(caller).running += 1;
+    let call = copy.call_mut(caller);
+    call.running += 1;
     if at_once {
         (w.rules().remove_task)(
             w.copy_mut(job),
             start,
             errno.map(|errno| (operation, errno)),
         );
+    } else if zeroed_at_once {
+        zero_target(w, job, range.clone());
+        (w.rules().remove_task)(w.copy_mut(job), start, None);
+        property::task_ended(w, job, range, None);
+    } else {
+        call.chained |= call.waited;
     }
 }
 
 /// Whether a task's I/O fails before it starts. A job that ignores errors and meets a rule that stays would try for
 /// ever within one step (QEMU's main loop hangs then): its failures come one hop later.
-fn fails_at_once(w: &World, job: JobIx, operation: Operation, fault: Fault) -> bool {
-    let tries_again = w.job(job).backup.policy(operation) == OnError::Ignore;
-    fault.immediately && !(fault.stays && tries_again)
+fn fails_at_once(
+    w: &World,
+    job: JobIx,
+    caller: Caller,
+    operation: Operation,
+    fault: Fault,
+) -> bool {
+    let tries_again = fault.immediately && fault.stays && caller == Caller::Job && {
+        let policy = w.job(job).backup.policy(operation);
+        policy.action(fault.errno) == ErrorAction::Ignore
+    };
+    fault.immediately && !tries_again
 }
 
 /// The I/O a task waits for is done: the read is followed by the write, the write by the task's end.
@@ -720,19 +745,23 @@ pub(crate) fn io_done(w: &mut World, job: JobIx, start: u64) {
             // Setting a flag commutes with setting it.
             let caller = copy.tasks[at].caller;
             copy.call_mut(caller).chained = true;
-            let fault = fault.filter(|fault| fails_at_once(w, job, Operation::Write, *fault));
-            if let Some(Fault { errno, .. }) = fault {
+            if let Some(Fault {
+                errno,
+                immediately: true,
+                ..
+            }) = fault
+            {
                 (w.rules().end_task)(w, job, start, Some((Operation::Write, errno)));
             }
         }
         Phase::Writing(contents) => {
             property::target_written(w, job);
+            w.note_mapped(target);
             (w.rules().write_target)(w, job, &contents);
             (w.rules().end_task)(w, job, start, None);
         }
         Phase::Zeroing => {
-            property::target_written(w, job);
-            change_target(w, target, |image, below| image.write_zeroes(below, range));
+            zero_target(w, job, range);
             (w.rules().end_task)(w, job, start, None);
         }
     }
@@ -757,6 +786,8 @@ fn note_successors(w: &mut World, job: JobIx, caller: Caller, reading: bool) {
     if waiting {
         w.note_write(Part::Copy(job));
         w.images(w.node(source).chain());
+        w.zeroes_at_once(target, &(0..0));
+        w.file(w.top_file(target));
     }
 }
 
@@ -764,6 +795,14 @@ fn note_successors(w: &mut World, job: JobIx, caller: Caller, reading: bool) {
 pub(crate) fn write_target(w: &mut World, job: JobIx, contents: &Runs<Fill>) {
     let target = w.copy_add(job).target;
     change_target(w, target, |image, below| image.write(below, contents));
+}
+
+/// A task writes zeroes to the target.
+fn zero_target(w: &mut World, job: JobIx, range: Range<u64>) {
+    property::target_written(w, job);
+    let target = w.copy_add(job).target;
+    w.note_mapped(target);
+    change_target(w, target, |image, below| image.write_zeroes(below, range));
 }
 
 /// The target changes. Tasks in flight never overlap, so their writes commute.
@@ -780,8 +819,12 @@ fn change_target(w: &mut World, target: NodeIx, change: impl FnOnce(&mut Image, 
 
 /// A task ends: `block_copy_task_end`, then whoever waited for it goes on.
 pub(crate) fn end_task(w: &mut World, job: JobIx, start: u64, failed: Option<(Operation, Errno)>) {
-    if failed.is_some() {
+    if let Some((operation, _)) = failed {
         w.note_write(Part::Copy(job));
+        if operation == Operation::Write {
+            let target = w.copy(job).target;
+            w.note_mapped(target);
+        }
     }
     let copy = w.copy_add(job);
     let range = start..copy.tasks[copy.task_at(start)].end.min(copy.len);
@@ -854,7 +897,7 @@ fn pool_has_room(w: &mut World, job: JobIx, caller: Caller, start: u64, end: u64
     let (len, waiters) = (copy.len, waiters(copy, start));
     let call = copy.call_mut(caller);
     call.state = CallState::Claiming;
-    call.chained = true;
+    call.waited = true;
     if call.failed.is_some() {
         copy.dirty.set(start..end.min(len));
     } else {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use crate::defect;
 use crate::error::text;
 use crate::event::{Event, JobEnd};
+use crate::graph;
 use crate::job::{self, Status};
-use crate::main_loop::{Flow, Frame, Wait};
+use crate::main_loop::{self, Flow, Frame, Wait};
+use crate::node::Opener;
 use crate::property::{self, job::GroupGhost};
 use crate::world::{GroupIx, JobIx, World};
 
@@ -152,6 +154,11 @@ pub enum FinalizeStage {
     Decide,
     /// Its nodes are drained.
     Drained(u32),
+    /// It has let go of its nodes.
+    Detached {
+        /// Closing its target takes an I/O.
+        closing: bool,
+    },
     /// Its target is being closed.
     Closing,
 }
@@ -169,7 +176,7 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
             let nodes = if w.dialect.graph_change_drains_all {
                 crate::node::ALL_NODES
             } else {
-                w.job(index).nodes
+                w.drained_with(w.job(index).backup.filter) | w.job(index).nodes
             };
             let drain = w.drain_begin(nodes);
             let stage = FinalizeStage::Drained(drain);
@@ -178,6 +185,15 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Drained(drain) => {
             let closing = (w.rules().detach)(w, index);
             w.drain_end(drain);
+            let stage = FinalizeStage::Detached { closing };
+            let next = Frame::Finalize { job: index, stage };
+            let changes = graph::DROPS_FILTER + target_closes(w, index);
+            match graph::changes_of(w, changes) {
+                Some(callee) => Flow::BecomeAndCall(next, callee),
+                None => main_loop::meanwhile(w, next),
+            }
+        }
+        FinalizeStage::Detached { closing } => {
             let stage = FinalizeStage::Closing;
             let wait = if closing { Wait::Io } else { Wait::Nothing };
             Flow::Become(Frame::Finalize { job: index, stage }, wait)
@@ -185,8 +201,19 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Closing => {
             (w.rules().close_target)(w, index);
             (w.rules().conclude)(w, index);
-            Flow::Done
+            let gone = w.try_job(index).is_none();
+            let changes = graph::changes_of(w, graph::FORGETS_JOB).filter(|_| gone);
+            changes.map_or(Flow::Done, Flow::Instead)
         }
+    }
+}
+
+/// How often the graph changes when the job's target is closed: not at all, if others opened it.
+fn target_closes(w: &World, index: JobIx) -> u8 {
+    let target = w.job(index).backup.target;
+    match w.node(target).opener {
+        Opener::Job => graph::closes(w, target),
+        _ => 0,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::file::filled;
 use crate::image::Fill;
 use crate::main_loop::{Flow, Frame};
 use crate::name::Name;
-use crate::node::{Listed, NodeKind};
+use crate::node::NodeKind;
 use crate::property::{self, Witness};
 use crate::world::{GuestIx, JobIx, NodeIx, World};
 
@@ -305,6 +305,7 @@ pub(crate) fn copied(w: &mut World, index: GuestIx, job: JobIx, failed: Option<E
                 result,
                 reached: false,
             };
+            record_failure(w, index, node, w.job(job).backup.filter);
             w.witness(Witness::CbwFailed);
         }
         None => {
@@ -325,7 +326,8 @@ fn note_done(w: &mut World, index: GuestIx, job: JobIx) {
     let (start, end) = copy.clusters(&request.range());
     let range = start..end.min(copy.len);
     let filter = w.job(job).backup.filter;
-    if let Some(Listed::Bitmap(done)) = w.node_mut(filter).listed.get_mut(1) {
+    // A user's bitmaps are newer.
+    if let Some(done) = w.node_mut(filter).bitmaps_mut().last() {
         done.set(range);
     }
 }
@@ -401,6 +403,18 @@ pub(crate) fn record_write(w: &mut World, index: GuestIx, node: NodeIx) {
     }
     w.mark_dirty(node, request.range());
     for filter in w.node(node).filters.clone() {
+        mark_users(w, filter, request.range());
+    }
+}
+
+/// A write fails in a filter: it has reached that one and those above it, whose bitmaps record it, but not the image.
+fn record_failure(w: &mut World, index: GuestIx, node: NodeIx, failed: NodeIx) {
+    let request = w
+        .guest(index)
+        .request()
+        .expect("internal: a request is in flight");
+    let filters = w.node(node).filters.clone().into_iter();
+    for filter in filters.skip_while(|&filter| filter != failed) {
         mark_users(w, filter, request.range());
     }
 }

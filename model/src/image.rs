@@ -201,6 +201,11 @@ impl Image {
         !self.cells.is_empty()
     }
 
+    /// How many bytes one table of clusters of a qcow2 image is for: it is a cluster of entries of 8 bytes (an *L2 table*).
+    pub fn table_covers(&self) -> u64 {
+        self.cluster_size.saturating_mul(self.cluster_size / 8)
+    }
+
     fn says(&self, cell: Option<Cell>) -> Allocation {
         match cell {
             Some(Cell::Data(_)) => Allocation::Data,

@@ -209,7 +209,7 @@ pub struct Job {
     pub speed: u64,
     /// Its group.
     pub group: GroupIx,
-    /// The nodes it uses; empty once it let go of them.
+    /// The nodes whose drained sections hold it: its filter and its target; empty once it let go of them.
     pub nodes: NodeSet,
     /// The event loop its coroutine runs in; `None` is the main loop.
     pub context: Option<ContextIx>,

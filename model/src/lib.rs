@@ -40,6 +40,7 @@ pub mod error;
 pub mod event;
 pub mod fault;
 pub mod file;
+mod graph;
 pub mod group;
 pub mod guest;
 pub mod image;

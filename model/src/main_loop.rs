@@ -4,6 +4,7 @@
 //! itself, so bottom halves and I/O completions run *inside* it. The functions that wait are frames on a stack;
 //! what each waits for is data. QEMU: `util/async.c`, `AIO_WAIT_WHILE`.
 
+use crate::graph;
 use crate::group::FinalizeStage;
 use crate::guest;
 use crate::job::Status;
@@ -12,7 +13,7 @@ use crate::node::NodeSet;
 use crate::process::{self, Shutdown};
 use crate::property;
 use crate::transaction::{self, Transaction};
-use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, World};
+use crate::world::{ContextIx, GroupIx, GuestIx, JobIx, NodeIx, World};
 
 /// A bottom half of the main loop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +51,11 @@ pub enum Frame {
         /// The drained section, once it has begun.
         drain: Option<u32>,
     },
+    /// The block graph changes several times, one after the other.
+    GraphChanges {
+        /// How many changes are to come.
+        left: u8,
+    },
     /// `qemu-io` by the human monitor waits for its request.
     QemuIo {
         /// The guest slot that runs it.
@@ -85,6 +91,8 @@ pub enum Wait {
     JobConcluded(JobIx),
     /// A guest's request is done.
     Request(GuestIx),
+    /// Nothing: what waits is run once, completions of I/O among it. QEMU: `aio_bh_poll`.
+    BottomHalves,
     /// Nothing, and no nested event loop: the main thread goes on, and meanwhile iothreads may run.
     Threads,
 }
@@ -132,6 +140,8 @@ pub struct Main {
     pub next_drain: u32,
     /// All jobs, newest first: the global job list.
     pub jobs: Vec<JobIx>,
+    /// All nodes, oldest first: `all_bdrv_states`.
+    pub nodes: Vec<NodeIx>,
     /// How many node names were generated.
     pub next_node_number: u32,
     /// Passes that have begun since the command in progress returned; see [`crate::monitor`].
@@ -257,7 +267,7 @@ pub(crate) fn may_resume(w: &World) -> bool {
 
 fn is_over(w: &World, wait: Wait) -> bool {
     match wait {
-        Wait::Nothing | Wait::Threads => true,
+        Wait::Nothing | Wait::BottomHalves | Wait::Threads => true,
         Wait::Io => false,
         Wait::Quiet(nodes) => (w.rules().is_quiet)(w, nodes),
         Wait::JobCompleted(job) => w.try_job(job).is_none_or(|job| job.status.is_completed()),
@@ -301,7 +311,8 @@ fn set_top(w: &mut World, frame: Frame) {
 
 /// A function waits: unless what it waits for is true already, its nested loop begins a pass.
 fn begin_wait(w: &mut World, wait: Wait) {
-    if wait != Wait::Threads && is_over(w, wait) {
+    let passes = matches!(wait, Wait::Threads | Wait::BottomHalves);
+    if !passes && is_over(w, wait) {
         return property::job::waited(w, wait);
     }
     property::job::waits(w, wait);
@@ -323,6 +334,7 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::AbortGroup { group } => (w.rules().abort_next)(w, group),
         Frame::Finalize { job, stage } => (w.rules().finalize_one)(w, job, stage),
         Frame::GraphChange { drain } => (w.rules().graph_change)(w, drain),
+        Frame::GraphChanges { left } => graph::advance(left),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),
         Frame::WaitFor(wait) if is_over(w, wait) => Flow::Done,
@@ -343,7 +355,7 @@ fn finalize_next(_w: &mut World, mut members: Vec<JobIx>) -> Flow {
     Flow::BecomeAndCall(Frame::FinalizeAll { members }, callee)
 }
 
-/// Every node is drained, then let go: `bdrv_graph_wrlock`.
+/// Every node is drained, then let go (`bdrv_graph_wrlock`), and bottom halves run (`bdrv_graph_wrunlock`).
 pub(crate) fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
     match drain {
         None => {
@@ -353,9 +365,24 @@ pub(crate) fn graph_change(w: &mut World, drain: Option<u32>) -> Flow {
         }
         Some(drain) => {
             w.drain_end(drain);
-            meanwhile(w, Frame::WaitFor(Wait::Nothing))
+            let frame = Frame::WaitFor(Wait::Nothing);
+            if has_work(w) {
+                Flow::Become(frame, Wait::BottomHalves)
+            } else {
+                meanwhile(w, frame)
+            }
         }
     }
+}
+
+/// Has a job something to do in the main loop?
+fn has_work(w: &World) -> bool {
+    let main = w.main();
+    let runs = |&index: &JobIx| {
+        let job = w.job(index);
+        job.started && !job.status.is_completed() && job.context.is_none()
+    };
+    main.next_bh().is_some() || main.jobs.iter().any(runs)
 }
 
 /// The main thread goes on with this, and iothreads may do something first: enter a job that was just started or let

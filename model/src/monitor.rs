@@ -13,6 +13,7 @@ use crate::backup;
 use crate::error::QmpError;
 use crate::event::Reply;
 use crate::fault::Blkdebug;
+use crate::graph;
 use crate::guest::{self, Request};
 use crate::job::{self, Verb};
 use crate::main_loop::{self, Bh, Flow, Frame, Wait};
@@ -299,17 +300,15 @@ fn do_verb(w: &mut World, verb: Verb, job: JobIx, by: ByName) -> Result<Option<F
         Verb::Dismiss => {
             (w.rules().apply_verb)(w, job, Verb::Dismiss)?;
             (w.rules().dismiss)(w, job);
+            work = graph::changes_of(w, graph::FORGETS_JOB);
         }
     }
     Ok(work)
 }
 
-/// Every running job feels a change of the block graph, where the release drains for it.
-fn after_graph_change(w: &mut World) -> Frame {
-    let work = w
-        .dialect
-        .graph_change_drains_all
-        .then_some(Frame::GraphChange { drain: None });
+/// Every running job feels changes of the block graph, where the release drains for them.
+fn after_graph_changes(w: &mut World, changes: u8) -> Frame {
+    let work = graph::changes_of(w, changes);
     done_after(w, work)
 }
 
@@ -327,7 +326,8 @@ fn blockdev_add(
     }
     let node = w.open_node(file, node_name, Opener::BlockdevAdd, access)?;
     w.node_mut(node).blkdebug = blkdebug;
-    Ok(after_graph_change(w))
+    let changes = graph::opens(w, node);
+    Ok(after_graph_changes(w, changes))
 }
 
 fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
@@ -359,8 +359,9 @@ fn blockdev_del(w: &mut World, node_name: &Name) -> Result<Frame, QmpError> {
             "Block device {node_name} is in use"
         )));
     }
+    let changes = graph::closes(w, node);
     w.close_node(node);
-    Ok(after_graph_change(w))
+    Ok(after_graph_changes(w, changes))
 }
 
 /// Unlike elsewhere, a drive and a node are named by different arguments.
@@ -477,7 +478,8 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
         Reply::Done
     };
     w.drain_end(drain);
-    Flow::Instead(Frame::Command(Box::new(reply)))
+    // The block device that was to resize it goes.
+    graph::then(w, Frame::Command(Box::new(reply)), 1)
 }
 
 /// All bitmaps of a node get a new length: `bdrv_dirty_bitmap_truncate`.

@@ -113,6 +113,8 @@ pub struct Node {
     pub written: bool,
     /// The images of its chain, by place, whose tables are in memory: what they hold is known without an I/O.
     pub surveyed: u64,
+    /// Something was written to it as a target: the table of clusters of its top image is in memory.
+    pub mapped: bool,
     /// How many drained sections hold it.
     pub quiesced: u8,
     /// Guest requests in flight on it.
@@ -331,6 +333,7 @@ impl World {
             blkdebug: None,
             written: false,
             surveyed: 0,
+            mapped: false,
             quiesced: 0,
             requests: 0,
             target_of: None,
@@ -488,6 +491,26 @@ impl World {
             return None;
         }
         self.write_starts(node, range)
+    }
+
+    /// Does writing those zeroes take no I/O: does a qcow2 only note them in its table of clusters, which is in memory? One
+    /// table of the image, where one is enough for all of it, is read or made by the first write.
+    pub(crate) fn zeroes_at_once(&self, node: NodeIx, range: &Range<u64>) -> bool {
+        let entry = self.node(node);
+        if !entry.mapped && entry.surveyed & TOP == 0 {
+            return false;
+        }
+        let image = &self.file(entry.chain()[0]).image;
+        let whole = |at: u64| at.is_multiple_of(image.cluster_size) || at == image.length;
+        image.format == Format::Qcow2
+            && image.length <= image.table_covers()
+            && whole(range.start)
+            && whole(range.end)
+    }
+
+    /// A copy task wrote to the node. (Setting a flag commutes with setting it.)
+    pub(crate) fn note_mapped(&mut self, node: NodeIx) {
+        self.node_add(node).mapped = true;
     }
 
     /// Does it take an I/O to know what a node holds at a byte? The first time an image is asked: a qcow2 file reads its
@@ -703,15 +726,16 @@ impl World {
         }
     }
 
-    /// By which node a drained section over all nodes, which goes from one to the next as they were made, first reaches
+    /// When a drained section over all nodes, which goes from one to the next as they were made, first reaches
     /// a job: through the filter from its source, or, where filters pass nothing on, only by its target.
-    fn first_drained(&self, job: JobIx) -> NodeIx {
+    fn first_drained(&self, job: JobIx) -> Option<usize> {
         let backup = &self.job(job).backup;
-        if self.dialect.drain_all_skips_filters {
+        let node = if self.dialect.drain_all_skips_filters {
             backup.target
         } else {
             backup.source
-        }
+        };
+        self.main().nodes.iter().position(|&other| other == node)
     }
 
     /// The order in which jobs go on after a drained section over all nodes: the last node that lets a job go is its
@@ -731,6 +755,20 @@ impl World {
                 .position(|&other| source(other) == source(job))
         };
         jobs.sort_by_key(|&job| std::cmp::Reverse(newest(job)));
+    }
+
+    /// What a drained section over one node holds: the node, the filters above it and so the guest, but no filter below
+    /// it. QEMU: `bdrv_parent_drained_begin`, which goes from a node to its parents.
+    pub(crate) fn drained_with(&self, node: NodeIx) -> NodeSet {
+        let image = self.image_under(node);
+        let filters = &self.node(image).filters;
+        let above = match filters.iter().position(|&filter| filter == node) {
+            Some(at) => &filters[at..],
+            None => filters,
+        };
+        above
+            .iter()
+            .fold(1 << image | 1 << node, |set, &filter| set | 1 << filter)
     }
 
     /// A node is held by one drained section less; held by none, guests submit there again.

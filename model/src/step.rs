@@ -275,7 +275,7 @@ impl World {
             Some(Frame::Finalize { job, .. }) => format!("finalize {}", self.job(*job).id),
             Some(Frame::AbortGroup { .. }) => "abort".into(),
             Some(Frame::QemuIo { .. }) => "qemu-io".into(),
-            Some(Frame::GraphChange { .. }) => "graph-change".into(),
+            Some(Frame::GraphChange { .. } | Frame::GraphChanges { .. }) => "graph-change".into(),
             Some(Frame::Shutdown(_)) => "shutdown".into(),
             Some(Frame::Transaction(_)) => "transaction".into(),
             Some(Frame::Resize { .. } | Frame::WaitFor(_)) => "resize".into(),

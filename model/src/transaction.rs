@@ -12,6 +12,7 @@ use crate::defect;
 use crate::dirty_bitmap;
 use crate::error::QmpError;
 use crate::event::Reply;
+use crate::graph;
 use crate::image::Format;
 use crate::main_loop::{Flow, Frame, Wait, meanwhile};
 use crate::name::Name;
@@ -190,11 +191,16 @@ impl Transaction {
         Frame::Transaction(self)
     }
 
-    fn fails(mut self: Box<Self>, w: &mut World, error: QmpError) -> Flow {
+    fn fails(self: Box<Self>, w: &mut World, error: QmpError) -> Flow {
+        self.fails_after(w, error, 0)
+    }
+
+    /// It fails when the graph has changed so often.
+    fn fails_after(mut self: Box<Self>, w: &mut World, error: QmpError, changes: u8) -> Flow {
         property::transaction::fails(w, &self.prepared);
         self.error = Some(error);
         let last = self.prepared.len();
-        Flow::Become(self.at(Stage::Abort(last)), Wait::Nothing)
+        graph::then(w, self.at(Stage::Abort(last)), changes)
     }
 }
 
@@ -411,7 +417,7 @@ fn prepare_backup(
             {
                 return t.fails(w, error);
             }
-            let nodes = 1 << w.image_under(source);
+            let nodes = w.drained_with(source);
             let drain = (w.rules().drain_source)(w, nodes);
             let wait = drain.map_or(Wait::Nothing, |_| Wait::Quiet(nodes));
             t.prepared[index] = Prepared::Backup {
@@ -431,21 +437,26 @@ fn prepare_backup(
         BackupStage::Drained | BackupStage::Opened => {
             let opened = match open_target(w, source, request) {
                 Ok(opened) => opened,
-                Err(error) => return t.fails(w, error),
+                Err(error) => {
+                    let is_there = w.directory().find(&request.target).is_some();
+                    return t.fails_after(w, error, graph::fails_to_open(is_there));
+                }
             };
             let mut request = with_sync(w, source, request);
-            let checked = backup::check_parameters(w, source, &mut request);
+            let checked = backup::check_parameters(w, source, &mut request)
+                .and_then(|()| opened.map_or_else(|| w.lookup(&request.target), Ok))
+                .and_then(|target| backup::check_nodes(w, &request, source, target));
             if let Prepared::Backup { target, .. } = &mut t.prepared[index] {
                 *target = opened;
             }
+            let opens = opened.map_or(0, |target| {
+                graph::creates(w, target, request.existing) + graph::opens(w, target)
+            });
             if let Err(error) = checked {
-                return t.fails(w, error);
+                return t.fails_after(w, error, opens);
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
-            if w.dialect.graph_change_drains_all {
-                return Flow::BecomeAndCall(next, Frame::GraphChange { drain: None });
-            }
-            then(next)
+            graph::then(w, next, opens + graph::CREATES_JOB)
         }
         BackupStage::Create => create_job(w, t, index, source, request),
     }
@@ -479,7 +490,8 @@ fn create_job(
             if let Prepared::Backup { target, job, .. } = &mut t.prepared[index] {
                 (*target, *job) = (None, Some(created));
             }
-            then(t.at(Stage::Prepare(index + 1, BackupStage::Drain)))
+            let next = t.at(Stage::Prepare(index + 1, BackupStage::Drain));
+            graph::then(w, next, graph::CREATED_JOB)
         }
         Err(error) => t.fails(w, error),
     }
@@ -631,10 +643,12 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
     // The last was not prepared as a whole, or it would not be last.
     let failed = index + 1 == t.prepared.len();
     let before = failed.then(|| property::transaction::before_undoing(w, &prepared));
+    let mut changes = 0;
     match &prepared {
         Prepared::Nothing => {}
         Prepared::Backup { target, job, .. } => {
             if let Some(target) = *target {
+                changes = graph::closes(w, target);
                 w.close_node(target);
             }
             // Its group may have ended it together with another.
@@ -705,7 +719,7 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
     }
     property::bitmap::rolled_back(w, &t.actions[index], &prepared);
     property::transaction::undone(w, &t.actions[index], before.flatten().as_deref());
-    then(t.at(Stage::Abort(index)))
+    graph::then(w, t.at(Stage::Abort(index)), changes)
 }
 
 fn clean(w: &mut World, t: Box<Transaction>, place: usize) -> Flow {

@@ -580,13 +580,22 @@ impl World {
         assert!(index < 64, "internal: more than 64 nodes");
         self.note_write(Part::Node(index));
         self.nodes.put(index, node);
+        self.main_mut().nodes.push(index);
         index
     }
 
+    /// A node is gone; drained sections over some nodes, this one among them, do not hold the next one of its number.
     pub(crate) fn remove_node(&mut self, index: NodeIx) {
         self.note_write(Part::Graph);
         self.note_write(Part::Node(index));
         self.nodes.take(index);
+        let main = self.main_mut();
+        main.nodes.retain(|&other| other != index);
+        for drain in &mut main.drains {
+            if drain.nodes != crate::node::ALL_NODES {
+                drain.nodes &= !(1 << index);
+            }
+        }
     }
 
     pub(crate) fn add_file(&mut self, file: File) -> FileIx {

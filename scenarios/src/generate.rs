@@ -8,6 +8,7 @@
 //! Plans know nothing of what a command will do, so that every command meets every moment. The few things that are
 //! avoided would only waste time: retries without an end, limits that make a backup last for minutes.
 
+use proptest::option::weighted;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -25,6 +26,9 @@ pub const PREFIX: &str = "random:";
 /// The upper 24 bytes of the key of a story's random numbers; the lower eight are its seed.
 const KEY_TAIL: &[u8; 24] = b"blockrace random stories";
 
+/// The share of stories in which QEMU has to quit in the middle of something, without a look at the bitmaps.
+const HASTY: f64 = 0.2;
+
 /// The random story of a seed, the same on every machine. Its name is `random-SEED`.
 ///
 /// # Panics
@@ -37,10 +41,11 @@ pub fn generate(seed: u64) -> Story {
     // Nothing in the configuration (some of which comes from the environment) has to do with values being drawn:
     // no strategy here rejects any.
     let mut runner = TestRunner::new_with_rng(Config::default(), numbers);
-    let plan = (cast::cast(), deed::deeds());
+    let end = weighted(HASTY, moment::last_moment());
+    let plan = (cast::cast(), deed::deeds(), end);
     let tree = plan.new_tree(&mut runner);
-    let (cast, deeds) = tree.expect("internal: nothing is rejected").current();
-    let story = tell::story(seed, &cast, &deeds);
+    let (cast, deeds, end) = tree.expect("internal: nothing is rejected").current();
+    let story = tell::story(seed, &cast, &deeds, end.as_deref());
     // The lines on which its items stand are those of its text.
     load::parse(&story.name, &story.to_string())
         .unwrap_or_else(|error| panic!("internal: a random story cannot be read: {error}"))

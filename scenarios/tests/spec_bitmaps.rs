@@ -236,6 +236,16 @@ fn commands_check_in_their_order() {
                 io d0 write 0 64k\njob-cancel j0\nuntil null j0\nclear d0/v ! Dirty bitmap 'v' not found\nbitmaps"),
             &["bitmaps n0/b=65536; $"],
         ),
+        row(
+            "bitmaps 6: a write whose old data cannot be saved reaches the filter and its bitmaps, but not the image; \
+             what is copied is in the filter's own bitmap, below those of users",
+            format!(
+                "faults d0 {{set-state: [{{event: read_aio, state: 1, new_state: 2}}], \
+                 inject-error: [{{event: read_aio, state: 2, once: true}}]}}\n{}",
+                one("add n0/b\nbackup j0 d0 t0 {sync: none}\nadd d0/v\nio d0 write 0 64k\nmark\nio d0 write 64k 64k\nbitmaps")
+            ),
+            &["^; io write failed: *; bitmaps *v=131072 */-=262144,disabled */-=65536,disabled*n0/b=65536; left j0 running; $"],
+        ),
     ]);
 }
 

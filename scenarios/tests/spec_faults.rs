@@ -26,6 +26,11 @@ fn a_rule_is_armed_by_its_event_and_hits_an_io_after_it() {
             &["^; io read failed: No space left on device; io read failed: No space left on device; $"],
         ),
         row(
+            "for ever and immediately: a job that does not ignore it fails before the reply",
+            story("inject-error: [{event: read_aio, immediately: true}]", "io d0 write 0 64k\nmark\nbackup j0 d0 t0 {sync: full}"),
+            &["running j0; ERROR j0 *; aborting j0; ..; R; $"],
+        ),
+        row(
             "faults 3.2: errno 0 is no error",
             story("inject-error: [{event: read_aio, errno: 0}]", READ),
             &["^; io read 65536/65536 bytes at offset 0; $"],

@@ -3,7 +3,7 @@
 mod support;
 
 use model::job::{Status, Verb};
-use support::{Row, check};
+use support::{Row, check, row};
 
 /// One disk with something to copy, its target, a clean bitmap.
 const ONE: &str = "
@@ -681,12 +681,103 @@ fn the_first_status_query_of_a_file_is_an_io_whatever_guests_have_read() {
 fn an_iothread_enters_the_job_that_a_drain_let_go_while_the_main_thread_goes_on() {
     let story = "disk d0 256k\ndisk d1 256k\ndisk t0 256k\ndisk t1 256k\nlaunch d0:iothread0 d1:iothread1\nnode t0\nnode t1\n\
                  backup j0 d0 t0 {sync: none}\nmark\nbackup j1 d1 t1 {sync: none}";
-    check(&[Row {
+    let beside = |dialect, sometimes| Row {
         spec: "another backup is created after it",
+        dialect,
+        story: story.into(),
+        sometimes,
+        ..Row::default()
+    };
+    check(&[
+        beside(
+            "7.2",
+            &[
+                "paused j0; running j0; created j1",
+                "paused j0; created j1; running j1; running j0",
+            ],
+        ),
+        beside(
+            "10.0",
+            &["paused j0; running j0; created j1", "paused j0; created j1"],
+        ),
+    ]);
+}
+
+#[test]
+fn zeroes_into_a_table_that_is_in_memory_take_no_io() {
+    check(&[row(
+        "so the second backup of an empty drive is over before its reply",
+        "disk d0 256k\ndisk t0 256k\nlaunch d0\nnode t0\nbackup j0 d0 t0 {sync: full}\nuntil null j0\nmark\n\
+         backup j1 d0 t0 {sync: full}"
+            .into(),
+        &["running j1; waiting j1; pending j1; COMPLETED j1 262144/262144; concluded j1; null j1; R; $"],
+    )]);
+}
+
+#[test]
+fn each_change_of_the_graph_is_felt_by_a_job_beside_it() {
+    let beside = |lines: &str| {
+        format!(
+            "disk d0 256k\ndisk d1 256k\ndisk t0 256k\ndisk t1 256k\nlaunch d0 d1\nnode t0\nnode t1\n\
+             backup j0 d0 t0 {{sync: none}}\n{lines}"
+        )
+    };
+    let pauses = |times: usize| "paused j0; running j0; ".repeat(times);
+    let new = |dialect, story: &str, pattern: String| Row {
+        spec: "counted in 7.2.22 and 10.0.2",
+        dialect,
+        story: beside(story),
+        always: Vec::leak(vec![&*pattern.leak()]),
+        ..Row::default()
+    };
+    let created = "mark\nbackup j1 d1 t1 {sync: full}";
+    let finalized = "backup j1 d1 t1 {sync: full, auto-finalize: false, auto-dismiss: false}\nuntil PENDING j1\nmark\n\
+                     job-finalize j1\njob-dismiss j1";
+    let refused = "mark\nbackup j1 d0 t1 {sync: full} ! Node 'd0' is busy: block device is in use by block job: backup";
+    check(&[
+        new(
+            "7.2",
+            created,
+            format!("^; > blockdev-backup; {}created j1", pauses(1)),
+        ),
+        new(
+            "10.0",
+            created,
+            format!(
+                "^; > blockdev-backup; {}created j1; {}running j1",
+                pauses(5),
+                pauses(1)
+            ),
+        ),
+        new("7.2", finalized, "> job-finalize; COMPLETED j1 *".into()),
+        new(
+            "10.0",
+            finalized,
+            format!("> job-finalize; {}COMPLETED j1 *", pauses(3)),
+        ),
+        new(
+            "10.0",
+            finalized,
+            format!("> job-dismiss; null j1; {}R", pauses(1)),
+        ),
+        new(
+            "10.0",
+            refused,
+            format!("^; > blockdev-backup; {}E *", pauses(2)),
+        ),
+    ]);
+}
+
+#[test]
+fn an_iothread_goes_on_between_the_drain_of_a_job_that_ends_and_its_last_event() {
+    let story = "disk d0 256k\ndisk t0 256k\ndisk t1 256k\nlaunch d0:iothread0\nnode t0\nnode t1\nadd n0/b\n\
+                 backup j0 d0 t0 {sync: none}\nmark\nbackup j1 n0 t1 {sync: incremental, bitmap: b}";
+    check(&[Row {
+        spec: "an empty backup beside one that idles",
         story: story.into(),
         sometimes: &[
-            "paused j0; running j0; created j1",
-            "paused j0; created j1; running j1; running j0",
+            "paused j0; running j0; COMPLETED j1 0/0",
+            "paused j0; COMPLETED j1 0/0; concluded j1; null j1; running j0",
         ],
         ..Row::default()
     }]);

@@ -4,6 +4,7 @@ use super::Mutation;
 use crate::backup::{self, BackupRequest};
 use crate::error::QmpError;
 use crate::transaction::Transaction;
+use crate::node::ALL_NODES;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
@@ -30,7 +31,7 @@ fn create_and_release(
 ) -> Result<JobIx, QmpError> {
     let created = backup::create(w, request, source, target, group)?;
     let mut drains = w.main().drains.iter();
-    let drain = drains.find(|drain| drain.nodes == 1 << source).map(|drain| drain.id);
+    let drain = drains.find(|drain| drain.nodes != ALL_NODES && drain.nodes & 1 << source != 0).map(|drain| drain.id);
     if let Some(drain) = drain {
         w.drain_end(drain);
     }

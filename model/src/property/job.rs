@@ -269,7 +269,8 @@ pub(crate) fn asked(w: &mut World, index: JobIx, before: &Asked, done: bool) {
 /// Does the job sleep for its speed limit, and has the verb not woken it?
 fn sleeps_on(w: &World, index: JobIx, verb: Verb) -> bool {
     let wakes = match verb {
-        Verb::SetSpeed => true,
+        // A sleeper in the main loop has looked again, and may have gone to sleep for the new limit.
+        Verb::SetSpeed => !(w.rules().is_limited)(w, index, Caller::Job),
         // A coroutine in an iothread is on its way there.
         Verb::Cancel | Verb::Pause => w.try_job(index).is_some_and(|job| !job.busy),
         Verb::Resume | Verb::Complete | Verb::Finalize | Verb::Dismiss => false,

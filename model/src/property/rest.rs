@@ -57,7 +57,7 @@ fn frame_name(frame: &Frame) -> &'static str {
         Frame::FinalizeAll { .. } => "the end of the group",
         Frame::AbortGroup { .. } => "the abort of the group",
         Frame::Finalize { .. } => "the end of a job",
-        Frame::GraphChange { .. } => "a change of the graph",
+        Frame::GraphChange { .. } | Frame::GraphChanges { .. } => "a change of the graph",
         Frame::QemuIo { .. } => "qemu-io",
         Frame::Resize { .. } => "the resize",
         Frame::WaitFor(_) => "a drained section",
@@ -68,7 +68,7 @@ fn frame_name(frame: &Frame) -> &'static str {
 /// What a nested event loop waits for, and what that waits for.
 fn awaited(w: &World, wait: Wait) -> String {
     match wait {
-        Wait::Nothing | Wait::Threads => "nothing".to_owned(),
+        Wait::Nothing | Wait::BottomHalves | Wait::Threads => "nothing".to_owned(),
         Wait::Io => "an I/O of its own".to_owned(),
         Wait::JobCompleted(job) | Wait::JobConcluded(job) => job_waits(w, job),
         Wait::Request(guest) => guest_waits(w, guest),

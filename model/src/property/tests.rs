@@ -252,6 +252,7 @@ fn sleeping_guest(w: &mut World) {
         cancelled: false,
         failed: None,
         begun_in: None,
+        waited: false,
         chained: false,
     };
     w.copy_mut(JOB).calls.push(call);

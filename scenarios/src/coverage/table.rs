@@ -68,6 +68,13 @@ pub const UNREACHABLE: &[Unreachable] = &[
         why: "There is nothing left to pause or to slow down once the work is over.",
     },
     Unreachable {
+        rows: &["guest write"],
+        columns: &["aborting"],
+        outcome: None,
+        why: "A job that aborts has ended before the main thread leaves the handler in which it began to, and a \
+              request's line is written when its command is done.",
+    },
+    Unreachable {
         rows: &["quit"],
         columns: &[],
         outcome: Some(Outcome::Refused),

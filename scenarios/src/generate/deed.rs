@@ -226,30 +226,41 @@ pub(super) fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 }
 
 impl Deed {
-    /// The same, done to that drive if it is done to one.
-    pub(super) fn on(mut self, drive: usize) -> Deed {
+    /// The same, done to that drive if it is done to one, or to that job.
+    pub(super) fn on(mut self, drive: usize, of_drive: Recent) -> Deed {
         match &mut self {
             Deed::Backup(Backup { source: node, .. })
             | Deed::Bitmap(Bitmap { node, .. })
             | Deed::Resize { node, .. } => node.drive = drive,
             Deed::Guest(wish) => wish.drive = drive,
+            Deed::Job { job, .. } | Deed::SetSpeed { job, .. } => *job = of_drive,
+            Deed::Transaction { actions, .. } => {
+                for action in actions {
+                    if let Action::Bitmap(Bitmap { node, .. }) = action {
+                        node.drive = drive;
+                    }
+                }
+            }
             _ => {}
         }
         self
     }
 }
 
-/// What is done to a job at a certain moment, to its drive or to its bitmaps.
-pub(super) fn about() -> impl Strategy<Value = Deed> {
-    prop_oneof![
+/// What is done to a job at a certain moment, to its drive or to its bitmaps. (Boxed, as other large ones: a plan
+/// within plans would be too large for the stack of a thread.)
+pub(super) fn about() -> BoxedStrategy<Deed> {
+    let any = prop_oneof![
         5 => backup().prop_map(Deed::Backup),
         2 => group(),
-        10 => bitmap().prop_map(Deed::Bitmap),
-        14 => verb(),
+        3 => mixture(),
+        12 => bitmap().prop_map(Deed::Bitmap),
+        18 => verb(),
         3 => (recent(), speed()).prop_map(|(job, speed)| Deed::SetSpeed { job, speed }),
         5 => wish().prop_map(Deed::Guest),
         4 => resize(),
-    ]
+    ];
+    any.boxed()
 }
 
 fn resize() -> impl Strategy<Value = Deed> {
@@ -272,9 +283,9 @@ fn start() -> impl Strategy<Value = Deed> {
     prop_oneof![3 => backup().prop_map(Deed::Backup), 2 => group()]
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn deed() -> BoxedStrategy<Deed> {
     let queries = vec!["query-block-jobs", "query-jobs"];
-    prop_oneof![
+    let any = prop_oneof![
         12 => backup().prop_map(Deed::Backup),
         8 => group(),
         5 => mixture(),
@@ -287,7 +298,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         4 => Just(Deed::Bitmaps),
         6 => Just(Deed::Settle),
         24 => until(),
-    ]
+    ];
+    any.boxed()
 }
 
 fn recent() -> impl Strategy<Value = Recent> {
@@ -307,7 +319,8 @@ fn named(drive: f64, nobody: f64) -> impl Strategy<Value = Named> {
     (0..3_usize, by).prop_map(|(drive, by)| Named { drive, by })
 }
 
-fn verb() -> impl Strategy<Value = Deed> {
+/// A job's verb.
+pub(super) fn verb() -> impl Strategy<Value = Deed> {
     let verbs = vec![
         "pause", "pause", "resume", "resume", "cancel", "cancel", "cancel", "complete", "finalize",
         "finalize", "finalize", "dismiss", "dismiss", "dismiss",
@@ -413,7 +426,7 @@ fn sync() -> impl Strategy<Value = (&'static str, Option<&'static str>, Option<&
     ]
 }
 
-fn backup() -> impl Strategy<Value = Backup> {
+fn backup() -> BoxedStrategy<Backup> {
     let target = prop_oneof![
         20 => Just(Into::Own),
         2 => (0..3_usize).prop_map(Into::Other),
@@ -464,6 +477,7 @@ fn backup() -> impl Strategy<Value = Backup> {
             auto_dismiss: ends.1,
             perf: ends.2,
         })
+        .boxed()
 }
 
 /// A transaction of backups: of one drive after the other, and rarely with something bad at the end.

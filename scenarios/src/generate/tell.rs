@@ -17,15 +17,16 @@ use crate::size::Size;
 /// How long a silence says that nothing comes any more.
 const SETTLE_MS: u64 = 150;
 
-/// Tells the story.
-pub(super) fn story(seed: u64, cast: &Cast, deeds: &[Deed]) -> Story {
+/// Tells the story. With an end of its own, QEMU has to quit right after that; else once the bitmaps were looked at.
+pub(super) fn story(seed: u64, cast: &Cast, deeds: &[Deed], end: Option<&[Deed]>) -> Story {
     let mut teller = Teller {
         cast,
         jobs: Vec::new(),
         used: BTreeSet::new(),
         script: Vec::new(),
     };
-    deeds.iter().for_each(|deed| teller.deed(deed));
+    let end = end.unwrap_or(&[Deed::Bitmaps]);
+    deeds.iter().chain(end).for_each(|deed| teller.deed(deed));
     let (done, used) = (teller.script, teller.used);
     let mut script = opening(cast, &used);
     script.extend(done);
@@ -220,8 +221,8 @@ fn ending(cast: &Cast, used: &BTreeSet<Used>) -> Vec<Verb> {
             result: None,
         })
     };
-    let last = [Verb::Bitmaps(Bitmaps::new()), Verb::Shutdown];
-    last.into_iter().chain(used.iter().map(compare)).collect()
+    let comparisons = used.iter().map(compare);
+    [Verb::Shutdown].into_iter().chain(comparisons).collect()
 }
 
 // ---- deeds

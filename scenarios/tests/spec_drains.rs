@@ -1,0 +1,156 @@
+//! Drained sections beside several jobs: whom they hold, who is paused first, how often. As real QEMUs do it.
+
+mod support;
+
+use support::{Row, check};
+
+/// Two disks, their targets, and disks for a third and a fourth.
+fn story(lines: &str) -> String {
+    format!(
+        "disk d0 256k 0x41@0+256k\ndisk d1 256k 0x41@0+256k\ndisk t0 256k\ndisk t1 256k\ndisk v0 256k\ndisk v1 256k\n\
+         launch d0 d1\nnode t0\n{lines}"
+    )
+}
+
+/// What an idle job says of one change of the graph.
+macro_rules! change {
+    () => {
+        "paused j0; running j0; "
+    };
+}
+
+#[test]
+fn a_job_that_sleeps_pauses_at_once() {
+    let lines = "node t1\nbackup j0 d0 t0 {sync: full, speed: 65536, x-perf: {max-workers: 1, max-chunk: 65536}}\n\
+                 backup j1 d1 t1 {sync: none}\nmark\n";
+    check(&[
+        Row {
+            spec: "drains: a sleeper is woken within the drain, before the next job is paused",
+            story: story(&format!("{lines}& quit")),
+            sometimes: &["^; > quit; SHUTDOWN; paused j0; paused j1; .."],
+            ..Row::default()
+        },
+        Row {
+            spec: "drains: a pause of a sleeper is heard before the reply",
+            story: story(&format!("{lines}& job-pause j0")),
+            sometimes: &["^; > job-pause; paused j0; R; .."],
+            ..Row::default()
+        },
+    ]);
+}
+
+#[test]
+fn nodes_are_drained_in_the_order_in_which_they_were_opened() {
+    check(&[Row {
+        spec: "drains: a node that took the place of a closed one is younger than those that stayed",
+        story: story(
+            "drive-backup jx d1 v0 {sync: full, mode: existing}\nnode t1\nuntil null jx\nbackup j0 d0 t1 {sync: none}\n\
+             drive-backup j1 d1 v1 {sync: none, mode: existing}\nmark\n& quit",
+        ),
+        always: &["^; > quit; SHUTDOWN; paused j0; paused j1; .."],
+        ..Row::default()
+    }]);
+}
+
+#[test]
+fn a_drain_goes_up_from_its_node() {
+    let lines =
+        "node t1\nnode v0\nbackup j0 d0 t0 {sync: none}\nbackup j1 n0 t1 {sync: none}\nmark\n";
+    check(&[
+        Row {
+            spec: "drains: a drive is its top filter; the one below it is not held",
+            story: story(&format!(
+                "{lines}backup j2 d0 v0 {{sync: full}} ! Node 'd0' is busy: block device is in use by block job: backup"
+            )),
+            always: &["paused j0; running j0; E Node 'd0' is busy*; .."],
+            never: &["paused j1; ..; paused j1"],
+            ..Row::default()
+        },
+        Row {
+            spec: "drains: the image is below both",
+            story: story(&format!(
+                "{lines}backup j2 n0 n0 {{sync: full}} ! Source and target cannot be the same"
+            )),
+            always: &[
+                "paused j1; paused j0; running j1; running j0; E Source and target cannot be the same; ..",
+            ],
+            ..Row::default()
+        },
+    ]);
+}
+
+#[test]
+fn each_change_of_the_graph_is_felt() {
+    let bystander = "backup j0 d1 t0 {sync: none}\n";
+    check(&[
+        Row {
+            spec: "drains: 10.0: five before a backup is created, one after",
+            dialect: "10.0",
+            story: story(&format!(
+                "node t1\n{bystander}mark\nbackup j1 d0 t1 {{sync: none}}"
+            )),
+            always: &[concat!(
+                "^; > blockdev-backup; ",
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                "created j1; ",
+                change!(),
+                "running j1; paused j1; running j1; R; .."
+            )],
+            ..Row::default()
+        },
+        Row {
+            spec: "drains: 10.0: three more to open a target",
+            dialect: "10.0",
+            story: story(&format!(
+                "{bystander}mark\ndrive-backup j1 d0 v1 {{sync: full, bitmap: nobody, mode: existing}} ! Bitmap 'nobody' could not be found"
+            )),
+            always: &[concat!(
+                "^; > drive-backup; ",
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                "E Bitmap 'nobody' could not be found; .."
+            )],
+            ..Row::default()
+        },
+        Row {
+            spec: "drains: 10.0: three and two when a job and its target go, one when it is forgotten",
+            dialect: "10.0",
+            story: story(&format!(
+                "{bystander}drive-backup j1 d0 v1 {{sync: none, mode: existing}}\nmark\njob-cancel j1"
+            )),
+            sometimes: &[concat!(
+                "^; > job-cancel; aborting j1; ",
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                change!(),
+                "CANCELLED j1 0/262144; concluded j1; null j1; ",
+                change!(),
+                "R; .."
+            )],
+            ..Row::default()
+        },
+        Row {
+            spec: "drains: 7.2 drains once",
+            dialect: "7.2",
+            story: story(&format!(
+                "node t1\n{bystander}mark\nbackup j1 d0 t1 {{sync: none}}"
+            )),
+            always: &[concat!(
+                "^; > blockdev-backup; ",
+                change!(),
+                "created j1; running j1; paused j1; running j1; R; .."
+            )],
+            ..Row::default()
+        },
+    ]);
+}

@@ -133,7 +133,7 @@ fn every_mistake_is_said() {
         (2, "report test_incremental_simple --max-states 7"),
         (
             2,
-            "report test_sync_dirty_bitmap_missing -o /nowhere/at/all.html",
+            "report test_sync_dirty_bitmap_missing -o Cargo.toml/all.html",
         ),
         (6, "report SOME.schedule -o OUT.html"),
     ];

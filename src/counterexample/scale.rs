@@ -59,6 +59,12 @@ impl Scale {
         even
     }
 
+    /// Whether some stretches are longer than others.
+    pub fn is_zoomed(&self) -> bool {
+        let mut stretches = self.stretches.iter();
+        stretches.any(|stretch| stretch.end - stretch.start > self.unit)
+    }
+
     /// The stretches of an image or a bitmap of that length.
     pub fn over(&self, length: u64) -> impl Iterator<Item = Range> + '_ {
         let within = self
@@ -131,6 +137,18 @@ mod tests {
         assert_eq!(units(2048 * K), (64, 32));
         assert_eq!(units(2049 * K), (128, 17));
         assert_eq!(units(64 << 20), (2048, 32));
+    }
+
+    #[test]
+    fn a_long_stretch_stands_between_short_ones() {
+        let stretches = vec![0..64 * K, 64 * K..640 * K, 640 * K..704 * K];
+        let scale = Scale {
+            unit: 64 * K,
+            stretches,
+        };
+        assert!(scale.is_zoomed() && !Scale::of_length(64 << 20).is_zoomed());
+        let ends: Vec<u64> = scale.over(500 * K).map(|stretch| stretch.end / K).collect();
+        assert_eq!(ends, [64, 500]);
     }
 
     #[test]

@@ -166,3 +166,60 @@ fn word(kind: Kind, sign: char) -> &'static str {
 pub fn size(bytes: u64) -> String {
     Size::of(bytes).map_or_else(|| bytes.to_string(), |size| size.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const K: u64 = 1 << 10;
+
+    fn copy(signs: &str, in_flight: [bool; 3]) -> Strip {
+        Strip {
+            label: "drive0 copy".into(),
+            kind: Kind::Copy,
+            length: 160 * K,
+            signs: signs.into(),
+            note: "",
+            successor: None,
+            in_flight: in_flight.to_vec(),
+        }
+    }
+
+    /// The signs of what changed, or `gone`.
+    fn drawn(changes: &[Drawn]) -> Vec<String> {
+        let signs = |(_, cells): &(&str, Vec<Cell>)| {
+            cells
+                .iter()
+                .map(|cell| cell.signs.as_str())
+                .collect::<String>()
+        };
+        let drawn = changes.iter().map(|strip| match strip.rows.first() {
+            Some(row) => signs(row),
+            None => strip.note.to_owned(),
+        });
+        drawn.collect()
+    }
+
+    #[test]
+    fn a_copy_is_wanted_then_in_flight_then_done() {
+        let (mut draughtsman, scale) = (Draughtsman::default(), Scale::even(std::iter::empty()));
+        let mut after = |strips: Vec<Strip>| drawn(&draughtsman.changes(strips, &scale));
+        // The first one is claimed as soon as it is there; the last one is never wanted.
+        assert_eq!(after(vec![copy(".#.", [true, false, false])]), [">#."]);
+        assert_eq!(after(vec![copy("..", [false, true, false])]), ["=>"]);
+        assert!(after(vec![copy("..", [false, true, false])]).is_empty());
+        assert_eq!(after(Vec::new()), ["gone"]);
+    }
+
+    #[test]
+    fn equal_stretches_are_one_cell_that_says_where_it_is() {
+        let scale = Scale::even(std::iter::empty());
+        let strip = copy("##.", [false; 3]);
+        let cells = cells(&strip, &strip.signs, &scale);
+        let titles: Vec<&str> = cells.iter().map(|cell| cell.title.as_str()).collect();
+        assert_eq!(
+            titles,
+            ["to copy, 0 to 128k", "nothing to copy, 128k to 160k"]
+        );
+    }
+}

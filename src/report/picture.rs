@@ -23,13 +23,13 @@ pub struct Picture {
     /// Its height.
     pub height: i64,
     /// The boxes and points.
-    pub boxes: Vec<Box>,
+    pub boxes: Vec<Shape>,
     /// The arrows: the path of each.
     pub arrows: Vec<String>,
 }
 
 /// A box with text, or a point without.
-pub struct Box {
+pub struct Shape {
     /// The left edge.
     pub x: i64,
     /// The upper edge.
@@ -148,7 +148,7 @@ impl Content {
         }
     }
 
-    fn at(self, (middle, y): (i64, i64)) -> Box {
+    fn at(self, (middle, y): (i64, i64)) -> Shape {
         let (width, height) = self.size();
         let x = middle - width / 2;
         let texts = (1..)
@@ -160,7 +160,7 @@ impl Content {
                 shown: cut(&whole),
                 whole,
             });
-        Box {
+        Shape {
             x,
             y,
             width,

@@ -148,32 +148,29 @@ impl Play {
             }
             _ => "",
         };
-        let first = played.film.frames.len().saturating_sub(ROWS_MAX);
         let frames = &played.film.frames;
+        let first = frames.len().saturating_sub(ROWS_MAX);
         let scale = Scale::zoomed(frames.iter().map(|frame| &frame.world));
         let mut strips = Strips::new(scale);
-        let mut rows = rows(played, &mut strips);
+        let mut rows = rows(played, first, &mut strips);
         mark(&mut rows, played, lost, passing.as_ref());
-        let causes = causes_of(frames);
-        explain(&mut rows, frames, &played.scene.initial().world, &causes);
-        let mut lanes = lay_out(&frames[first..], &causes, first);
         let mut rows = rows.split_off(first);
+        let causes = causes_of(&frames[first..]);
+        explain(&mut rows, played, first, &causes);
+        let mut lanes = lay_out(&frames[first..], &causes);
         for (row, wires) in rows.iter_mut().zip(&mut lanes.rows) {
             row.wires = std::mem::take(wires);
             let lane = lanes.lanes.iter().find(|lane| lane.name == row.actor);
             row.x = lane.map_or(0, |lane| lane.x);
         }
-        let unit = strips.scale().unit;
-        let longest = strips.scale().over(u64::MAX >> 1);
-        let zoomed = longest.take(64).any(|range| range.end - range.start > unit);
         Play {
             verdict: verdict(played),
             facts: facts(played, lost),
             left_out: first,
             lanes,
             rows,
-            unit: size(unit),
-            zoomed,
+            unit: size(strips.scale().unit),
+            zoomed: strips.scale().is_zoomed(),
             letters: strips.letters(),
             passing,
             no_passing,
@@ -249,7 +246,8 @@ fn facts(played: &Played, lost: Option<Inevitable>) -> Vec<(&'static str, String
 
 // ---- rows
 
-fn rows(played: &Played, strips: &mut Strips) -> Vec<Row> {
+/// All rows; what is changed before the row at `first` is told by none of them.
+fn rows(played: &Played, first: usize, strips: &mut Strips) -> Vec<Row> {
     let setup = played.film.setup();
     let mut draughtsman = Draughtsman::default();
     let mut statuses = BTreeMap::new();
@@ -257,7 +255,7 @@ fn rows(played: &Played, strips: &mut Strips) -> Vec<Row> {
     let mut rows = Vec::new();
     for (index, frame) in played.film.frames.iter().enumerate() {
         // What the setup's steps make is told once, behind the last of them.
-        let changes = if index + 1 < setup {
+        let changes = if index + 1 < setup.max(first) {
             Vec::new()
         } else {
             let after = strips.strips(&frame.world);
@@ -414,25 +412,28 @@ fn causes_of(frames: &[Frame]) -> Vec<Cause> {
     causes::direct(&deeds)
 }
 
-/// Says of each step what it changed, and over what it had to come after others.
-fn explain(rows: &mut [Row], frames: &[Frame], initial: &World, causes: &[Cause]) {
-    let before = |index: usize| match index.checked_sub(1) {
-        Some(index) => &frames[index].world,
-        None => initial,
+/// Says of each step what it changed, and over what it had to come after others. The first row is that of the frame at
+/// `first`.
+fn explain(rows: &mut [Row], played: &Played, first: usize, causes: &[Cause]) {
+    let initial = played.scene.initial().world;
+    let frames = &played.film.frames;
+    let named = |row: usize, parts: u64| {
+        let index = first + row;
+        let before = index.checked_sub(1).map(|index| &frames[index].world);
+        parts::names(before.unwrap_or(&initial), &frames[index].world, parts).join(", ")
     };
-    for (index, (row, frame)) in rows.iter_mut().zip(frames).enumerate() {
-        let changed = frame.footprint.writes | frame.footprint.adds;
-        row.wrote = parts::names(before(index), &frame.world, changed).join(", ");
+    for (number, row) in rows.iter_mut().enumerate() {
+        let touched = frames[first + number].footprint;
+        row.wrote = named(number, touched.writes | touched.adds);
     }
     for cause in causes {
-        let names = parts::names(before(cause.to), &frames[cause.to].world, cause.parts);
-        let (from, over) = (cause.from + 1, names.join(", "));
-        rows[cause.to].after.push((from, over));
+        let over = named(cause.to, cause.parts);
+        rows[cause.to].after.push((first + cause.from + 1, over));
     }
 }
 
-/// The lanes of these frames; `first` is the position of the first of them in the run.
-fn lay_out(frames: &[Frame], causes: &[Cause], first: usize) -> Lanes {
+/// The lanes of these frames, with the arrows between them.
+fn lay_out(frames: &[Frame], causes: &[Cause]) -> Lanes {
     let mut actors: Vec<(usize, &str)> = frames
         .iter()
         .map(|frame| (frame.actor, frame.actor_name.as_str()))
@@ -449,13 +450,5 @@ fn lay_out(frames: &[Frame], causes: &[Cause], first: usize) -> Lanes {
         .iter()
         .map(|frame| lane(frame).unwrap_or(0))
         .collect();
-    let shown = causes.iter().filter(|cause| cause.from >= first);
-    let shown: Vec<Cause> = shown
-        .map(|cause| Cause {
-            to: cause.to - first,
-            from: cause.from - first,
-            parts: cause.parts,
-        })
-        .collect();
-    Lanes::new(&steps, &names, &shown)
+    Lanes::new(&steps, &names, causes)
 }

@@ -70,7 +70,7 @@ pub struct Witness {
 }
 
 /// What a search found: what is shown, and a counterexample if there is one.
-pub struct Found {
+pub struct Checked {
     /// What is shown.
     pub survey: Survey,
     /// The shortest schedule that breaks a promise.
@@ -84,7 +84,7 @@ pub fn check(
     scene: &Scene,
     states_max: u64,
     watch: &Watch,
-) -> Found {
+) -> Checked {
     let control = Control::default();
     let options = Options {
         states_max,
@@ -122,7 +122,7 @@ pub fn check(
         is_whole,
         witnesses: witnesses(loaded, scene, report.witnessed),
     };
-    Found {
+    Checked {
         survey,
         broken: broken.map(|(schedule, _)| schedule),
     }

@@ -50,6 +50,9 @@ fn readable(html: &str) -> String {
             }
             _ => after,
         };
+        // The signs of a strip belong together; all else is apart.
+        let is_sign = tag == "/i" || tag.starts_with("i ");
+        kept += if is_sign { "" } else { " " };
     }
     kept += rest;
     let entities = [
@@ -67,8 +70,9 @@ fn readable(html: &str) -> String {
     for (entity, sign) in entities.into_iter().chain(others) {
         kept = kept.replace(entity, sign);
     }
-    let lines = kept.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.map(|line| format!("{line}\n")).collect()
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines = kept.lines().map(words).filter(|line| !line.is_empty());
+    lines.map(|line| line + "\n").collect()
 }
 
 #[test]

@@ -19,7 +19,7 @@ const TRACK: usize = 7;
 /// The width of a page of A4 on its side, without its margins.
 const PAPER: usize = 1039;
 /// What numbers and messages need of it.
-const TEXT_ON_PAPER: usize = 480;
+const TEXT_ON_PAPER: usize = 600;
 
 /// Lanes and arrows.
 pub struct Lanes {

@@ -108,12 +108,17 @@ pub fn check(
     let (word, class, says) = verdict(loaded, &report, breach);
     let (traces, picture) = traces(loaded, dialect, scene, states_max, watch);
     let (matrix, is_whole) = matrix(scene, states_max, watch);
-    let again = format!("blockrace check {} --dialect {dialect}", loaded.name);
+    let mut facts = vec![("size", size(&report))];
+    // Otherwise the counterexample says so.
+    if broken.is_none() {
+        let again = format!("blockrace check {} --dialect {dialect}", loaded.name);
+        facts.push(("again", again));
+    }
     let survey = Survey {
         word,
         class,
         says,
-        facts: vec![("size", size(&report)), ("again", again)],
+        facts,
         most: report.layers.iter().copied().max().unwrap_or(0),
         layers: layers(&report.layers),
         traces,

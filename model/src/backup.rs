@@ -581,6 +581,7 @@ fn attach(w: &mut World, index: JobIx, filter_name: Name, cluster: u64) {
         written: false,
         surveyed: 0,
         mapped: false,
+        counted: false,
         quiesced: 0,
         requests: 0,
         target_of: None,

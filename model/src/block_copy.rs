@@ -584,9 +584,10 @@ fn source_status(
 ) -> SourceStatus {
     let limit = area.end.min(len);
     let chain = w.node(source).chain();
-    let extent = match chain {
+    let asked = if of_top { &chain[..1] } else { chain };
+    let extent = match asked {
         [only] => image::status(&[&w.file(*only).image], area.start, limit),
-        chain => image::status(&w.images(chain), area.start, limit),
+        asked => image::status(&w.images(asked), area.start, limit),
     };
     let (allocation, same) = if of_top {
         w.file(chain[0]).image.allocation(area.start, extent.end)

@@ -115,6 +115,8 @@ pub struct Node {
     pub surveyed: u64,
     /// Something was written to it as a target: the table of clusters of its top image is in memory.
     pub mapped: bool,
+    /// A write under blkdebug has allocated: the reference counts of its top image are in memory.
+    pub counted: bool,
     /// How many drained sections hold it.
     pub quiesced: u8,
     /// Guest requests in flight on it.
@@ -334,6 +336,7 @@ impl World {
             written: false,
             surveyed: 0,
             mapped: false,
+            counted: false,
             quiesced: 0,
             requests: 0,
             target_of: None,
@@ -456,10 +459,27 @@ impl World {
         let (format, allocation) = (image.format, image.allocation(range.start, range.end).0);
         if format == Format::Qcow2 && allocation != Allocation::Data {
             self.announce(node, "cluster_alloc");
+            let fault = self.counts_are_read(node);
+            if fault.is_some() {
+                return fault;
+            }
         }
         self.announce(node, "write_aio");
         self.announce(node, "pwritev");
         self.hit(node, IoType::Write, range)
+    }
+
+    /// The first write that allocates reads the reference counts of its file, and fails if that does:
+    /// `qcow2_get_refcount`, which announces nothing that a rule waits for, but an armed rule hits it.
+    fn counts_are_read(&mut self, node: NodeIx) -> Started {
+        if self.node(node).counted {
+            return None;
+        }
+        let fault = self.hit(node, IoType::Read, &(0..0));
+        if fault.is_none() {
+            self.node_mut(node).counted = true;
+        }
+        fault
     }
 
     /// Zeroes are about to be written: metadata only for whole clusters of a qcow2, and for parts of those that hold

@@ -168,6 +168,12 @@ fn clusters_are_the_targets_if_those_are_larger() {
             &["COMPLETED j0 65536/65536; ..; compare identical; $"],
         ),
         row(
+            "backup 3: top: where the image below ends does not matter",
+            "disk base 114k 0x41@0+96k\ndisk d0 228k backing=base 0x42@156k+72k\ndisk t0 228k\nlaunch d0\nnode t0\n\
+             backup j0 d0 t0 {sync: top}\nuntil null j0".into(),
+            &["COMPLETED j0 131072/131072"],
+        ),
+        row(
             "backup 2.1 #5: drive-backup of an image without backing: top is full",
             "disk d0 256k 0x42@64k+64k\nlaunch d0\ndrive-backup j0 d0 a {sync: top}\nuntil null j0\nshutdown\ncompare d0 a".into(),
             &["COMPLETED j0 262144/262144; ..; compare identical; $"],

@@ -131,6 +131,9 @@ struct Player<'a> {
 
 /// At most so many requests of guests between two acts of the script.
 const REQUESTS_AT_ONCE: u32 = 2;
+/// How often silence is waited for anew because QEMU is not at rest: a machine with other work lets it wait for a
+/// processor.
+const BUSY_AT_MOST: u32 = 40;
 
 /// The releases known here send these events; the others are of no interest to a backup.
 const EVENTS: [&str; 8] = [
@@ -574,6 +577,7 @@ impl Player<'_> {
     }
 
     fn settle(&mut self, ms: u64, until: Option<&format::Until>) -> Flow {
+        let mut patience = BUSY_AT_MOST;
         loop {
             let awaited = until.and_then(|until| {
                 let mut received = self.received.iter();
@@ -585,6 +589,7 @@ impl Player<'_> {
             }
             match self.hear(Duration::from_millis(ms)) {
                 Heard::Message(message) => self.event(message),
+                Heard::Silence if patience > 0 && self.is_busy() => patience -= 1,
                 Heard::Silence => {
                     self.take("settled", json!({"ms": ms}));
                     return Flow::On;
@@ -595,6 +600,11 @@ impl Player<'_> {
                 }
             }
         }
+    }
+
+    fn is_busy(&self) -> bool {
+        let qemu = self.qemu.as_ref();
+        qemu.is_some_and(|(process, _)| process.is_busy())
     }
 
     /// Kills QEMU; what it had sent before can still be read. Its guests go with it.

@@ -135,6 +135,22 @@ impl Process {
         )
     }
 
+    /// Whether one of its threads runs, waits for a processor, or waits for a disk: its silence then means nothing. Nobody
+    /// is known to be busy where there is no `/proc`.
+    pub fn is_busy(&self) -> bool {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let mut tasks = tasks.into_iter().flatten().flatten();
+        tasks.any(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // `ID (NAME) STATE …`, and a name may hold anything.
+            let state = stat
+                .rsplit(')')
+                .next()
+                .and_then(|rest| rest.trim_start().chars().next());
+            matches!(state, Some('R' | 'D'))
+        })
+    }
+
     /// Waits for its end; kills it if there is none for so long.
     pub fn wait(&mut self, at_most: Duration) -> i32 {
         let until = Instant::now() + at_most;

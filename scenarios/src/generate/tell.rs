@@ -167,6 +167,17 @@ fn part(bytes: u64, eighths: u64) -> u64 {
     (bytes * eighths / 8 / 512).max(1) * 512
 }
 
+/// A drive's new size, in whole clusters: a part of one would keep its old bytes, for a growth to bring back.
+fn resized(drive: &cast::Drive, eighths: u64) -> u64 {
+    let cluster = match drive.cluster {
+        Some("16k") => 16 << 10,
+        Some("128k") => 128 << 10,
+        _ => 64 << 10,
+    };
+    let bytes = part(drive.size, eighths);
+    (bytes - bytes % cluster).max(cluster)
+}
+
 fn launch(cast: &Cast) -> Launch {
     let mut args = Vec::new();
     for (index, drive) in cast.drives.iter().enumerate() {
@@ -363,10 +374,10 @@ impl Teller<'_> {
     }
 
     fn resize(&self, node: &Named, eighths: Option<u64>) -> Verb {
-        let cast::Drive { size, faults, .. } = &self.cast.drives[self.drive(node.drive)];
+        let drive = &self.cast.drives[self.drive(node.drive)];
         // A rule would hit what the image format writes about itself.
-        let eighths = eighths.filter(|_| faults.is_none());
-        let bytes = eighths.map_or(-1, |eighths| part(*size, eighths) as i64);
+        let eighths = eighths.filter(|_| drive.faults.is_none());
+        let bytes = eighths.map_or(-1, |eighths| resized(drive, eighths) as i64);
         let key = match node.by {
             By::Drive => "device",
             By::Node | By::Nobody => "node-name",

@@ -159,14 +159,12 @@ impl Lanes {
             let x = gutters[bundle.gutter] + GUTTER / 2 + bundle.track * TRACK;
             let edge = edge(source, x);
             self.rows[from].push(Wire::Out { from, edge, x });
-            for row in from + 1..=bundle.last() {
-                if bundle.to.contains(&row) {
-                    let edge = self::edge(&self.lanes[steps[row]], x);
-                    self.rows[row].push(Wire::In { from, x, edge });
-                }
-                if row < bundle.last() {
-                    self.rows[row].push(Wire::Down { from, x });
-                }
+            for row in &mut self.rows[from + 1..bundle.last()] {
+                row.push(Wire::Down { from, x });
+            }
+            for &to in &bundle.to {
+                let edge = self::edge(&self.lanes[steps[to]], x);
+                self.rows[to].push(Wire::In { from, x, edge });
             }
         }
         self.rows.iter_mut().for_each(|row| row.sort());

@@ -325,7 +325,7 @@ fn missed(loaded: &Loaded, scene: &Scene, covered: &Covered) -> Vec<String> {
 }
 
 /// The steps by name.
-fn schedule_of(scene: &Scene, found: &Counterexample<Step>) -> Schedule {
+pub fn schedule_of(scene: &Scene, found: &Counterexample<Step>) -> Schedule {
     let (mut schedule, mut moment) = (Schedule::new(), scene.initial());
     for step in found.steps.iter().chain(&found.cycle) {
         schedule.push(scene.name(&moment, *step));

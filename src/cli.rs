@@ -20,6 +20,7 @@ use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
 use crate::manual::{CompletionsArgs, ManArgs};
 use crate::output::{self, OutputArgs};
+use crate::report::ReportArgs;
 use crate::snapshot::SnapshotArgs;
 use crate::terminal::TerminalArgs;
 
@@ -61,6 +62,8 @@ pub enum Command {
     Bugs(BugsArgs),
     /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
     Stress(StressArgs),
+    /// Draw a run, a counterexample or a check as one HTML file
+    Report(ReportArgs),
     /// Run the lanes of a profile of blockrace.toml: what CI runs, and what you run before it does
     Ci(CiArgs),
     /// Show what `ci` would take from flags, the environment, blockrace.toml and defaults, and which of them it is

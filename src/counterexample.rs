@@ -7,6 +7,7 @@
 mod diagram;
 mod film;
 mod folder;
+mod scale;
 mod show;
 mod smaller;
 mod strips;
@@ -35,12 +36,15 @@ use crate::stage::{Loaded, STEPS_MAX};
 use folder::Contents;
 use smaller::Smaller;
 
-pub use film::Film;
+pub use film::{Film, Frame};
+pub use scale::Scale;
+pub use show::deed_and_lines;
+pub use strips::{Kind, Strip, Strips};
 
 /// Replays after which shrinking ends even if there is time left.
 const REPLAYS_MAX: u64 = 50_000;
 /// States that may be explored to learn when a run was lost.
-const STATES_MAX: usize = 20_000;
+pub const STATES_MAX: usize = 20_000;
 
 /// A schedule that breaks a promise, and where.
 pub struct Found<'a> {
@@ -174,7 +178,7 @@ pub fn show_below(
 }
 
 /// What a property promises, in one sentence.
-fn sentence(property: &str) -> Option<String> {
+pub fn sentence(property: &str) -> Option<String> {
     let row = PROPERTIES.iter().find(|row| row.id == property)?;
     Some(row.says.to_owned())
 }

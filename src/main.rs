@@ -22,6 +22,7 @@ mod output;
 mod pool;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod snapshot;
 mod stage;
@@ -88,6 +89,7 @@ fn run(command: &Command) -> Result<Exit, String> {
         Command::Traces(args) => traces::run(args),
         Command::Bugs(args) => Output::of(&args.output, "bugs", |output| bugs::run(args, output)),
         Command::Stress(args) => stress::run(args),
+        Command::Report(args) => report::run(args),
         Command::Ci(args) => ci::run(args),
         Command::Config(args) => config::run(args),
         Command::Snapshot(args) => snapshot::run(args),

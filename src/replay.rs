@@ -31,8 +31,9 @@ const NEAR_MAX: usize = 3;
 /// What to print: a schedule or a scenario that cannot be used.
 pub fn run(args: &ReplayArgs, output: &mut Output) -> Result<Exit, String> {
     let schedule = stage::read_schedule(&args.schedule)?;
-    let loaded = stage::load(scenario(args, &schedule)?)?;
-    let dialect = dialect(args, &schedule)?;
+    let (file, scenario) = (&args.schedule, args.scenario.as_deref());
+    let loaded = stage::load(stage::scenario_of(&schedule, file, scenario)?)?;
+    let dialect = stage::dialect_of(&schedule, file, &args.qemu)?;
     let scene = stage::scene(&loaded, dialect)?;
     let (film, mut outcome, deviations) = follow(&scene, &schedule, args.best_effort);
     if let (End::Stopped, Some(breach)) = (&outcome.end, goes_round(&scene, &film.schedule())) {
@@ -71,32 +72,6 @@ fn repeat(args: &ReplayArgs, dialect: &Dialect) -> String {
         line += " --best-effort";
     }
     line
-}
-
-/// The scenario that was asked for, or else the one that the schedule names.
-fn scenario<'a>(args: &'a ReplayArgs, schedule: &'a Schedule) -> Result<&'a str, String> {
-    args.scenario
-        .as_deref()
-        .or(schedule.header("scenario"))
-        .ok_or_else(|| {
-            let file = args.schedule.display();
-            format!("{file}: no `# scenario:` header\n  say which one with --scenario")
-        })
-}
-
-/// The dialect that was asked for, or else the one that the schedule names, or else the newest; with the bugs that
-/// are to be planted.
-fn dialect(args: &ReplayArgs, schedule: &Schedule) -> Result<&'static Dialect, String> {
-    match (args.qemu.chosen(), schedule.header("dialect")) {
-        (None, Some(name)) => {
-            let named = name.parse().map_err(|error| {
-                let file = args.schedule.display();
-                format!("{file}: {error}\n  say which one with --dialect")
-            })?;
-            Ok(args.qemu.planted(named))
-        }
-        _ => Ok(args.qemu.one()),
-    }
 }
 
 fn follow(

@@ -204,3 +204,40 @@ pub fn read_schedule(file: &Path) -> Result<Schedule, String> {
     let text = SCHEDULE.read_text(file)?;
     Schedule::parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
+
+/// The scenario that was asked for, or else the one that a schedule names; `file` is where that stands.
+///
+/// # Errors
+/// What to print: neither is there.
+pub fn scenario_of<'a>(
+    schedule: &'a Schedule,
+    file: &Path,
+    asked: Option<&'a str>,
+) -> Result<&'a str, String> {
+    asked.or(schedule.header("scenario")).ok_or_else(|| {
+        let file = file.display();
+        format!("{file}: no `# scenario:` header\n  say which one with --scenario")
+    })
+}
+
+/// The dialect that was asked for, or else the one that a schedule names, or else the newest; with the bugs that are to
+/// be planted. `file` is where the schedule stands.
+///
+/// # Errors
+/// What to print: there is no such dialect.
+pub fn dialect_of(
+    schedule: &Schedule,
+    file: &Path,
+    qemu: &Qemu,
+) -> Result<&'static Dialect, String> {
+    match (qemu.chosen(), schedule.header("dialect")) {
+        (None, Some(name)) => {
+            let named = name.parse().map_err(|error| {
+                let file = file.display();
+                format!("{file}: {error}\n  say which one with --dialect")
+            })?;
+            Ok(qemu.planted(named))
+        }
+        _ => Ok(qemu.one()),
+    }
+}

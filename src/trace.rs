@@ -127,20 +127,31 @@ pub fn print_columns(out: &mut impl Write, lines: &[Line]) -> io::Result<()> {
 /// The widest a column gets before the next ones move to the right.
 const COLUMN_MAX: usize = 56;
 
-/// The colour of a line, by how good its news is.
-pub fn style(line: &Line) -> Style {
-    let colour = match line {
-        Line::Event(Event::BlockJobCompleted { error: None, .. }) => AnsiColor::Green,
+/// How good the news of a line is: `good`, `bad`, `odd`, `sent` of a command, or nothing.
+pub fn tone(line: &Line) -> &'static str {
+    match line {
+        Line::Event(Event::BlockJobCompleted { error: None, .. }) => "good",
         Line::Event(Event::BlockJobCompleted { .. } | Event::BlockJobError { .. })
         | Line::Hang
-        | Line::Timeout(_) => AnsiColor::Red,
-        Line::Event(Event::BlockJobCancelled { .. }) => AnsiColor::Yellow,
+        | Line::Timeout(_) => "bad",
+        Line::Event(Event::BlockJobCancelled { .. }) => "odd",
         Line::Reply {
             reply: Reply::Error(_),
             ..
-        } => AnsiColor::Red,
-        Line::Exit(code) if *code != 0 => AnsiColor::Red,
-        Line::Cmd(_) => AnsiColor::Cyan,
+        } => "bad",
+        Line::Exit(code) if *code != 0 => "bad",
+        Line::Cmd(_) => "sent",
+        _ => "",
+    }
+}
+
+/// The colour of a line, by how good its news is.
+pub fn style(line: &Line) -> Style {
+    let colour = match tone(line) {
+        "good" => AnsiColor::Green,
+        "bad" => AnsiColor::Red,
+        "odd" => AnsiColor::Yellow,
+        "sent" => AnsiColor::Cyan,
         _ => return Style::new(),
     };
     Style::new().fg_color(Some(colour.into()))

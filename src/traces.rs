@@ -1,12 +1,13 @@
 //! `blockrace traces`: every order in which a client can read a scenario's messages.
 
-mod diagram;
-mod skeleton;
+pub mod diagram;
+pub mod skeleton;
 mod text;
 
 use std::fmt;
 use std::io::{self, Write};
 
+use model::dialect::Dialect;
 use scenarios::line::Line;
 use scenarios::scene::Scene;
 use serde_json::{Value, json};
@@ -21,12 +22,19 @@ use crate::traces::skeleton::Skeleton;
 use crate::watch::Watch;
 
 /// Everything that is printed.
-struct Answer<'a> {
-    args: &'a TracesArgs,
-    loaded: &'a Loaded,
-    language: &'a Language<'a, Scene>,
-    skeleton: Skeleton,
-    choices: Vec<Choice>,
+pub struct Answer<'a> {
+    /// The release whose rules were played.
+    pub dialect: &'static Dialect,
+    /// Whether long stretches without a choice are shown whole.
+    pub full: bool,
+    /// The story.
+    pub loaded: &'a Loaded,
+    /// All its traces.
+    pub language: &'a Language<'a, Scene>,
+    /// Where they part, meet, and end.
+    pub skeleton: Skeleton,
+    /// What decides where they part.
+    pub choices: Vec<Choice>,
 }
 
 /// Finds and prints the traces.
@@ -45,13 +53,7 @@ pub fn run(args: &TracesArgs) -> Result<Exit, String> {
 pub fn print(out: &mut impl Write, args: &TracesArgs, loaded: &Loaded) -> Result<Exit, String> {
     let scene = stage::scene(loaded, args.qemu.one())?;
     let language = explore(args, &scene)?;
-    let answer = Answer {
-        args,
-        loaded,
-        skeleton: Skeleton::new(&language.automaton),
-        choices: language.choices(),
-        language: &language,
-    };
+    let answer = Answer::new(loaded, args.qemu.one(), &language, args.full);
     crate::written(match args.format {
         TracesFormat::Text => text::print(out, &answer),
         TracesFormat::Dot => diagram::print_dot(out, &answer),
@@ -73,6 +75,25 @@ fn explore<'s>(args: &TracesArgs, scene: &'s Scene) -> Result<Language<'s, Scene
     })
 }
 
+impl<'a> Answer<'a> {
+    /// What there is to print about a language.
+    pub fn new(
+        loaded: &'a Loaded,
+        dialect: &'static Dialect,
+        language: &'a Language<'a, Scene>,
+        full: bool,
+    ) -> Answer<'a> {
+        Answer {
+            dialect,
+            full,
+            loaded,
+            skeleton: Skeleton::new(&language.automaton),
+            choices: language.choices(),
+            language,
+        }
+    }
+}
+
 impl Answer<'_> {
     fn automaton(&self) -> &Automaton<Line> {
         &self.language.automaton
@@ -84,7 +105,7 @@ impl Answer<'_> {
     }
 
     /// Why the way with this number goes on from this state; `None` if it is the only one.
-    fn way(&self, state: usize, way: usize) -> Option<&Way> {
+    pub fn way(&self, state: usize, way: usize) -> Option<&Way> {
         let choice = self
             .choices
             .binary_search_by_key(&state, |choice| choice.state);
@@ -112,7 +133,7 @@ impl Answer<'_> {
 }
 
 /// A number of traces. The largest that is known is not exact.
-struct Count(u128);
+pub struct Count(pub u128);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +145,7 @@ impl fmt::Display for Count {
 }
 
 /// Why a way is possible, in words; empty if there is only one.
-fn reason(way: Option<&Way>) -> String {
+pub fn reason(way: Option<&Way>) -> String {
     let Some(way) = way else {
         return String::new();
     };
@@ -148,7 +169,7 @@ fn print_json(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
     // Numbers of traces are text: they may be larger than what readers of JSON take for a number.
     let document = json!({
         "scenario": answer.loaded.name,
-        "dialect": answer.args.qemu.one().name,
+        "dialect": answer.dialect.name,
         "complete": answer.language.is_complete(),
         "lengths": {"shortest": shortest, "longest": longest},
         "traces": Count(automaton.trace_count()).to_string(),

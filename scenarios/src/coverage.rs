@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::line::Line;
 
 mod follow;
+pub mod steps;
 mod table;
 
 pub use follow::Follower;

@@ -46,6 +46,20 @@ pub fn inevitable<S: System>(
     schedule: &Schedule,
     budget: &Budget,
 ) -> Result<Inevitable, NotBroken> {
+    last_way_out(system, schedule, budget).map(|(lost, _)| lost)
+}
+
+/// As [`inevitable`], with the nearest schedule that rests with every promise kept, if one was found:
+/// none has more first steps in common with `schedule`.
+///
+/// # Errors
+///
+/// As [`inevitable`].
+pub fn last_way_out<S: System>(
+    system: &S,
+    schedule: &Schedule,
+    budget: &Budget,
+) -> Result<(Inevitable, Option<Schedule>), NotBroken> {
     let states = follow(system, schedule).ok_or(NotBroken)?;
     let mut explorer = Explorer {
         system,
@@ -55,12 +69,16 @@ pub fn inevitable<S: System>(
     // The last state is the breach itself.
     for (done, state) in states.iter().enumerate().rev().skip(1) {
         match explorer.way_out(state) {
-            Some(true) => return Ok(Inevitable::Step(done + 1)),
-            Some(false) => {}
-            None => return Ok(Inevitable::NotDecided(done + 1)),
+            Search::Found(way) => {
+                let begin = schedule.names().take(done);
+                let passing = begin.map(str::to_owned).chain(way).collect();
+                return Ok((Inevitable::Step(done + 1), Some(passing)));
+            }
+            Search::None => {}
+            Search::CutShort => return Ok((Inevitable::NotDecided(done + 1), None)),
         }
     }
-    Ok(Inevitable::Always)
+    Ok((Inevitable::Always, None))
 }
 
 /// The states before, between and after the steps of a schedule, if the last of them breaks a
@@ -87,6 +105,16 @@ fn judge<S: System>(system: &S, state: &S::State, enabled: &mut Vec<S::Step>) ->
     system.judge(state, false).is_ok() && (!enabled.is_empty() || system.judge(state, true).is_ok())
 }
 
+/// What came of looking for a way out.
+enum Search {
+    /// The names of its steps.
+    Found(Vec<String>),
+    /// There is none.
+    None,
+    /// The budget was spent.
+    CutShort,
+}
+
 /// Explores what can follow.
 struct Explorer<'a, S: System> {
     system: &'a S,
@@ -96,32 +124,44 @@ struct Explorer<'a, S: System> {
     budget: &'a Budget<'a>,
 }
 
+/// A state that waits to be explored, and the last step on the way to it: an index of those noted.
+type Open<T> = (T, Option<usize>);
+
+/// Steps, each with the one before it.
+type Ways<T> = Vec<(Option<usize>, T)>;
+
 impl<S: System> Explorer<'_, S> {
-    /// Whether some continuation rests with every promise kept; nothing when the budget is spent.
-    fn way_out(&mut self, from: &S::State) -> Option<bool> {
-        let mut open = vec![from.clone()];
-        let mut enabled = Vec::new();
-        while let Some(state) = open.pop() {
+    /// Looks for a continuation that rests with every promise kept.
+    fn way_out(&mut self, from: &S::State) -> Search {
+        let mut open = vec![(from.clone(), None)];
+        let (mut enabled, mut ways) = (Vec::new(), Vec::new());
+        while let Some((state, last)) = open.pop() {
             if self.doomed.contains(&self.system.fingerprint(&state)) {
                 continue;
             }
             if self.doomed.len() >= self.budget.states_max || (self.budget.interrupted)() {
-                return None;
+                return Search::CutShort;
             }
             let kept = judge(self.system, &state, &mut enabled);
             if kept && enabled.is_empty() {
-                return Some(true);
+                return Search::Found(self.names(from, &ways, last));
             }
             self.doomed.insert(self.system.fingerprint(&state));
             if kept {
-                self.successors(&state, &enabled, &mut open);
+                self.successors(&(state, last), &enabled, &mut open, &mut ways);
             }
         }
-        Some(false)
+        Search::None
     }
 
     /// Puts on `open` what the steps lead to that have to be tried, the least one last.
-    fn successors(&self, state: &S::State, enabled: &[S::Step], open: &mut Vec<S::State>) {
+    fn successors(
+        &self,
+        (state, last): &Open<S::State>,
+        enabled: &[S::Step],
+        open: &mut Vec<Open<S::State>>,
+        ways: &mut Ways<S::Step>,
+    ) {
         let (mut seen, mut kept) = (Vec::new(), Vec::new());
         let (mut after, footprints): (Vec<S::State>, Vec<Footprint>) = enabled
             .iter()
@@ -133,8 +173,22 @@ impl<S: System> Explorer<'_, S> {
             .unzip();
         persistent(self.system, state, enabled, &footprints, &mut kept);
         for index in kept.into_iter().rev() {
+            ways.push((*last, enabled[index]));
             // Taken from the end, so what stands before keeps its index.
-            open.push(after.swap_remove(index));
+            open.push((after.swap_remove(index), Some(ways.len() - 1)));
         }
+    }
+
+    /// The names of the steps on the way from a state up to the step with this index.
+    fn names(&self, from: &S::State, ways: &Ways<S::Step>, last: Option<usize>) -> Vec<String> {
+        let before = |index: &usize| ways[*index].0;
+        let backwards: Vec<usize> = std::iter::successors(last, before).collect();
+        let (mut state, mut names) = (from.clone(), Vec::new());
+        for index in backwards.into_iter().rev() {
+            let step = ways[index].1;
+            names.push(self.system.name(&state, step));
+            self.system.apply(&mut state, step, &mut Vec::new());
+        }
+        names
     }
 }

@@ -32,7 +32,9 @@
 //! | [`trials`] | how many runs does a strategy need until one breaks a promise? |
 //! | [`median`] | what is typical of a sample, and how sure is that? |
 //! | [`shrink`] | which shorter schedule breaks the same promise? |
-//! | [`inevitable`] | from which step on was there no way out? |
+//! | [`inevitable`] | from which step on was there no way out, and which way was the last? |
+//! | [`causes`] | which steps of a run had to come before which? |
+//! | [`visit`] | what can be met anywhere? |
 //! | [`membership`] | could the system have shown this sequence of observations? |
 //! | [`near`] | which of these names was meant? |
 //! | [`language`] | what are all the sequences that it can show, and why in more than one way? |
@@ -49,6 +51,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod causes;
 mod expand;
 pub mod fuzz;
 pub mod hash;
@@ -71,5 +74,6 @@ mod system;
 pub mod threads;
 pub mod toys;
 pub mod trials;
+pub mod visit;
 
 pub use system::{Breach, Footprint, System};

@@ -206,6 +206,19 @@ impl PartialEq for Schedule {
 
 impl Eq for Schedule {}
 
+/// A schedule without headers.
+///
+/// # Panics
+///
+/// As [`Schedule::push`].
+impl FromIterator<String> for Schedule {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Schedule {
+        let mut schedule = Schedule::new();
+        names.into_iter().for_each(|name| schedule.push(name));
+        schedule
+    }
+}
+
 impl FromStr for Schedule {
     type Err = ScheduleError;
 

@@ -148,10 +148,17 @@ impl Footprint {
     /// Methods for the Verification of Concurrent Systems* (1996).
     #[must_use]
     pub fn independent(self, other: Footprint) -> bool {
-        self.writes & other.touched() == 0
-            && other.writes & self.touched() == 0
-            && self.adds & other.reads == 0
-            && other.adds & self.reads == 0
+        self.collides(other) == 0
+    }
+
+    /// The parts over which two steps with these footprints do not commute; none if they are
+    /// [independent](Footprint::independent).
+    #[must_use]
+    pub fn collides(self, other: Footprint) -> u64 {
+        self.writes & other.touched()
+            | other.writes & self.touched()
+            | self.adds & other.reads
+            | other.adds & self.reads
     }
 
     /// Whether everything that is independent of this footprint is independent of `other` too.

@@ -24,6 +24,8 @@ pub struct Frame {
     pub actor_name: String,
     /// What the client sent and read.
     pub lines: Vec<Line>,
+    /// What the step touched.
+    pub footprint: Footprint,
     /// The world after the step. Its parts are shared with the frames around it.
     pub world: World,
 }
@@ -45,13 +47,15 @@ impl Watcher<Scene> for Film {
             actor,
             actor_name: scene.actor_name(moment, actor),
             lines: Vec::new(),
+            footprint: Footprint::NONE,
             world: moment.world.clone(),
         });
     }
 
-    fn after(&mut self, _: &Scene, moment: &Moment, _: Step, _: Footprint, seen: &[Line]) {
+    fn after(&mut self, _: &Scene, moment: &Moment, _: Step, did: Footprint, seen: &[Line]) {
         if let Some(frame) = self.frames.last_mut() {
             frame.lines = seen.to_vec();
+            frame.footprint = did;
             frame.world = moment.world.clone();
         }
     }

@@ -9,6 +9,7 @@ use sim::Breach;
 use sim::inevitable::Inevitable;
 
 use super::film::{Film, Frame};
+use super::scale::Scale;
 use super::strips::{Picture, Strips};
 use crate::terminal::terminal;
 use crate::trace;
@@ -66,7 +67,7 @@ fn print_steps(out: &mut impl Write, shown: &Shown) -> io::Result<String> {
     let frames = &shown.film.frames;
     let setup = shown.film.setup();
     let columns = Columns::of(frames, setup, terminal().out.width);
-    let mut strips = Strips::new(frames.iter().map(|frame| &frame.world));
+    let mut strips = Strips::new(Scale::even(frames.iter().map(|frame| &frame.world)));
     let mut before = Picture::new();
     writeln!(out, "{}", columns.heading())?;
     if shown.inevitable == Some(Inevitable::Always) {
@@ -105,7 +106,7 @@ fn print_lost(out: &mut impl Write, words: &str) -> io::Result<()> {
 
 /// What a step is called, and the lines that go below it. A step of the setup is called by its line, if it has one:
 /// that says all, and the step's name only a part.
-fn deed_and_lines(frame: &Frame, is_setup: bool) -> (String, &[Line]) {
+pub fn deed_and_lines(frame: &Frame, is_setup: bool) -> (String, &[Line]) {
     let words = frame.lines.first().map(trace::words);
     match words.as_deref() {
         Some([words]) if is_setup => (words.clone(), &frame.lines[1..]),

@@ -3,23 +3,63 @@
 use std::collections::BTreeMap;
 
 use model::bitmap::{Bitmap, Hold};
+use model::block_copy::BlockCopy;
 use model::image::{Cell, Fill, Image};
 use model::node::NodeKind;
 use model::runs::Range;
 use model::world::World;
 use scenarios::size::Size;
 
-/// No strip is longer; a larger drive has larger stretches.
-const SIGNS_MAX: u64 = 32;
-/// The smallest stretch: the granule of a bitmap and the cluster of an image, unless a story says otherwise.
-const STRETCH_MIN: u64 = 64 << 10;
+use super::scale::Scale;
+
 /// The signs of contents, in the order in which contents appear.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
+/// What a strip is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A dirty bitmap.
+    Bitmap,
+    /// What a job has still to copy.
+    Copy,
+    /// What an image itself holds.
+    Image,
+}
+
+/// A bitmap or an image: one sign for each stretch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strip {
+    /// What it is called.
+    pub label: String,
+    /// What it is of.
+    pub kind: Kind,
+    /// How long it is, in bytes.
+    pub length: u64,
+    /// One for each stretch of the scale.
+    pub signs: String,
+    /// What else is to be said of it, if anything.
+    pub note: &'static str,
+    /// Of a frozen bitmap: the one that records meanwhile.
+    pub successor: Option<String>,
+    /// Of a copy: whether a task is at work there, for each stretch.
+    pub in_flight: Vec<bool>,
+}
+
+impl Strip {
+    /// In one line; what is in flight does not show.
+    fn text(&self) -> String {
+        let Strip { signs, note, .. } = self;
+        match &self.successor {
+            Some(successor) => format!("{signs} {note}, successor {successor}"),
+            None if note.is_empty() => signs.clone(),
+            None => format!("{signs} {note}"),
+        }
+    }
+}
+
 /// Draws strips, and remembers which letter stands for which contents.
 pub struct Strips {
-    /// Bytes that one sign stands for.
-    stretch: u64,
+    scale: Scale,
     letters: BTreeMap<Fill, char>,
 }
 
@@ -27,22 +67,25 @@ pub struct Strips {
 pub type Picture = Vec<(String, String)>;
 
 impl Strips {
-    /// Strips for these worlds, on the scale of the largest image in them.
-    pub fn new<'w>(worlds: impl Iterator<Item = &'w World>) -> Strips {
-        let longest = worlds.map(longest).max().unwrap_or(0);
-        let mut stretch = STRETCH_MIN;
-        while longest.div_ceil(stretch) > SIGNS_MAX {
-            stretch *= 2;
-        }
+    /// Strips on that scale.
+    pub fn new(scale: Scale) -> Strips {
         Strips {
-            stretch,
+            scale,
             letters: BTreeMap::new(),
         }
     }
 
-    /// All bitmaps and images of a world.
+    /// All bitmaps and images of a world, as text.
     pub fn picture(&mut self, world: &World) -> Picture {
-        let mut picture = Vec::new();
+        let strips = self.strips(world).into_iter();
+        strips
+            .map(|strip| (strip.label.clone(), strip.text()))
+            .collect()
+    }
+
+    /// All bitmaps and images of a world.
+    pub fn strips(&mut self, world: &World) -> Vec<Strip> {
+        let mut strips = Vec::new();
         for index in world.node_indices() {
             let node = world.node(index);
             if matches!(node.kind, NodeKind::Filter { .. }) {
@@ -51,57 +94,105 @@ impl Strips {
             let drive = node.drive.as_deref().unwrap_or(&*node.name);
             for bitmap in node.bitmaps() {
                 let name = bitmap.name.as_deref().unwrap_or("(unnamed)");
-                picture.push((format!("{drive} {name}"), self.bitmap(bitmap)));
+                strips.push(self.bitmap(format!("{drive} {name}"), bitmap));
             }
         }
         for index in world.job_indices() {
-            let copy = world.copy(index);
-            let strip = self.dirty(&copy.dirty);
-            picture.push((format!("{} copy", world.job(index).id), strip));
+            let label = format!("{} copy", world.job(index).id);
+            strips.push(self.copy(label, world.copy(index)));
         }
         for (name, file) in world.directory().iter() {
             let name = name.strip_prefix("$DIR/").unwrap_or(name);
-            let strip = self.image(&world.file(file).image);
-            picture.push((name.to_owned(), strip));
+            strips.push(self.image(name.to_owned(), &world.file(file).image));
         }
-        picture
+        strips
+    }
+
+    /// Where the signs of a strip of that length stand.
+    pub fn scale(&self) -> &Scale {
+        &self.scale
     }
 
     /// What the signs mean that were used so far.
     pub fn legend(&self) -> String {
+        let mut words = vec![
+            format!("one sign is {}", size(self.scale.unit)),
+            "bitmaps: # dirty, + partly, . clean".to_owned(),
+            "images: - not allocated, 0 zeroes, + several".to_owned(),
+        ];
+        let letters = self.letters().into_iter();
+        words.extend(letters.map(|(letter, means)| format!("{letter} {means}")));
+        words.join("; ")
+    }
+
+    /// What the letters mean that were used so far, in their order.
+    pub fn letters(&self) -> Vec<(char, String)> {
         let mut letters: Vec<(char, Fill)> = self
             .letters
             .iter()
             .map(|(fill, letter)| (*letter, *fill))
             .collect();
         letters.sort_by_key(|(letter, _)| LETTERS.find(*letter));
-        let mut words = vec![
-            format!("one sign is {}", size(self.stretch)),
-            "bitmaps: # dirty, + partly, . clean".to_owned(),
-            "images: - not allocated, 0 zeroes, + several".to_owned(),
-        ];
-        words.extend(letters.into_iter().map(|(letter, fill)| match fill.0 {
-            byte @ 0..=0xff => format!("{letter} {byte:#04x}"),
-            number => format!("{letter} write {number}"),
-        }));
-        words.join("; ")
+        let means = |fill: Fill| match fill.0 {
+            byte @ 0..=0xff => format!("{byte:#04x}"),
+            number => format!("write {number}"),
+        };
+        letters
+            .into_iter()
+            .map(|(letter, fill)| (letter, means(fill)))
+            .collect()
     }
 
-    fn bitmap(&self, bitmap: &Bitmap) -> String {
-        let strip = self.dirty(bitmap);
-        match &bitmap.hold {
-            Hold::Idle if bitmap.disabled => format!("{strip} disabled"),
-            Hold::Idle => strip,
-            Hold::Removing => format!("{strip} going"),
-            Hold::Frozen { successor } => {
-                format!("{strip} frozen, successor {}", self.dirty(successor))
-            }
+    fn bitmap(&self, label: String, bitmap: &Bitmap) -> Strip {
+        let successor = match &bitmap.hold {
+            Hold::Frozen { successor } => Some(self.dirty(successor)),
+            Hold::Idle | Hold::Removing => None,
+        };
+        let note = match &bitmap.hold {
+            Hold::Idle if bitmap.disabled => "disabled",
+            Hold::Idle => "",
+            Hold::Removing => "going",
+            Hold::Frozen { .. } => "frozen",
+        };
+        Strip {
+            label,
+            kind: Kind::Bitmap,
+            length: bitmap.size(),
+            signs: self.dirty(bitmap),
+            note,
+            successor,
+            in_flight: Vec::new(),
         }
     }
 
-    fn stretches(&self, length: u64) -> impl Iterator<Item = Range> + use<> {
-        let stretch = self.stretch;
-        (0..length.div_ceil(stretch)).map(move |n| n * stretch..((n + 1) * stretch).min(length))
+    fn copy(&self, label: String, copy: &BlockCopy) -> Strip {
+        let is_busy = |range: Range| {
+            let mut tasks = copy.tasks.iter();
+            tasks.any(|task| task.start < range.end && range.start < task.end)
+        };
+        Strip {
+            label,
+            kind: Kind::Copy,
+            length: copy.dirty.size(),
+            signs: self.dirty(&copy.dirty),
+            note: "",
+            successor: None,
+            in_flight: self.scale.over(copy.dirty.size()).map(is_busy).collect(),
+        }
+    }
+
+    fn image(&mut self, label: String, image: &Image) -> Strip {
+        let stretches: Vec<Range> = self.scale.over(image.length).collect();
+        let signs = stretches.into_iter();
+        Strip {
+            label,
+            kind: Kind::Image,
+            length: image.length,
+            signs: signs.map(|range| self.contents(image, range)).collect(),
+            note: "",
+            successor: None,
+            in_flight: Vec::new(),
+        }
     }
 
     fn dirty(&self, bitmap: &Bitmap) -> String {
@@ -114,13 +205,7 @@ impl Strips {
                 () => '.',
             }
         };
-        self.stretches(bitmap.size()).map(sign).collect()
-    }
-
-    fn image(&mut self, image: &Image) -> String {
-        self.stretches(image.length)
-            .map(|range| self.contents(image, range))
-            .collect()
+        self.scale.over(bitmap.size()).map(sign).collect()
     }
 
     /// The sign of what an image itself holds in a range: what is written in it counts before zeroes, and these
@@ -144,14 +229,6 @@ impl Strips {
     }
 }
 
-fn longest(world: &World) -> u64 {
-    let files = world.directory().iter();
-    files
-        .map(|(_, file)| world.file(file).image.length)
-        .max()
-        .unwrap_or(0)
-}
-
 fn size(bytes: u64) -> String {
     Size::of(bytes).map_or_else(|| bytes.to_string(), |size| size.to_string())
 }
@@ -166,18 +243,22 @@ mod tests {
     const K: u64 = 1 << 10;
 
     fn strips() -> Strips {
-        Strips::new(std::iter::empty())
+        Strips::new(Scale::even(std::iter::empty()))
+    }
+
+    fn text(bitmap: &Bitmap) -> String {
+        strips().bitmap("b".into(), bitmap).text()
     }
 
     #[test]
     fn a_bitmap_is_a_strip_of_its_stretches() {
         let mut bitmap = Bitmap::new(Some("b".into()), 32 * K, 320 * K);
-        assert_eq!(strips().bitmap(&bitmap), ".....");
+        assert_eq!(text(&bitmap), ".....");
         bitmap.mark(64 * K..160 * K);
-        assert_eq!(strips().bitmap(&bitmap), ".#+..");
+        assert_eq!(text(&bitmap), ".#+..");
         bitmap.create_successor().expect("nobody holds it");
         bitmap.mark(300 * K..301 * K);
-        assert_eq!(strips().bitmap(&bitmap), ".#+.. frozen, successor ....+");
+        assert_eq!(text(&bitmap), ".#+.. frozen, successor ....+");
     }
 
     #[test]
@@ -188,7 +269,7 @@ mod tests {
         image.write(&[], &Runs::of(128 * K..192 * K, Fill(0x300)));
         image.write(&[], &Runs::of(192 * K..193 * K, Fill(0x300)));
         image.write(&[], &Runs::of(193 * K..194 * K, Fill(0x41)));
-        assert_eq!(strips.image(&image), "-ab+");
+        assert_eq!(strips.image("i".into(), &image).text(), "-ab+");
         assert!(
             strips.legend().ends_with("a 0x41; b write 768"),
             "{}",

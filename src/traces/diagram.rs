@@ -96,14 +96,11 @@ fn title(answer: &Answer) -> String {
     } else {
         ", not all of it"
     };
-    format!(
-        "{} (QEMU {}){unknown}",
-        answer.loaded.name,
-        answer.args.qemu.one()
-    )
+    format!("{} (QEMU {}){unknown}", answer.loaded.name, answer.dialect)
 }
 
-fn ends(point: &Point) -> Vec<String> {
+/// How traces may end at a point.
+pub fn ends(point: &Point) -> Vec<String> {
     point.ends.iter().map(ToString::to_string).collect()
 }
 
@@ -111,6 +108,13 @@ fn ends(point: &Point) -> Vec<String> {
 fn label(answer: &Answer, point: &Point, way: usize, run: &Run) -> Vec<String> {
     let reason = reason(answer.way(point.state, way));
     let mut label = Vec::from_iter((!reason.is_empty()).then_some(reason));
+    label.extend(lines(answer, run));
+    label
+}
+
+/// The lines of an arrow; of a long one only the first and the last, unless all are asked for.
+pub fn lines(answer: &Answer, run: &Run) -> Vec<String> {
+    let mut label = Vec::new();
     let say = |line: &usize| {
         let line = answer.line(*line);
         format!(
@@ -120,7 +124,7 @@ fn label(answer: &Answer, point: &Point, way: usize, run: &Run) -> Vec<String> {
         )
     };
     let count = run.lines.len();
-    if count <= LINES_MAX || answer.args.full {
+    if count <= LINES_MAX || answer.full {
         label.extend(run.lines.iter().map(say));
     } else {
         label.extend(run.lines[..LINES_SHOWN].iter().map(say));

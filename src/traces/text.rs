@@ -21,7 +21,7 @@ const LEGEND: &str = "  ├─ if `step` …: the step that decides for this bra
 /// # Errors
 /// The output's.
 pub fn print(out: &mut impl Write, answer: &Answer) -> io::Result<()> {
-    let dialect = answer.args.qemu.one();
+    let dialect = answer.dialect;
     writeln!(out, "{}  (QEMU {dialect})", answer.loaded.name)?;
     writeln!(out, "  {}", answer.loaded.story.title)?;
     writeln!(out)?;
@@ -109,7 +109,7 @@ impl<'p, W: Write> Printer<'p, W> {
 
     fn start(&mut self) -> io::Result<()> {
         let skeleton = &self.answer.skeleton;
-        if !self.answer.args.full {
+        if !self.answer.full {
             self.skipped = match skeleton.first_choice() {
                 Some(lines) if lines > COMMON_SHOWN + 1 => lines - COMMON_SHOWN,
                 Some(_) => 0,

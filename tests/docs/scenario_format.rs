@@ -16,8 +16,10 @@ pub fn keys() -> String {
     made
 }
 
+/// What the schema says of it, without the links of Rust's documentation.
 fn said(value: &Value) -> String {
-    value["description"].as_str().map(cell).unwrap_or_default()
+    let text = value["description"].as_str().unwrap_or_default();
+    cell(&text.replace("[`", "`").replace("`]", "`"))
 }
 
 /// A type: what it is, and its keys, its words or its forms.

@@ -1,13 +1,13 @@
 //! The world as a row of columns: what a search keeps of it, and what it puts together again.
 //!
 //! Column *n* holds what bit *n* of a [`Footprint`](crate::world::Footprint) stands for. Parts that fold onto one
-//! bit are one column. The outbox's column holds the first broken promise and the first defect: what was said is
+//! bit are one column. The outbox's column holds the first broken promise and the defects that happened: what was said is
 //! gone when a step is over.
 
 use std::sync::Arc;
 
 use crate::block_copy::BlockCopy;
-use crate::defect::Defect;
+use crate::defect::Met;
 use crate::file::{Directory, File};
 use crate::group::Group;
 use crate::guest::Guest;
@@ -29,8 +29,8 @@ pub enum Column {
     Monitor(Arc<Monitor>),
     /// The main loop.
     Main(Arc<Main>),
-    /// The first broken promise, and the first defect that happened.
-    Broken(Option<Arc<Broken>>, Option<&'static Defect>),
+    /// The first broken promise, and the defects that happened.
+    Broken(Option<Arc<Broken>>, Met),
     /// The image folder's names.
     Directory(Arc<Directory>),
     /// What there is, by name and number; it follows from the other columns.
@@ -69,7 +69,7 @@ impl World {
         match Part::of_column(column) {
             Part::Monitor => Column::Monitor(Arc::clone(&self.monitor)),
             Part::Main => Column::Main(Arc::clone(&self.main)),
-            Part::Outbox => Column::Broken(self.broken.clone(), self.defect),
+            Part::Outbox => Column::Broken(self.broken.clone(), self.met),
             Part::Directory => Column::Directory(Arc::clone(&self.directory)),
             Part::Graph => Column::Graph(Arc::new(self.graph())),
             part @ Part::Node(first) => Column::Nodes(self.nodes.folded(first, part.share())),
@@ -91,9 +91,9 @@ impl World {
         match held {
             Column::Monitor(monitor) => self.monitor = Arc::clone(monitor),
             Column::Main(main) => self.main = Arc::clone(main),
-            Column::Broken(broken, defect) => {
+            Column::Broken(broken, met) => {
                 self.broken.clone_from(broken);
-                self.defect = *defect;
+                self.met = *met;
             }
             Column::Directory(directory) => self.directory = Arc::clone(directory),
             Column::Graph(_) => {}

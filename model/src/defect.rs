@@ -133,7 +133,7 @@ pub static UNSTARTED_MARKS_ALL: Defect = Defect {
     place: "backup_cleanup_sync_bitmap merges the copy bitmap, which is all set until backup_run calls \
             backup_init_bcs_bitmap",
     story: "defects/unstarted-marks-all",
-    evidence: "found by a random story, then reproduced on 7.2.22 and 10.0.2: the bitmap counts the whole drive",
+    evidence: "found by a story made by chance, then reproduced on 7.2.22 and 10.0.2: the bitmap counts the whole drive",
 };
 
 /// Every defect that the model has, in the order of the catalogue.
@@ -148,27 +148,38 @@ pub static DEFECTS: [&Defect; 8] = [
     &UNSTARTED_MARKS_ALL,
 ];
 
+/// Which defects happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Met(u16);
+
 impl Defect {
     /// The defect of that name.
     pub fn named(name: &str) -> Option<&'static Defect> {
         DEFECTS.into_iter().find(|defect| defect.name == name)
     }
+
+    /// Its place in a set of defects.
+    fn bit(&self) -> u16 {
+        let place = DEFECTS.iter().position(|other| other.id == self.id);
+        1 << place.expect("internal: every defect is in the list")
+    }
 }
 
 impl World {
-    /// A defect happens here, if this QEMU has it; the first is kept.
+    /// A defect happens here, if this QEMU has it.
     pub(crate) fn meets(&mut self, defect: &'static Defect) {
-        if self.defect.is_none() && self.dialect.has(defect) {
+        if self.dialect.has(defect) {
             self.note_write(Part::Outbox);
-            self.defect = Some(defect);
+            self.met.0 |= defect.bit();
         }
     }
 
     /// The known defect of the dialect that explains a broken promise: one that happened before, and breaks such
     /// promises.
     pub fn explains(&self, broken: &Broken) -> Option<&'static Defect> {
-        self.defect
-            .filter(|defect| defect.breaks.contains(&broken.property))
+        let met = |defect: &&Defect| self.met.0 & defect.bit() != 0;
+        let mut defects = DEFECTS.into_iter().filter(met);
+        defects.find(|defect| defect.breaks.contains(&broken.property))
     }
 }
 

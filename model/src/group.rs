@@ -201,7 +201,7 @@ pub(crate) fn finalize_one(w: &mut World, index: JobIx, stage: FinalizeStage) ->
         FinalizeStage::Closing => {
             (w.rules().close_target)(w, index);
             (w.rules().conclude)(w, index);
-            let gone = w.try_job(index).is_none();
+            let gone = w.try_job(index).is_none() && !w.is_gone();
             let changes = graph::changes_of(w, graph::FORGETS_JOB).filter(|_| gone);
             changes.map_or(Flow::Done, Flow::Instead)
         }

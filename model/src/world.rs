@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::block_copy::BlockCopy;
-use crate::defect::Defect;
+use crate::defect::Met;
 use crate::dialect::Dialect;
 use crate::event::{Event, Output, Reply};
 use crate::file::{Directory, File};
@@ -273,8 +273,8 @@ pub struct World {
     touched: Touched,
     /// The first promise that was broken.
     pub(crate) broken: Option<Arc<Broken>>,
-    /// The first known defect of the dialect that happened.
-    pub(crate) defect: Option<&'static Defect>,
+    /// The known defects of the dialect that happened.
+    pub(crate) met: Met,
     /// The interesting cases that the step done last has been; no part of the state.
     pub(crate) witnessed: u64,
 }
@@ -282,8 +282,7 @@ pub struct World {
 /// The state is the parts; what was said since the last step and the footprint being noted are not.
 impl PartialEq for World {
     fn eq(&self, other: &World) -> bool {
-        self.parts() == other.parts()
-            && (&self.broken, self.defect) == (&other.broken, other.defect)
+        self.parts() == other.parts() && (&self.broken, self.met) == (&other.broken, other.met)
     }
 }
 
@@ -294,8 +293,8 @@ impl Hash for World {
         self.parts().hash(state);
         self.broken.hash(state);
         // Of a world without one nothing is hashed, so that its fingerprint is what it always was.
-        if let Some(defect) = self.defect {
-            defect.hash(state);
+        if self.met != Met::default() {
+            self.met.hash(state);
         }
     }
 }
@@ -351,7 +350,7 @@ impl World {
             out: Vec::new(),
             touched: Touched::default(),
             broken: None,
-            defect: None,
+            met: Met::default(),
             witnessed: 0,
         };
         world.add_guest(Guest::qemu_io());

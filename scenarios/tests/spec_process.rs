@@ -51,7 +51,7 @@ fn quit_cancels_every_job_newest_first() {
             spec: "jobs 7: a paused one and a stopped one run before they abort",
             story: format!("faults d1 {{inject-error: [{{event: read_aio, once: true}}]}}\n{}", story(
                 "backup j0 d0 t0 {sync: none}\nbackup j1 d1 t1 {sync: full, on-source-error: stop}\nuntil ERROR j1\nmark\njob-pause j0\n& quit")),
-            always: &["SHUTDOWN; ..; running j1; ..; aborting j1; CANCELLED j1 *; ..; running j0; ..; CANCELLED j0 *; concluded j0; null j0; ..; exit 0; $"],
+            always: &["SHUTDOWN; ..; running j1; ..; aborting j1; ..; CANCELLED j1 *; ..; running j0; ..; CANCELLED j0 *; concluded j0; null j0; ..; exit 0; $"],
             never: &["COMPLETED *"],
             ..Row::default()
         },

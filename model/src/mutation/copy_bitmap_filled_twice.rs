@@ -11,7 +11,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     what: "A guest's write has a cluster copied; then the backup fills its copy bitmap once more and copies the \
            same cluster beside it.",
     reference: "Proxmox VE, mended in 2023 (pve-qemu 0cffb50): jobs are created in a drained section",
-    breaks: "same-instant",
+    breaks: "disjoint-tasks",
     story: "bugs/write-before-the-first-copy",
     dialect: "10.0",
     plant: |rules| {

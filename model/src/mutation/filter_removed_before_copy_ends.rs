@@ -15,7 +15,7 @@ pub(super) const MUTATION: Mutation = Mutation {
     reference: "inferred: bdrv_cbw_drop drains",
     breaks: "no-write-after-end",
     story: "bugs/cancel-while-a-guest-saves",
-    dialect: "10.0",
+    dialect: "7.2",
     plant: |rules| {
         rules.finalize_one = without_waiting;
         rules.guest_copied = without_a_filter;

@@ -16,7 +16,7 @@ pub(super) const MUTATION: Mutation = Mutation {
 };
 
 fn forget_all_reasons(w: &mut World, index: JobIx) {
-    if w.try_job(index).is_some() {
+    if w.try_job(index).is_some_and(|job| job.started) {
         w.job_mut(index).pause_count = 0;
         (w.rules().enter)(w, index);
     }

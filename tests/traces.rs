@@ -54,7 +54,7 @@ const PRINTED: &[(&str, i32, &[&str])] = &[
     (
         "too-many-states",
         3,
-        &["test_transaction_failure_race", "--max-states", "395"],
+        &["test_transaction_failure_race", "--max-states", "385"],
     ),
     (
         "error.no-time",

@@ -850,14 +850,15 @@ pub(crate) fn settle_bitmap(w: &mut World, index: JobIx) {
     };
     let (source, success) = (job.backup.source, job.ret.is_none());
     let forgets = (success || mode == BitmapMode::Always) && mode != BitmapMode::Never;
-    if !forgets {
+    let unstarted = !w.copy(index).begun;
+    if !forgets || unstarted && !w.dialect.has(&defect::UNSTARTED_MARKS_ALL) {
         return w.reclaim_bitmap(source, &name);
     }
     w.abdicate_bitmap(source, &name);
     if !success {
         let copy = w.copy(index);
         let mut uncopied = copy.dirty.clone();
-        if !copy.begun && w.dialect.has(&defect::UNSTARTED_MARKS_ALL) {
+        if unstarted {
             uncopied.set(0..copy.len);
         }
         let unsure = if w.dialect.has(&defect::ALWAYS_SETTLES_TOO_EARLY) {

@@ -12,7 +12,7 @@ use scenarios::load::SHIPPED;
 use sim::search::{Control, EVERY_RUN_RESTS, Options, Verdict, search};
 
 /// More states than any of these has without a bug; a bug may make them endless.
-const STATES_MAX: u64 = 20_000;
+const STATES_MAX: u64 = 100_000;
 
 /// The promise that a search finds broken first, or what else comes of it.
 fn look(stage: &Stage) -> String {

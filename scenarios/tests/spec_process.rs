@@ -43,8 +43,8 @@ fn quit_cancels_every_job_newest_first() {
             dialect: "10.0",
             story: story("backup j0 d0 t0 {sync: none}\nbackup j1 d1 t1 {sync: none}\nmark\n& quit"),
             sometimes: &["SHUTDOWN; paused j0; paused j1; running j0; running j1; paused j0; paused j1; \
-                 running j1; aborting j1; CANCELLED j1 0/262144; concluded j1; null j1; \
-                 running j0; aborting j0; CANCELLED j0 0/262144; concluded j0; null j0; R; exit 0; $"],
+                 running j1; aborting j1; ..; CANCELLED j1 0/262144; concluded j1; null j1; \
+                 running j0; aborting j0; ..; CANCELLED j0 0/262144; concluded j0; null j0; R; exit 0; $"],
             ..Row::default()
         },
         Row {
@@ -59,19 +59,19 @@ fn quit_cancels_every_job_newest_first() {
             spec: "jobs 7: one that waits to be finalized is cancelled; one that waits to be dismissed says null",
             story: story("backup j0 d0 t0 {sync: full, auto-dismiss: false}\nuntil concluded j0\n\
                 backup j1 d1 t1 {sync: full, auto-finalize: false}\nuntil PENDING j1\nmark\n& quit"),
-            always: &["SHUTDOWN; ..; aborting j1; CANCELLED j1 262144/262144; concluded j1; null j1; ..; null j0; ..; exit 0; $"],
+            always: &["SHUTDOWN; ..; aborting j1; ..; CANCELLED j1 262144/262144; concluded j1; null j1; ..; null j0; ..; exit 0; $"],
             ..Row::default()
         },
         Row {
             spec: "jobs 7: a group of which one waits and one never ends",
             story: story("group backup j0 d0 t0 {sync: none}; backup j1 n1 t1 {sync: full}\nuntil waiting j1\nmark\n& quit"),
-            always: &["SHUTDOWN; ..; aborting j1; CANCELLED j1 262144/262144; concluded j1; null j1; ..; CANCELLED j0 0/262144; concluded j0; null j0; ..; exit 0; $"],
+            always: &["SHUTDOWN; ..; aborting j1; ..; CANCELLED j1 262144/262144; concluded j1; null j1; ..; CANCELLED j0 0/262144; concluded j0; null j0; ..; exit 0; $"],
             ..Row::default()
         },
         Row {
             spec: "jobs 7: manual-dismiss jobs cancelled by the exit say null too",
             story: story("backup j0 d0 t0 {sync: none, auto-dismiss: false}\nmark\n& quit"),
-            always: &["aborting j0; CANCELLED j0 0/262144; concluded j0; ..; null j0; ..; exit 0; $"],
+            always: &["aborting j0; ..; CANCELLED j0 0/262144; concluded j0; ..; null j0; ..; exit 0; $"],
             ..Row::default()
         },
         Row {
@@ -85,7 +85,7 @@ fn quit_cancels_every_job_newest_first() {
         Row {
             spec: "jobs 7: in an iothread",
             story: "disk d0 256k 0x41@0+256k\ndisk t0 256k\nlaunch d0:iothread0\nnode t0\nbackup j0 d0 t0 {sync: none}\nmark\n& quit".into(),
-            always: &["running j0; ..; aborting j0; CANCELLED j0 0/262144; concluded j0; null j0; ..; exit 0; $"],
+            always: &["running j0; ..; aborting j0; ..; CANCELLED j0 0/262144; concluded j0; null j0; ..; exit 0; $"],
             ..Row::default()
         },
         Row {

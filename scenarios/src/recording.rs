@@ -3,6 +3,8 @@
 //! A recording holds everything that was done and everything that came back, so it compiles to a script of its own:
 //! do what was done, in that order, and read what came. What it does not hold is what the client waited for.
 
+mod kinds;
+
 use std::fmt;
 
 use model::dialect::Dialect;
@@ -19,6 +21,8 @@ use crate::limits::{self, Budget};
 use crate::line::{Fixed, Line};
 use crate::script::{self, Act, Kind, Script, Sent};
 use crate::size::Size;
+
+pub use kinds::{KINDS, LineKind};
 
 /// A recording that was read, and understood as far as its form goes.
 #[derive(Clone, Debug)]
@@ -57,18 +61,9 @@ impl fmt::Display for RecordingError {
 
 impl std::error::Error for RecordingError {}
 
-/// The kinds of lines there are (field `t`).
-const KINDS: [&str; 18] = [
-    "header", "launch", "cmd", "reply", "event", "hmp", "bitmaps", "img", "pending", "settled",
-    "slept", "timeout", "hang", "exit", "shutdown", "sent", "guest", "taken",
-];
-
-/// The kinds of lines at which nothing is seen: what the client did unseen, and remarks.
-const SILENT: [&str; 4] = ["shutdown", "sent", "guest", "taken"];
-
 /// Is there nothing to see at this line?
 pub fn is_silent(line: &Value) -> bool {
-    SILENT.iter().any(|kind| line["t"] == *kind)
+    kinds::SILENT.iter().any(|kind| line["t"] == *kind)
 }
 
 impl Recording {
@@ -99,8 +94,8 @@ impl Recording {
                 error(number, what)
             })?;
             let kind = value.get("t").and_then(Value::as_str).unwrap_or_default();
-            if !KINDS.contains(&kind) {
-                let known = KINDS.join(", ");
+            if !kinds::is_kind(kind) {
+                let known = kinds::names();
                 let what = format!("no kind of line `{kind}` in field t (there are: {known})");
                 return Err(error(number, what));
             }

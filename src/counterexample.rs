@@ -143,14 +143,14 @@ pub fn show(
     let file = shortened.keep(kept)?;
     let Some(smaller) = Smaller::of(found, &shortened.schedule, kept, options)? else {
         let exhibit = shortened.print(out, found, Some(&file))?;
-        return shortened.hand_over(found, found, exhibit, kept);
+        return shortened.hand_over((found, found), exhibit, kept, options);
     };
     let shown = smaller.found(found);
     let mut smallest = Counterexample::of(&shown, &shown.headed(), options);
     smallest.comes_from(&shortened, smaller.measures);
     let file = smallest.keep(kept)?;
     let exhibit = smallest.print(out, &shown, Some(&file))?;
-    smallest.hand_over(found, &shown, exhibit, kept)
+    smallest.hand_over((found, &shown), exhibit, kept, options)
 }
 
 /// As [`show`], set off from the row of a table that it belongs to. Who reads rows of JSON is shown nothing: what is
@@ -247,16 +247,17 @@ impl Counterexample {
     /// Writes the folder of the failure.
     fn hand_over(
         &self,
-        raw: &Found,
-        shown: &Found,
+        (raw, shown): (&Found, &Found),
         exhibit: Exhibit,
         kept: &Path,
+        options: &Options,
     ) -> Result<Exhibit, String> {
         let contents = Contents {
             raw,
             shown,
             counterexample: self,
             exhibit: &exhibit,
+            interrupted: options.interrupted,
         };
         contents.write(kept)?;
         Ok(exhibit)

@@ -71,7 +71,7 @@ pub fn page_of_schedule(
     (loaded, dialect, scene): (&Loaded, &'static Dialect, &Scene),
     schedule: &Schedule,
     again: String,
-    watch: &Watch,
+    interrupted: &dyn Fn() -> bool,
 ) -> Result<(String, End), String> {
     let (film, outcome) = follow(scene, schedule);
     let played = Played {
@@ -82,7 +82,7 @@ pub fn page_of_schedule(
         outcome,
         again,
     };
-    Ok((page_of_run(&played, watch)?, played.outcome.end))
+    Ok((page_of_run(&played, interrupted)?, played.outcome.end))
 }
 
 fn of_schedule(args: &ReportArgs, file: &Path, watch: &Watch) -> Result<(String, Exit), String> {
@@ -95,7 +95,9 @@ fn of_schedule(args: &ReportArgs, file: &Path, watch: &Watch) -> Result<(String,
     let dialect = stage::dialect_of(&schedule, file, &args.qemu)?;
     let scene = stage::scene(&loaded, dialect)?;
     let again = format!("blockrace replay {}", file.display());
-    let (page, end) = page_of_schedule((&loaded, dialect, &scene), &schedule, again, watch)?;
+    let (page, end) = page_of_schedule((&loaded, dialect, &scene), &schedule, again, &|| {
+        watch.is_interrupted()
+    })?;
     let exit = match end {
         End::Diverged(_) => Exit::Diverged,
         _ => Exit::Clean,
@@ -131,7 +133,10 @@ fn of_seed(args: &ReportArgs, watch: &Watch) -> Result<(String, Exit), String> {
         outcome,
         again: stage::line_to_paste(scenario, dialect, (root, seed), strategy),
     };
-    Ok((page_of_run(&played, watch)?, Exit::Clean))
+    Ok((
+        page_of_run(&played, &|| watch.is_interrupted())?,
+        Exit::Clean,
+    ))
 }
 
 fn of_check(args: &ReportArgs, watch: &Watch) -> Result<(String, Exit), String> {
@@ -170,13 +175,13 @@ fn of_check(args: &ReportArgs, watch: &Watch) -> Result<(String, Exit), String> 
     Ok((page.html()?, Exit::Clean))
 }
 
-fn page_of_run(played: &Played, watch: &Watch) -> Result<String, String> {
+fn page_of_run(played: &Played, interrupted: &dyn Fn() -> bool) -> Result<String, String> {
     let page = Page {
         name: &played.loaded.name,
         title: &played.loaded.story.title,
         dialect: played.dialect.name,
         survey: None,
-        play: Some(Play::of(played, &|| watch.is_interrupted())),
+        play: Some(Play::of(played, interrupted)),
     };
     page.html()
 }

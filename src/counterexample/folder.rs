@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{Counterexample, Exhibit, Found};
 use crate::failures;
 use crate::output;
+use crate::report;
 
 /// What `blockrace --version` prints.
 const VERSION: &str = concat!("blockrace ", env!("CARGO_PKG_VERSION"));
@@ -27,6 +28,8 @@ pub struct Contents<'a> {
     pub counterexample: &'a Counterexample,
     /// The same for readers.
     pub exhibit: &'a Exhibit,
+    /// Whether the user has had enough (Ctrl-C).
+    pub interrupted: &'a dyn Fn() -> bool,
 }
 
 impl Contents<'_> {
@@ -54,6 +57,7 @@ impl Contents<'_> {
             ("recording.jsonl", self.recording()),
             ("repro.sh", self.repro()),
             ("issue.md", self.issue(kept_name(self.raw))),
+            ("report.html", self.report()?),
         ];
         if self.counterexample.is_smaller() {
             files.push((
@@ -93,6 +97,20 @@ impl Contents<'_> {
         };
         let dialect = self.shown.dialect;
         format!("replay {schedule} --scenario {story} --dialect {dialect}")
+    }
+
+    /// The page to look at.
+    fn report(&self) -> Result<String, String> {
+        let Found {
+            loaded,
+            dialect,
+            scene,
+            ..
+        } = self.shown;
+        let again = format!("blockrace {}", self.command());
+        let schedule = &self.counterexample.schedule;
+        let played = (*loaded, *dialect, *scene);
+        report::page_of_schedule(played, schedule, again, self.interrupted).map(|(page, _)| page)
     }
 
     fn repro(&self) -> String {

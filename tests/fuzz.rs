@@ -54,7 +54,7 @@ impl Place {
             format!("blockrace-failures/{}", name.to_string_lossy())
         };
         let mut names: Vec<String> = entries.map(name).collect();
-        names.retain(|name| name.ends_with(".schedule") && !name.contains(".min."));
+        names.retain(|name| !name.contains(".min.") && self.0.join(name).is_file());
         names.sort();
         names
     }
@@ -159,7 +159,7 @@ fn a_shorter_schedule_is_tried_too() {
         let entries = std::fs::read_dir(place.0.join("kept")).expect("the folder");
         let paths = entries.map(|entry| entry.expect("an entry").path());
         paths
-            .filter(|path| path.to_string_lossy().ends_with(ending))
+            .filter(|path| path.is_file() && path.to_string_lossy().ends_with(ending))
             .collect()
     };
     let [found] = &files("")[..] else {

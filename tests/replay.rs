@@ -65,7 +65,7 @@ fn a_failing_schedule_is_kept_and_made_smaller() {
     let mut files: Vec<PathBuf> = fs::read_dir(file.parent().expect("a folder"))
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| *path != file)
+        .filter(|path| path.is_file() && *path != file)
         .collect();
     files.sort();
     let ending = |ending: &str| {

@@ -312,6 +312,21 @@ fn a_saved_schedule_is_the_run_again() {
     );
 }
 
+/// How the snapshots begin that other tests look after: `tests/check.rs` those of `check.`.
+const OTHERS: [&str; 11] = [
+    "bugs.",
+    "check.",
+    "ci.",
+    "defects.",
+    "explain.",
+    "first.",
+    "log.",
+    "output.",
+    "report.",
+    "terminal.",
+    "traces.",
+];
+
 #[test]
 fn no_snapshot_is_an_orphan() {
     let mut expected: BTreeSet<String> = traces().into_iter().map(|(name, _)| name).collect();
@@ -324,17 +339,9 @@ fn no_snapshot_is_an_orphan() {
             .file_name()
             .to_string_lossy()
             .into_owned();
-        // `tests/traces.rs`, `tests/check.rs`, `tests/defects.rs`, `tests/bugs.rs`, `tests/logs.rs`, `tests/first.rs`,
-        // `tests/output.rs` and `tests/ci.rs` look after their own.
+        let is_others = |name: &str| OTHERS.iter().any(|test| name.starts_with(test));
         if let Some(name) = name.strip_suffix(".snap")
-            && !name.starts_with("traces.")
-            && !name.starts_with("check.")
-            && !name.starts_with("defects.")
-            && !name.starts_with("bugs.")
-            && !name.starts_with("log.")
-            && !name.starts_with("first.")
-            && !name.starts_with("output.")
-            && !name.starts_with("ci.")
+            && !is_others(name)
         {
             assert!(
                 expected.contains(name),

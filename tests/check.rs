@@ -99,7 +99,10 @@ const OTHERS: &[&str] = &["json"];
 /// The command line after `blockrace`; how fast it is is no part of the result.
 fn command(rest: &str) -> Vec<&str> {
     let rest = rest.split(' ').filter(|word| !word.is_empty());
-    ["check", "-q", "--no-failures"].into_iter().chain(rest).collect()
+    ["check", "-q", "--no-failures"]
+        .into_iter()
+        .chain(rest)
+        .collect()
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn commands(help: &str) -> Vec<String> {
     let names = section(help, "Commands:").into_iter().filter_map(|line| {
         let line = line.strip_prefix("  ")?;
         let begins = !line.starts_with(' ');
-        begins.then(|| line.split(' ').next().unwrap_or_default().to_owned())
+        begins.then(|| line.split([' ', ',']).next().unwrap_or_default().to_owned())
     });
     names.filter(|name| name != "help").collect()
 }

@@ -308,6 +308,7 @@ fn bomb(bytes: &mut Vec<u8>, _: &[&str], random: &mut Randomness) {
 
 // ---- bytes
 
+#[expect(clippy::ptr_arg, reason = "one row of a table of changes")]
 fn flip(bytes: &mut Vec<u8>, _: &[&str], random: &mut Randomness) {
     let at = place(bytes, random);
     if let Some(byte) = bytes.get_mut(at) {

@@ -17,7 +17,7 @@
 //! all sleep the run rests, and its end is judged. If something could still be done somebody was not
 //! woken: [`EVERY_WAIT_ENDS`].
 //!
-//! With std's locks ([`sync`](crate::sync)) it is a stress test, whose result is not a function of
+//! With std's locks ([`crate::sync`]) it is a stress test, whose result is not a function of
 //! its arguments. With loom's, [`loom`](https://docs.rs/loom) tries every order in which the locks
 //! can be taken. An actor with several steps, or a thread with several actors, tosses coins; under
 //! loom a coin falls both ways.

@@ -51,6 +51,7 @@ pub mod monitor;
 pub mod mutation;
 pub mod name;
 pub mod node;
+pub mod places;
 pub mod process;
 pub mod property;
 pub mod qmp;

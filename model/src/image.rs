@@ -414,8 +414,7 @@ impl Image {
         let cut = old..self.cluster_end(old);
         let rest = cut.end..length;
         if below.first().is_some_and(|backing| backing.length > old) {
-            self.write(below, &Runs::of(cut.clone(), Fill::ZERO));
-            self.place(&cut);
+            self.write(below, &Runs::of(cut, Fill::ZERO));
             self.cells.set(rest, Cell::Zero);
         } else if !cut.is_empty() {
             self.extend_last_cluster(cut);

@@ -339,8 +339,10 @@ impl World {
 
     /// Opens a chain: a node holds every file of it.
     pub(crate) fn open_chain(&mut self, chain: &[FileIx]) {
-        for &file in chain {
-            self.file_mut(file).openers += 1;
+        for &index in chain {
+            let file = self.file_mut(index);
+            file.openers += 1;
+            file.image.place_the_rest();
         }
     }
 
@@ -365,9 +367,12 @@ impl World {
         }
     }
 
-    /// Writes into the chain's top file.
+    /// Writes into the chain's top file, as a guest or a tool.
     pub(crate) fn write_file(&mut self, chain: &[FileIx], contents: &Runs<Fill>) {
-        self.change_image(chain, false, |image, below| image.write(below, contents));
+        self.change_image(chain, false, |image, below| {
+            image.write(below, contents);
+            contents.iter().for_each(|(range, _)| image.place(&range));
+        });
     }
 
     /// Changes the chain's top image; `adding` says that the change commutes with other additions to that file.

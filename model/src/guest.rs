@@ -376,6 +376,7 @@ pub(crate) fn lands(w: &mut World, index: GuestIx) {
             Request::WriteZeroes { offset, len } if len > 0 => {
                 w.change_image(&chain, false, |image, below| {
                     image.write_zeroes(below, offset..offset + len);
+                    image.place(&(offset..offset + len));
                 });
                 w.mark_written(node);
             }

@@ -5,8 +5,9 @@
 //! *chain* is a slice of images, top first, each the backing file of the one before; to find the
 //! images by their names is for others, and so are requests, faults and who may write.
 //!
-//! Not covered: where in the file a cluster lies (so neighbours of one kind are always one
-//! extent), compression, subclusters, snapshots, qcow2 before version 3. A qcow2 that is shrunk to
+//! Where the clusters lie in the file is for [`crate::places`] and only as exact as that.
+//!
+//! Not covered: compression, subclusters, snapshots, qcow2 before version 3. A qcow2 that is shrunk to
 //! within a cluster and grown again reads zeros here; from QEMU's the cluster's old bytes come back.
 //! A new raw file is one hole here; `qemu-img create` allocates its first block.
 
@@ -14,6 +15,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::name::Name;
+use crate::places::Places;
 use crate::runs::{Range, Runs};
 use crate::stored::StoredBitmap;
 
@@ -36,6 +38,8 @@ pub struct Image {
     /// By byte, none past `length`. All bytes of a cluster are data, or all are zero, or none has
     /// a cell. A raw image has no zero cells: its holes are zeros already.
     cells: Runs<Cell>,
+    /// Where those of its clusters lie in the file that guests and tools wrote. A raw image has none.
+    places: Places,
     /// The bitmaps stored in the file, in its order. A raw image has none.
     pub bitmaps: Vec<StoredBitmap>,
 }
@@ -166,6 +170,7 @@ impl Image {
             cluster_size,
             backing,
             cells: Runs::new(),
+            places: Places::new(),
             bitmaps: Vec::new(),
         })
     }
@@ -183,7 +188,7 @@ impl Image {
     }
 
     /// What this image alone says of the byte at `at`, and the byte up to which it says the same
-    /// (at most `limit` and the image's end).
+    /// of bytes that follow each other in the file, too (at most `limit` and the image's end).
     ///
     /// QEMU: `bdrv_is_allocated`, `bdrv_co_block_status` of one node.
     pub fn allocation(&self, at: u64, limit: u64) -> (Allocation, u64) {
@@ -193,7 +198,76 @@ impl Image {
             (self.cells.over(at..limit)).map(|(piece, cell)| (self.says(cell), piece.end));
         let (allocation, end) = pieces.next().expect("the range is not empty");
         let same = pieces.take_while(|(other, _)| *other == allocation);
-        (allocation, same.last().map_or(end, |(_, end)| end))
+        let end = same.last().map_or(end, |(_, end)| end);
+        (allocation, self.together(at, end, allocation))
+    }
+
+    /// Up to where bytes of one kind follow each other in the file; to be zero with a place is another kind.
+    fn together(&self, at: u64, end: u64, allocation: Allocation) -> u64 {
+        let clusters = self.clusters(&(at..end));
+        let mut last = self.places.together(clusters.clone());
+        if allocation == Allocation::Zero {
+            last = last.min(self.places.alike(clusters));
+        }
+        end.min(last.saturating_mul(self.cluster_size))
+    }
+
+    /// The numbers of the clusters that a range touches.
+    fn clusters(&self, range: &Range) -> Range {
+        range.start / self.cluster_size..range.end.div_ceil(self.cluster_size)
+    }
+
+    /// Must a write of those bytes allocate a cluster? Not for zeros that have kept their place.
+    ///
+    /// QEMU: `cluster_needs_new_alloc`.
+    pub fn allocates(&self, range: Range) -> bool {
+        let end = range.end.min(self.length);
+        (self.cells.over(range.start..end)).any(|(piece, cell)| {
+            let clusters = self.clusters(&piece);
+            let placed = || {
+                self.places.has(clusters.start)
+                    && self.places.alike(clusters.clone()) == clusters.end
+            };
+            !matches!(cell, Some(Cell::Data(_))) && !placed()
+        })
+    }
+
+    /// The range was written by somebody whose order is followed, a guest or a tool: what is data by now and has no
+    /// place in the file gets one.
+    pub fn place(&mut self, range: &Range) {
+        self.each_unplaced(range, Places::give);
+    }
+
+    /// The image is opened: what is data and has no place, because copy tasks wrote it, is as good as in order.
+    pub fn place_the_rest(&mut self) {
+        self.each_unplaced(&(0..self.length), Places::adopt);
+    }
+
+    fn each_unplaced(&mut self, range: &Range, place: fn(&mut Places, Range)) {
+        if self.format == Format::Raw || range.is_empty() {
+            return;
+        }
+        let Range { start: mut at, end } = self.clusters(range);
+        while at < end {
+            let alike = self.places.alike(at..end);
+            if self.places.has(at) {
+                at = alike;
+                continue;
+            }
+            let size = self.cluster_size;
+            let (cell, same) = self.cells.extent(at * size, alike * size);
+            let same = same.div_ceil(size);
+            if let Some(Cell::Data(_)) = cell {
+                place(&mut self.places, at..same);
+            }
+            at = same;
+        }
+    }
+
+    /// Bitmaps are stored in the file, behind what is there.
+    pub fn store_bitmaps(&mut self) -> &mut Vec<StoredBitmap> {
+        self.places.put_other();
+        &mut self.bitmaps
     }
 
     /// Has it any cluster of its own, and so a table that says where they lie?
@@ -311,6 +385,7 @@ impl Image {
             return self.cells.clear(range);
         }
         let whole = self.whole_clusters(&range);
+        self.places.free(self.clusters(&whole));
         if !below.is_empty() {
             return self.cells.set(whole, Cell::Zero);
         }
@@ -329,6 +404,10 @@ impl Image {
     /// QEMU: `bdrv_co_truncate`, `qcow2_co_truncate`, `raw_co_truncate`.
     pub fn resize(&mut self, below: &[&Image], length: u64) {
         let old = std::mem::replace(&mut self.length, length);
+        if length < old {
+            self.places
+                .free(self.clusters(&(length.next_multiple_of(self.cluster_size)..old)));
+        }
         if length < old || self.format == Format::Raw {
             return self.cells.truncate(length);
         }

@@ -103,6 +103,7 @@ pub mod monitor;
 pub mod mutation;
 pub mod name;
 pub mod node;
+pub mod places;
 pub mod process;
 pub mod property;
 pub mod qmp;

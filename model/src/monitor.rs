@@ -471,7 +471,11 @@ pub(crate) fn resize_drained(w: &mut World, node: NodeIx, size: u64, drain: u32)
         Reply::Error(error)
     } else {
         property::bitmap::resizes(w, node);
-        w.change_image(&chain, false, |image, below| image.resize(below, size));
+        w.change_image(&chain, false, |image, below| {
+            let old = image.length;
+            image.resize(below, size);
+            image.place(&(old..size));
+        });
         (w.rules().resize_bitmaps)(w, node, size);
         w.node_mut(node).written = true;
         property::bitmap::resized(w, node);

@@ -406,24 +406,32 @@ impl World {
     // ---- I/O on an image node: what happens before the data moves (nothing, for a request of no bytes)
 
     /// A read starts: `qcow2_co_preadv_part` announces each part of it that is of one kind, the blkdebug layer may hit
-    /// it. The parts are read together, and the first failure counts.
+    /// it. The parts are read together: the first failure counts, and those that are read already are waited for.
     pub(crate) fn read_starts(&mut self, node: NodeIx, range: &Range<u64>) -> Started {
-        let mut failed = None;
+        let mut failed: Started = None;
+        let mut in_flight = false;
         for (part, allocation) in self.pieces(node, range) {
             let image = &self.file(self.node(node).chain()[0]).image;
-            match (image.format, allocation) {
+            let fault = match (image.format, allocation) {
                 (Format::Raw, _) | (Format::Qcow2, Allocation::Data) => {
                     self.announce(node, "read_aio");
-                    failed = failed.or(self.hit(node, IoType::Read, &part));
+                    self.hit(node, IoType::Read, &part)
                 }
                 (Format::Qcow2, Allocation::Unallocated) if image.backing.is_some() => {
                     self.announce(node, "read_backing_aio");
+                    None
                 }
-                (Format::Qcow2, _) => {}
-            }
-            if failed.is_some_and(|fault| fault.immediately) {
+                (Format::Qcow2, _) => continue,
+            };
+            let at_once = fault.is_some_and(|fault| fault.immediately);
+            failed = failed.or(fault.map(|fault| Fault {
+                immediately: at_once && !in_flight,
+                ..fault
+            }));
+            if at_once {
                 break;
             }
+            in_flight = true;
         }
         failed
     }
@@ -457,8 +465,8 @@ impl World {
             .as_ref()
             .filter(|_| !range.is_empty())?;
         let image = &self.file(self.node(node).chain()[0]).image;
-        let (format, allocation) = (image.format, image.allocation(range.start, range.end).0);
-        if format == Format::Qcow2 && allocation != Allocation::Data {
+        let first = range.start..range.start + 1;
+        if image.format == Format::Qcow2 && image.allocates(first) {
             self.announce(node, "cluster_alloc");
             let fault = self.counts_are_read(node);
             if fault.is_some() {
@@ -587,9 +595,7 @@ impl World {
         let image = &self.file(entry.chain()[0]).image;
         let range = request.range();
         let allocates = match request {
-            Request::Write { .. } => {
-                image.allocation(range.start, range.end) != (Allocation::Data, range.end)
-            }
+            Request::Write { .. } => image.allocates(range),
             Request::WriteZeroes { .. } => !image.has_clusters(),
             _ => false,
         };

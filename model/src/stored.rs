@@ -113,7 +113,7 @@ pub(crate) fn store(w: &mut World, node: NodeIx) {
     if fresh.is_empty() {
         return;
     }
-    let stored = &mut w.file_mut(file).image.bitmaps;
+    let stored = w.file_mut(file).image.store_bitmaps();
     for bitmap in fresh {
         match stored.iter_mut().find(|other| other.name == bitmap.name) {
             Some(old) => *old = bitmap,
@@ -172,7 +172,7 @@ pub(crate) fn record_offline(w: &mut World, file: FileIx, range: Range) {
     if range.is_empty() || w.file(file).image.bitmaps.is_empty() {
         return;
     }
-    for stored in &mut w.file_mut(file).image.bitmaps {
+    for stored in w.file_mut(file).image.store_bitmaps() {
         if stored.auto && !stored.in_use {
             let granules = range.start / stored.granularity..range.end.div_ceil(stored.granularity);
             stored.bits.set(granules.clone(), ());

@@ -10,6 +10,21 @@ fn story(rules: &str, lines: &str) -> String {
     )
 }
 
+/// The second read fails, if there is one.
+const SECOND_READ: &str = "set-state: [{event: read_aio, state: 1, new_state: 2}], inject-error: [{event: read_aio, state: 2, once: true}]";
+
+/// As [`SECOND_READ`], but at once.
+const SECOND_READ_AT_ONCE: &str = "set-state: [{event: read_aio, state: 1, new_state: 2}], \
+     inject-error: [{event: read_aio, state: 2, once: true, immediately: true}]";
+
+/// After those writes and zeroes over them, a backup to a target that cannot be written.
+fn zeroed(writes: &str) -> String {
+    format!(
+        "faults t0 {{inject-error: [{{event: write_aio}}]}}\ndisk d0 256k\ndisk t0 256k cluster=128k\nlaunch d0\nnode t0\n{writes}\n\
+         io d0 write -z 0 128k\nmark\nbackup j0 d0 t0 {{sync: full}}"
+    )
+}
+
 const READ: &str = "io d0 read 0 64k\n";
 
 #[test]
@@ -49,6 +64,39 @@ fn a_rule_is_armed_by_its_event_and_hits_an_io_after_it() {
             "a read of several kinds of clusters is announced for each part that is data",
             "faults d0 {inject-error: [{event: read_aio, once: true}]}\ndisk d0 256k 0x41@64k+64k\nlaunch d0\nmark\nio d0 read 0 256k".into(),
             &["^; io read failed: Input/output error; $"],
+        ),
+        row(
+            "a read is announced for each run of neighbours in the file, which lie in the order of their writes",
+            format!(
+                "faults d0 {{{SECOND_READ}}}\nfaults d1 {{{SECOND_READ}}}\ndisk d0 256k\ndisk d1 256k\nlaunch d0 d1\nmark\n\
+                 io d0 write 64k 64k\nio d0 write 0 64k\nio d1 write 0 64k\nio d1 write 64k 64k\nio d0 read 0 128k\nio d1 read 0 128k"
+            ),
+            &["^; io *; io *; io *; io *; io read failed: Input/output error; io read 131072/131072 *; $"],
+        ),
+        Row {
+            spec: "an error that comes at once waits for what is read already",
+            story: format!(
+                "faults d0 {{{SECOND_READ_AT_ONCE}}}\ndisk d0 256k\ndisk t0 256k cluster=128k\nlaunch d0\nnode t0\n\
+                 io d0 write 64k 64k\nio d0 write 0 64k\nmark\nbackup j0 d0 t0 {{sync: full}}"
+            ),
+            always: &["ERROR j0 read report; ..; COMPLETED j0 131072/262144 *"],
+            sometimes: &["running j0; R; ERROR j0 read report"],
+            ..Row::default()
+        },
+        row(
+            "zeroes that were data keep their place: to write there allocates nothing",
+            story("inject-error: [{event: cluster_alloc}]", "io d0 write -z 0 64k\nio d0 write 0 64k"),
+            &["^; io wrote *; io wrote *; $"],
+        ),
+        row(
+            "zeroes that were data and lie apart are copied as data, where the copy's clusters are larger",
+            zeroed("io d0 write 64k 64k\nio d0 write 0 64k"),
+            &["ERROR j0 write report; ..; COMPLETED j0 131072/262144 *"],
+        ),
+        row(
+            "zeroes that were data and lie together are copied as zeroes",
+            zeroed("io d0 write 0 64k\nio d0 write 64k 64k"),
+            &["COMPLETED j0 262144/262144; *"],
         ),
         row(
             "zeroes into a cluster that holds nothing else are no write; into data they are",

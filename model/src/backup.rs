@@ -8,6 +8,7 @@ use crate::block_copy::{self, BlockCopy, CLUSTER_MIN, Caller, WORKERS_MAX};
 use crate::defect;
 use crate::error::{Errno, QmpError};
 use crate::event::{ErrorAction, Operation};
+use crate::graph;
 use crate::image::{Allocation, Format};
 use crate::job::{self, IoStatus, Job, Status};
 use crate::name::Name;
@@ -283,26 +284,21 @@ pub(crate) fn check_not_blocked(w: &World, node: NodeIx) -> Result<(), QmpError>
 /// Creates the job, its filter and the bitmap's successor, all in one drained section: `backup_job_create`.
 ///
 /// # Errors
-/// The first condition that fails, in QEMU's order; nothing is left behind.
+/// The first condition that fails, in QEMU's order; nothing is left behind. The changes of the graph are those after the
+/// filter was put in.
 pub(crate) fn create(
     w: &mut World,
     request: &BackupRequest,
     source: NodeIx,
     target: NodeIx,
     group: Option<GroupIx>,
-) -> Result<JobIx, QmpError> {
+) -> Result<JobIx, Refused> {
     let chunk_max = check_nodes(w, request, source, target)?;
     let target_image = &w.file(w.node(w.image_under(target)).chain()[0]).image;
     let target_cluster = target_image.reported_cluster_size();
     let bitmap = request.bitmap.clone().zip(request.bitmap_mode);
-    if let Some((name, mode)) = &bitmap {
-        if *mode != BitmapMode::Never {
-            let bitmap = w
-                .node(source)
-                .bitmap(name)
-                .expect("internal: checked before");
-            bitmap.check(Use::Default)?;
-        }
+    if let Some((name, _)) = &bitmap {
+        check_bitmap(w, request, source)?;
         (w.rules().freeze_bitmap)(w, source, name)?;
     }
     match create_frozen(
@@ -316,16 +312,48 @@ pub(crate) fn create(
         group,
     ) {
         Ok(job) => Ok(job),
-        Err(error) => {
+        Err(refused) => {
             (w.rules().give_bitmap_back)(w, source, request);
-            Err(error)
+            Err(refused)
         }
     }
 }
 
-/// What is checked before the bitmap is frozen and the graph is changed: the head of `backup_job_create`. The most
-/// that a task may copy (bytes, 0 for no limit) is returned.
-pub(crate) fn check_nodes(
+/// Why a backup cannot be created, and how often the graph is changed before that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub error: QmpError,
+    /// How often: see [`crate::graph`].
+    pub changes: u8,
+}
+
+impl From<QmpError> for Refused {
+    fn from(error: QmpError) -> Refused {
+        Refused { error, changes: 0 }
+    }
+}
+
+/// Refused once the graph was changed so often.
+fn after(changes: u8) -> impl Fn(QmpError) -> Refused {
+    move |error| Refused { error, changes }
+}
+
+/// What is checked before the filter is put in.
+pub(crate) fn check_creation(
+    w: &World,
+    request: &BackupRequest,
+    source: NodeIx,
+    target: NodeIx,
+) -> Result<(), Refused> {
+    check_nodes(w, request, source, target)?;
+    check_bitmap(w, request, source)?;
+    check_before_filter(w, request, source, target)
+}
+
+/// What is checked before the bitmap is frozen: the head of `backup_job_create`. The most that a task may copy (bytes, 0
+/// for no limit) is returned.
+fn check_nodes(
     w: &World,
     request: &BackupRequest,
     source: NodeIx,
@@ -351,6 +379,52 @@ pub(crate) fn check_nodes(
     }
     u64::try_from(request.chunk_max)
         .map_err(|_| QmpError::generic("max-chunk must be zero (which means no limit) or positive"))
+}
+
+/// May the bitmap be written when the job ends?
+fn check_bitmap(w: &World, request: &BackupRequest, source: NodeIx) -> Result<(), QmpError> {
+    let (Some(name), Some(mode)) = (&request.bitmap, request.bitmap_mode) else {
+        return Ok(());
+    };
+    if mode == BitmapMode::Never {
+        return Ok(());
+    }
+    let bitmap = w.node(source).bitmap(name);
+    bitmap
+        .expect("internal: checked before")
+        .check(Use::Default)
+}
+
+/// What is checked with the bitmap frozen: the lengths, and what the filter is made from (`bdrv_cbw_append`).
+fn check_before_filter(
+    w: &World,
+    request: &BackupRequest,
+    source: NodeIx,
+    target: NodeIx,
+) -> Result<(), Refused> {
+    if w.length(source) != w.length(target) {
+        let error = "Source and target image have different sizes";
+        return Err(QmpError::generic(error).into());
+    }
+    if request.cluster_min > i64::MAX.cast_unsigned() {
+        let error = format!(
+            "min-cluster-size too large: {} > {}",
+            request.cluster_min,
+            i64::MAX
+        );
+        return Err(QmpError::generic(error).into());
+    }
+    match &request.filter_node_name {
+        Some(name) => w
+            .check_node_name(name)
+            .map_err(no_filter)
+            .map_err(after(graph::NAMES_NO_FILTER)),
+        None => Ok(()),
+    }
+}
+
+fn no_filter(error: QmpError) -> QmpError {
+    QmpError::generic(format!("Could not create node: {}", error.desc))
 }
 
 /// A backup that could not be created gives its bitmap back: the error path of `backup_job_create`.
@@ -385,27 +459,16 @@ fn create_frozen(
     chunk_max: u64,
     bitmap: &Option<(Name, BitmapMode)>,
     group: Option<GroupIx>,
-) -> Result<JobIx, QmpError> {
+) -> Result<JobIx, Refused> {
+    check_before_filter(w, request, source, target)?;
     let len = w.length(source);
-    if len != w.length(target) {
-        return Err(QmpError::generic(
-            "Source and target image have different sizes",
-        ));
-    }
-    if request.cluster_min > i64::MAX.cast_unsigned() {
-        return Err(QmpError::generic(format!(
-            "min-cluster-size too large: {} > {}",
-            request.cluster_min,
-            i64::MAX
-        )));
-    }
-    check_filter(w, request, target)
-        .map_err(|error| QmpError::generic(format!("Could not create node: {}", error.desc)))?;
+    check_filter(w, request, target).map_err(no_filter)?;
     let cluster = (w.rules().copy_cluster)(request, target_cluster);
     if chunk_max > 0 && chunk_max < cluster {
-        return Err(QmpError::generic(format!(
+        let error = QmpError::generic(format!(
             "Required max-chunk ({chunk_max}) is less than backup cluster size ({cluster})"
-        )));
+        ));
+        return Err(after(graph::TAKES_FILTER_BACK)(error));
     }
     let id: Name = match &request.job_id {
         Some(id) => id.clone(),
@@ -419,7 +482,7 @@ fn create_frozen(
                 .unwrap_or_else(|| "".into())
         }
     };
-    (w.rules().check_id)(w, &id)?;
+    (w.rules().check_id)(w, &id).map_err(after(graph::MAKES_NO_JOB))?;
 
     let mut copy = BlockCopy::new(source, target, cluster, len);
     copy.workers_max = (request.workers_max as u64).min(WORKERS_MAX);
@@ -481,7 +544,7 @@ fn create_frozen(
 
     let Ok(speed) = u64::try_from(request.speed) else {
         (w.rules().fail_early)(w, index);
-        return Err(job::negative_speed());
+        return Err(after(graph::TAKES_JOB_BACK)(job::negative_speed()));
     };
     w.job_mut(index).speed = speed;
     w.copy_mut(index).speed = speed;
@@ -497,11 +560,8 @@ pub(crate) fn copy_cluster(request: &BackupRequest, of_target: Option<u64>) -> u
         .max(request.cluster_min)
 }
 
-/// May the filter be made: its name, its hold on the target, the size of its clusters. QEMU: `bdrv_cbw_append`.
+/// May the filter be made: its hold on the target, the size of its clusters. QEMU: `cbw_open`.
 fn check_filter(w: &mut World, request: &BackupRequest, target: NodeIx) -> Result<(), QmpError> {
-    if let Some(name) = &request.filter_node_name {
-        w.check_node_name(name)?;
-    }
     check_target_writable(w, request, target)?;
     if request.cluster_min > 0 && !request.cluster_min.is_power_of_two() {
         return Err(QmpError::generic(

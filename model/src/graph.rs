@@ -10,6 +10,14 @@ use crate::world::{NodeIx, World};
 
 /// A backup is about to be created: its filter goes in, its job takes its nodes.
 pub(crate) const CREATES_JOB: u8 = 4;
+/// A backup's filter may not have its name.
+pub(crate) const NAMES_NO_FILTER: u8 = 1;
+/// A backup whose filter was put in is refused: the filter goes.
+pub(crate) const TAKES_FILTER_BACK: u8 = 1;
+/// A backup whose filter was put in cannot have its job.
+pub(crate) const MAKES_NO_JOB: u8 = 2;
+/// A backup's job is refused once it was there.
+pub(crate) const TAKES_JOB_BACK: u8 = 3;
 /// A backup was created.
 pub(crate) const CREATED_JOB: u8 = 1;
 /// A job has let go of its nodes, and its filter goes.

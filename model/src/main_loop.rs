@@ -70,6 +70,11 @@ pub enum Frame {
         /// The drained section.
         drain: u32,
     },
+    /// A drained section reaches the rest of its jobs, and only then the wait for it begins.
+    ReachJobs {
+        /// What is waited for then.
+        then: Wait,
+    },
     /// Nothing but a wait.
     WaitFor(Wait),
     /// The process ends.
@@ -125,6 +130,15 @@ pub struct Drain {
     pub jobs: Vec<JobIx>,
 }
 
+/// What a drained section does to the jobs it holds, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// It begins: they are paused.
+    Pause,
+    /// It ends: they are resumed.
+    Resume,
+}
+
 /// The main loop's state, and the lists only the main thread changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Main {
@@ -138,6 +152,8 @@ pub struct Main {
     pub drains: Vec<Drain>,
     /// The number of the next drained section.
     pub next_drain: u32,
+    /// The jobs that a drained section which begins or ends has not reached yet.
+    pub to_reach: Option<(Reach, Vec<JobIx>)>,
     /// All jobs, newest first: the global job list.
     pub jobs: Vec<JobIx>,
     /// All nodes, oldest first: `all_bdrv_states`.
@@ -280,7 +296,13 @@ fn is_over(w: &World, wait: Wait) -> bool {
 
 /// Runs the functions on the stack until one waits, or none is left above a loop that still waits.
 fn go_on(w: &mut World) {
-    while let Some((frame, None)) = w.main().stack.last() {
+    loop {
+        let Some((frame, None)) = w.main().stack.last() else {
+            return;
+        };
+        if w.main().to_reach.is_some() && !matches!(frame, Frame::ReachJobs { .. }) {
+            return reach_later(w, Wait::Nothing);
+        }
         let frame = frame.clone();
         match advance(w, frame) {
             Flow::Done => {
@@ -311,10 +333,23 @@ fn set_top(w: &mut World, frame: Frame) {
 
 /// A function waits: unless what it waits for is true already, its nested loop begins a pass.
 fn begin_wait(w: &mut World, wait: Wait) {
+    if w.main().to_reach.is_some() {
+        return reach_later(w, wait);
+    }
     let passes = matches!(wait, Wait::Threads | Wait::BottomHalves);
     if !passes && is_over(w, wait) {
         return property::job::waited(w, wait);
     }
+    wait_for(w, wait);
+}
+
+/// The main thread is on its way from one job of a drained section to the next: the iothread of the one may be faster.
+fn reach_later(w: &mut World, then: Wait) {
+    push(w, Frame::ReachJobs { then });
+    wait_for(w, Wait::Threads);
+}
+
+fn wait_for(w: &mut World, wait: Wait) {
     property::job::waits(w, wait);
     let main = w.main_mut();
     main.stack
@@ -337,6 +372,10 @@ fn advance(w: &mut World, frame: Frame) -> Flow {
         Frame::GraphChanges { left } => graph::advance(left),
         Frame::QemuIo { guest } => guest::qemu_io_done(w, guest),
         Frame::Resize { node, size, drain } => monitor::resize_drained(w, node, size, drain),
+        Frame::ReachJobs { then } => {
+            w.reach_rest();
+            Flow::Become(Frame::WaitFor(Wait::Nothing), then)
+        }
         Frame::WaitFor(wait) if is_over(w, wait) => Flow::Done,
         Frame::WaitFor(wait) => Flow::Wait(wait),
         Frame::Shutdown(stage) => process::advance(w, stage),

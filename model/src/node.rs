@@ -11,7 +11,7 @@ use crate::error::QmpError;
 use crate::fault::{Blkdebug, Fault, IoType};
 use crate::guest::Request;
 use crate::image::{Allocation, Format};
-use crate::main_loop::Drain;
+use crate::main_loop::{Drain, Reach};
 use crate::name::{self, Name};
 use crate::property::bitmap::NodeGhost;
 use crate::stored;
@@ -720,9 +720,7 @@ impl World {
             nodes,
             jobs: jobs.clone(),
         });
-        for job in jobs {
-            (self.rules().pause)(self, job);
-        }
+        self.reach(Reach::Pause, &jobs);
         id
     }
 
@@ -748,8 +746,30 @@ impl World {
         if drain.nodes == ALL_NODES {
             self.sort_by_last_let_go(&mut jobs);
         }
-        for job in jobs {
-            (self.rules().resume)(self, job);
+        self.reach(Reach::Resume, &jobs);
+    }
+
+    /// A drained section that begins or ends reaches its jobs one after the other. A job of an iothread may answer before
+    /// the next one is reached, so those behind it are left to [`World::reach_rest`].
+    fn reach(&mut self, what: Reach, jobs: &[JobIx]) {
+        for (place, &job) in jobs.iter().enumerate() {
+            match what {
+                Reach::Pause => (self.rules().pause)(self, job),
+                Reach::Resume => (self.rules().resume)(self, job),
+            }
+            let rest = &jobs[place + 1..];
+            let elsewhere = self.try_job(job).is_some_and(|job| job.context.is_some());
+            if elsewhere && !rest.is_empty() {
+                self.main_mut().to_reach = Some((what, rest.to_vec()));
+                return;
+            }
+        }
+    }
+
+    /// The main thread goes on with the jobs of a drained section that it had not reached.
+    pub(crate) fn reach_rest(&mut self) {
+        if let Some((what, jobs)) = self.main_mut().to_reach.take() {
+            self.reach(what, &jobs);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::event::{Event, Output};
 use crate::fault::Blkdebug;
 use crate::guest::Stage;
 use crate::job::Status;
-use crate::main_loop::{Context, Flow, Frame, Wait};
+use crate::main_loop::{self, Context, Flow, Frame, Wait};
 use crate::name::Name;
 use crate::node::{ALL_NODES, Access, NodeKind, Opener};
 use crate::property;
@@ -124,12 +124,12 @@ pub(crate) fn advance(w: &mut World, stage: Shutdown) -> Flow {
         }
         Shutdown::StopVm { drain } => {
             w.drain_end(drain);
-            let wait = if flush_all(w) {
-                Wait::Io
+            let next = Frame::Shutdown(Shutdown::HoldJobs);
+            if flush_all(w) {
+                Flow::Become(next, Wait::Io)
             } else {
-                Wait::Nothing
-            };
-            Flow::Become(Frame::Shutdown(Shutdown::HoldJobs), wait)
+                main_loop::meanwhile(w, next)
+            }
         }
         Shutdown::Begin | Shutdown::HoldJobs => {
             drain_all(w, |drain| Shutdown::CancelJobs { drain })

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::backup::{self, BackupRequest, Sync};
+use crate::backup::{self, BackupRequest, Refused, Sync};
 use crate::bitmap::{Bitmap, Undo};
 use crate::block_copy::{self, BlockCopy, Call, Caller, Removed};
 use crate::dirty_bitmap;
@@ -186,7 +186,7 @@ pub type PrepareAction = fn(&mut World, &Action, &mut Prepared) -> Result<(), Qm
 
 /// See [`Rules::create_backup`]: the request, its source and target, and the group to join.
 pub type CreateBackup =
-    fn(&mut World, &BackupRequest, NodeIx, NodeIx, Option<GroupIx>) -> Result<JobIx, QmpError>;
+    fn(&mut World, &BackupRequest, NodeIx, NodeIx, Option<GroupIx>) -> Result<JobIx, Refused>;
 
 /// See [`Rules::fill_copy_bitmap`]: the state to fill, what is copied, and the sync bitmap.
 pub type FillCopyBitmap = fn(&World, &mut BlockCopy, Sync, Option<&Name>);

@@ -278,6 +278,7 @@ impl World {
             Some(Frame::GraphChange { .. } | Frame::GraphChanges { .. }) => "graph-change".into(),
             Some(Frame::Shutdown(_)) => "shutdown".into(),
             Some(Frame::Transaction(_)) => "transaction".into(),
+            Some(Frame::ReachJobs { .. }) => "drain".into(),
             Some(Frame::Resize { .. } | Frame::WaitFor(_)) => "resize".into(),
             Some(Frame::Command(_) | Frame::FinalizeAll { .. }) | None => "command".into(),
         }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::backup::{self, BackupRequest, Sync, TargetFormat};
+use crate::backup::{self, BackupRequest, Refused, Sync, TargetFormat};
 use crate::bitmap::{Hold, Undo, Use};
 use crate::defect;
 use crate::dirty_bitmap;
@@ -445,15 +445,16 @@ fn prepare_backup(
             let mut request = with_sync(w, source, request);
             let checked = backup::check_parameters(w, source, &mut request)
                 .and_then(|()| opened.map_or_else(|| w.lookup(&request.target), Ok))
-                .and_then(|target| backup::check_nodes(w, &request, source, target));
+                .map_err(Refused::from)
+                .and_then(|target| backup::check_creation(w, &request, source, target));
             if let Prepared::Backup { target, .. } = &mut t.prepared[index] {
                 *target = opened;
             }
             let opens = opened.map_or(0, |target| {
                 graph::creates(w, target, request.existing) + graph::opens(w, target)
             });
-            if let Err(error) = checked {
-                return t.fails_after(w, error, opens);
+            if let Err(refused) = checked {
+                return t.fails_after(w, refused.error, opens + refused.changes);
             }
             let next = t.at(Stage::Prepare(index, BackupStage::Create));
             graph::then(w, next, opens + graph::CREATES_JOB)
@@ -484,6 +485,7 @@ fn create_job(
             Some(target) => Ok(target),
             None => w.lookup(&request.target),
         })
+        .map_err(Refused::from)
         .and_then(|target| (w.rules().create_backup)(w, &request, source, target, t.group));
     match created {
         Ok(created) => {
@@ -493,7 +495,7 @@ fn create_job(
             let next = t.at(Stage::Prepare(index + 1, BackupStage::Drain));
             graph::then(w, next, graph::CREATED_JOB)
         }
-        Err(error) => t.fails(w, error),
+        Err(refused) => t.fails_after(w, refused.error, refused.changes),
     }
 }
 

@@ -53,6 +53,35 @@ fn nodes_are_drained_in_the_order_in_which_they_were_opened() {
 }
 
 #[test]
+fn a_job_in_an_iothread_may_answer_before_the_next_one_is_reached() {
+    let lines = "disk d0 256k\ndisk d1 256k\ndisk t0 256k\ndisk t1 256k\nlaunch d0:iothread0 d1\nnode t0\nnode t1\n\
+                 backup j0 d0 t0 {sync: none}\nbackup j1 d1 t1 {sync: none}\nmark\n";
+    let quit = format!("{lines}& quit");
+    check(&[
+        Row {
+            spec: "drains: 7.2: either is heard first at quit",
+            dialect: "7.2",
+            story: quit.clone(),
+            sometimes: &[
+                "^; > quit; SHUTDOWN; paused j0; paused j1; ..",
+                "^; > quit; SHUTDOWN; paused j1; paused j0; ..",
+            ],
+            ..Row::default()
+        },
+        Row {
+            spec: "drains: 10.0: the machine has stopped, and both go on before they are held to be cancelled",
+            dialect: "10.0",
+            story: quit,
+            sometimes: &[
+                "^; > quit; SHUTDOWN; paused j0; paused j1; running j0; running j1; paused j0; paused j1; ..",
+                "^; > quit; SHUTDOWN; paused j1; paused j0; running j1; running j0; paused j0; paused j1; ..",
+            ],
+            ..Row::default()
+        },
+    ]);
+}
+
+#[test]
 fn a_drain_goes_up_from_its_node() {
     let lines =
         "node t1\nnode v0\nbackup j0 d0 t0 {sync: none}\nbackup j1 n0 t1 {sync: none}\nmark\n";
@@ -76,6 +105,56 @@ fn a_drain_goes_up_from_its_node() {
             ],
             ..Row::default()
         },
+    ]);
+}
+
+#[test]
+fn a_refused_backup_changes_the_graph_as_far_as_it_got() {
+    let refused = |spec, asked: &str, why: &str, changes: usize, then: &str| Row {
+        spec,
+        dialect: "10.0",
+        story: format!(
+            "disk d0 256k\ndisk d1 256k\ndisk t0 256k\ndisk t1 256k\ndisk long 512k\nlaunch d0 d1\nnode t0\nnode t1\n\
+             node long\nbackup j0 d1 t0 {{sync: none}}\nmark\nbackup j1 d0 {asked} ! {why}"
+        ),
+        always: Vec::leak(vec![
+            &*format!(
+                "^; > blockdev-backup; {}{then}E {why}; ..",
+                change!().repeat(1 + changes)
+            )
+            .leak(),
+        ]),
+        ..Row::default()
+    };
+    check(&[
+        refused(
+            "drains: 10.0: lengths are compared before anything",
+            "long {sync: full}",
+            "Source and target image have different sizes",
+            0,
+            "",
+        ),
+        refused(
+            "drains: 10.0: a name that is taken is found while the filter is made",
+            "t1 {sync: full, filter-node-name: t0}",
+            "Could not create node: Duplicate nodes with node-name='t0'",
+            1,
+            "",
+        ),
+        refused(
+            "drains: 10.0: the size of a chunk is compared with the filter's clusters",
+            "t1 {sync: full, x-perf: {max-chunk: 4096}}",
+            "Required max-chunk (4096) is less than backup cluster size (65536)",
+            5,
+            "",
+        ),
+        refused(
+            "drains: 10.0: the filter is there when the speed is refused",
+            "t1 {sync: full, speed: -1}",
+            "Parameter 'speed' expects a non-negative value",
+            4,
+            concat!("created j1; null j1; ", change!(), change!(), change!()),
+        ),
     ]);
 }
 

@@ -4,8 +4,7 @@
 //! its sibling has joined it. Since QEMU 2.8 jobs are created in prepare and started in commit.
 
 use super::Mutation;
-use crate::backup::{self, BackupRequest};
-use crate::error::QmpError;
+use crate::backup::{self, BackupRequest, Refused};
 use crate::job;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
@@ -30,7 +29,7 @@ fn create_and_start(
     source: NodeIx,
     target: NodeIx,
     group: Option<GroupIx>,
-) -> Result<JobIx, QmpError> {
+) -> Result<JobIx, Refused> {
     let created = backup::create(w, request, source, target, group)?;
     job::start(w, created);
     Ok(created)

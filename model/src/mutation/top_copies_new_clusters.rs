@@ -1,8 +1,7 @@
 //! Guests' writes during the scan of a sync=top job copy what the top image has not allocated.
 
 use super::Mutation;
-use crate::backup::{self, BackupRequest};
-use crate::error::QmpError;
+use crate::backup::{self, BackupRequest, Refused};
 use crate::world::{GroupIx, JobIx, NodeIx, World};
 
 pub(super) const MUTATION: Mutation = Mutation {
@@ -23,7 +22,7 @@ fn create_without_skipping(
     source: NodeIx,
     target: NodeIx,
     group: Option<GroupIx>,
-) -> Result<JobIx, QmpError> {
+) -> Result<JobIx, Refused> {
     let created = backup::create(w, request, source, target, group)?;
     w.copy_mut(created).skip_unallocated = false;
     Ok(created)

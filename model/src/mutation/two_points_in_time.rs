@@ -1,8 +1,7 @@
 //! A transaction lets go of a source before its next action is prepared.
 
 use super::Mutation;
-use crate::backup::{self, BackupRequest};
-use crate::error::QmpError;
+use crate::backup::{self, BackupRequest, Refused};
 use crate::transaction::Transaction;
 use crate::node::ALL_NODES;
 use crate::world::{GroupIx, JobIx, NodeIx, World};
@@ -28,7 +27,7 @@ fn create_and_release(
     source: NodeIx,
     target: NodeIx,
     group: Option<GroupIx>,
-) -> Result<JobIx, QmpError> {
+) -> Result<JobIx, Refused> {
     let created = backup::create(w, request, source, target, group)?;
     let mut drains = w.main().drains.iter();
     let drain = drains.find(|drain| drain.nodes != ALL_NODES && drain.nodes & 1 << source != 0).map(|drain| drain.id);

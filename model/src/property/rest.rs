@@ -60,7 +60,7 @@ fn frame_name(frame: &Frame) -> &'static str {
         Frame::GraphChange { .. } | Frame::GraphChanges { .. } => "a change of the graph",
         Frame::QemuIo { .. } => "qemu-io",
         Frame::Resize { .. } => "the resize",
-        Frame::WaitFor(_) => "a drained section",
+        Frame::ReachJobs { .. } | Frame::WaitFor(_) => "a drained section",
         Frame::Shutdown(_) => "the shutdown",
     }
 }

@@ -136,8 +136,25 @@ pub static UNSTARTED_MARKS_ALL: Defect = Defect {
     evidence: "found by a story made by chance, then reproduced on 7.2.22 and 10.0.2: the bitmap counts the whole drive",
 };
 
+/// What a transaction remembers of a bitmap outlives the bitmap.
+pub static FREED_BITMAP_CRASHES: Defect = Defect {
+    id: "bug-A10",
+    name: "freed-bitmap-crashes",
+    says: "A transaction that changes a bitmap, then prepares a backup with it and bitmap-mode always, and then fails, \
+           kills QEMU.",
+    repaired: "What was changed before the backup was prepared is undone.",
+    breaks: &["no-crash"],
+    place: "backup_cleanup_sync_bitmap abdicates: the bitmap is released, and its successor takes its name; then \
+            block_dirty_bitmap_restore, block_dirty_bitmap_enable_abort or block_dirty_bitmap_disable_abort (in 10.0 \
+            also block_dirty_bitmap_add_abort) touches the bitmap that it remembers",
+    story: "defects/freed-bitmap-crashes",
+    evidence: "found by stories made by chance, then reproduced on 7.2.22 and 10.0.2 with clear, merge, enable and \
+               disable, three runs of three each: SIGSEGV or a failed assertion, such as \
+               bdrv_restore_dirty_bitmap: Assertion `!bdrv_dirty_bitmap_readonly(bitmap)' failed",
+};
+
 /// Every defect that the model has, in the order of the catalogue.
-pub static DEFECTS: [&Defect; 8] = [
+pub static DEFECTS: [&Defect; 9] = [
     &GROUPED_ABORT_HANGS,
     &ENABLE_ROLLBACK_CRASHES,
     &ENABLE_ROLLBACK_DISABLES,
@@ -146,6 +163,7 @@ pub static DEFECTS: [&Defect; 8] = [
     &GONE_FILTER_CRASHES,
     &ALWAYS_SETTLES_TOO_EARLY,
     &UNSTARTED_MARKS_ALL,
+    &FREED_BITMAP_CRASHES,
 ];
 
 /// Which defects happened.

@@ -50,6 +50,9 @@ pub struct Dialect {
     /// jobs; 7.2 stops it inside that drained section. Shown by a job that runs at `quit`: it says `paused` once more
     /// in 10.0 (`shutdown/with-a-running-job`), and copies on meanwhile.
     pub vm_stops_before_jobs_are_held: bool,
+    /// The rollback of `block-dirty-bitmap-add` goes to the bitmap that was added; that of 7.2 looks its name up.
+    /// Shown by a backup with bitmap-mode always behind the add: 10.0 dies, 7.2 does not.
+    pub add_remembers_bitmap: bool,
 }
 
 /// QEMU 7.2 (recorded with 7.2.22, which has the monitor of 9.0 backported).
@@ -68,6 +71,7 @@ pub static QEMU_7_2: Dialect = Dialect {
     backup_has_min_cluster_size: false,
     resize_names_blocker: false,
     vm_stops_before_jobs_are_held: false,
+    add_remembers_bitmap: false,
 };
 
 /// QEMU 10.0 (recorded with 10.0.2).
@@ -86,6 +90,7 @@ pub static QEMU_10_0: Dialect = Dialect {
     backup_has_min_cluster_size: true,
     resize_names_blocker: true,
     vm_stops_before_jobs_are_held: true,
+    add_remembers_bitmap: true,
 };
 
 /// Every dialect, oldest first.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::backup::{self, BackupRequest, Refused, Sync, TargetFormat};
+use crate::backup::{self, BackupRequest, BitmapMode, Refused, Sync, TargetFormat};
 use crate::bitmap::{Hold, Undo, Use};
 use crate::defect;
 use crate::dirty_bitmap;
@@ -637,6 +637,41 @@ fn dangles(w: &mut World) -> Flow {
     crate::process::dies(w, "a bitmap of the transaction is gone with its filter")
 }
 
+/// Has the rollback of a later backup freed the bitmap that an action's rollback is about to touch? With bitmap-mode
+/// always the successor takes the bitmap's place and name, and earlier actions remember the bitmap itself.
+fn is_freed(w: &World, t: &Transaction, index: usize) -> bool {
+    if !w.dialect.has(&defect::FREED_BITMAP_CRASHES) {
+        return false;
+    }
+    let (node, name) = match (&t.prepared[index], &t.actions[index]) {
+        (Prepared::Cleared(node, name, _) | Prepared::Merged(node, name, _), _) => (*node, name),
+        // Only one that was switched is switched back.
+        (Prepared::Switched(node, name, disabled), action)
+            if matches!(action, Action::BitmapEnable(_)) == *disabled =>
+        {
+            (*node, name)
+        }
+        (Prepared::Added, Action::BitmapAdd { bitmap, .. }) if w.dialect.add_remembers_bitmap => {
+            match dirty_bitmap::find(w, bitmap) {
+                Ok(node) => (node, &bitmap.name),
+                Err(_) => return false,
+            }
+        }
+        _ => return false,
+    };
+    // Not the last: it was not prepared as a whole, so it has no job.
+    let later = index + 1..t.prepared.len() - 1;
+    later.into_iter().any(|later| {
+        matches!(
+            (&t.actions[later], &t.prepared[later]),
+            (Action::Backup(request), Prepared::Backup { source, .. })
+                if *source == node
+                    && request.bitmap.as_ref() == Some(name)
+                    && request.bitmap_mode == Some(BitmapMode::Always)
+        )
+    })
+}
+
 fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
     let Some(index) = left.checked_sub(1) else {
         return then(t.at(Stage::Clean(0)));
@@ -646,6 +681,10 @@ fn abort(w: &mut World, mut t: Box<Transaction>, left: usize) -> Flow {
     let failed = index + 1 == t.prepared.len();
     let before = failed.then(|| property::transaction::before_undoing(w, &prepared));
     let mut changes = 0;
+    if is_freed(w, &t, index) {
+        w.meets(&defect::FREED_BITMAP_CRASHES);
+        return crate::process::aborts(w, "a bitmap of the transaction was freed with a job's");
+    }
     match &prepared {
         Prepared::Nothing => {}
         Prepared::Backup { target, job, .. } => {

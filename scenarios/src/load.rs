@@ -93,6 +93,7 @@ pub const SHIPPED: &[(&str, &str)] = shipped![
     "defects/bitmap-on-filter-vanishes",
     "defects/enable-rollback-crashes",
     "defects/enable-rollback-disables",
+    "defects/freed-bitmap-crashes",
     "defects/gone-filter-crashes",
     "defects/grouped-abort-hangs",
     "defects/merge-of-nothing-crashes",

@@ -199,6 +199,14 @@ fn grouped_mode_suits_only_backups() {
     ]);
 }
 
+/// A transaction that changes a bitmap, prepares a backup with it, and fails.
+fn freed(change: &str, mode: &str) -> String {
+    format!(
+        "each {change}; backup j0 d0 t0 {{sync: bitmap, bitmap: bm, bitmap-mode: {mode}}}; \
+         abort ! Transaction aborted using Abort action"
+    )
+}
+
 #[test]
 fn live_defects_behave_as_they_do() {
     let row = |spec: &'static str, line: &str, always: &'static [&'static str]| Row {
@@ -254,6 +262,45 @@ fn live_defects_behave_as_they_do() {
             "merge n0/none [] ! Dirty bitmap 'none' not found",
             &["bitmaps n0/bm=131072; $"],
         ),
+        row(
+            "bugs A10: disable, a backup that takes the bitmap in any case, abort",
+            &freed("disable n0/bm", "always"),
+            &["null j0; exit -6; $"],
+        ),
+        row(
+            "bugs A10: clear, and merge",
+            &format!(
+                "add n0/other\n{}",
+                freed("clear n0/bm; merge n0/bm [other]", "always")
+            ),
+            &["null j0; exit -6; $"],
+        ),
+        row(
+            "bugs A10: an enable that changed nothing goes nowhere near the bitmap",
+            &freed("enable n0/bm", "always"),
+            &["null j0; E Transaction*; bitmaps n0/bm=*"],
+        ),
+        row(
+            "bugs A10: a bitmap that goes back to its owner is not freed",
+            &freed("clear n0/bm", "on-success"),
+            &["null j0; E Transaction*; bitmaps n0/bm=131072; $"],
+        ),
+        Row {
+            dialect: "10.0",
+            ..row(
+                "bugs A10: 10.0 remembers a bitmap that it added",
+                &freed("add n0/bn", "always").replace("bitmap: bm", "bitmap: bn"),
+                &["null j0; exit -6; $"],
+            )
+        },
+        Row {
+            dialect: "7.2",
+            ..row(
+                "bugs A10: 7.2 looks a bitmap that it added up by its name",
+                &freed("add n0/bn", "always").replace("bitmap: bm", "bitmap: bn"),
+                &["null j0; E Transaction*; bitmaps n0/bm=131072; $"],
+            )
+        },
         Row {
             spec: "bugs A2: a guest's request in flight dies with the process",
             story: format!(

@@ -179,6 +179,9 @@ pub fn client_of_defect(defect: &Defect) -> &'static str {
         "unstarted-marks-all" => {
             "Expect a full-sized backup after a refused transaction with bitmap-mode always."
         }
+        "freed-bitmap-crashes" => {
+            "Change a bitmap in a transaction of its own, not in that of a backup with bitmap-mode always."
+        }
         _ => "",
     }
 }

@@ -385,17 +385,19 @@ pub(crate) fn kick(w: &mut World, job: JobIx) {
     }
 }
 
-/// The background call's sleep is over, because its time came or because it was woken.
+/// The limiter's slice is over, or the background call was woken from its sleep: if it sleeps, it goes on.
 pub(crate) fn sleep_over(w: &mut World, job: JobIx) {
     let copy = w.copy_mut(job);
-    let call = copy.call_mut(Caller::Job);
-    if call.state == (CallState::Sleeping { woken: false }) {
+    let state = copy.call(Caller::Job).map(|call| call.state);
+    if state != Some(CallState::Sleeping { woken: true }) {
         copy.charged = 0;
     }
-    let call = copy.call_mut(Caller::Job);
-    call.state = CallState::Claiming;
-    call.chained = true;
-    advance(w, job, Caller::Job);
+    if let Some(CallState::Sleeping { .. }) = state {
+        let call = copy.call_mut(Caller::Job);
+        call.state = CallState::Claiming;
+        call.chained = true;
+        advance(w, job, Caller::Job);
+    }
 }
 
 /// Runs a call's coroutine until it waits for something or ends.

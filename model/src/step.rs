@@ -45,7 +45,7 @@ pub enum Step {
     Enter(ContextIx),
     /// The scan of a sync=top job gets the status it asked for.
     Scan(JobIx),
-    /// The rate limiter's sleep of a job is over.
+    /// The rate limiter's slice of a job is over: it sleeps until then, or is paused meanwhile.
     Timer(JobIx),
     /// The I/O of a copy task completes: job, first byte.
     Task(JobIx, u64),
@@ -177,8 +177,11 @@ impl World {
     }
 
     fn enabled_timer(&self, job: JobIx, add: &mut impl FnMut(Step)) {
-        let call = self.copy(job).call(Caller::Job);
-        if call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. })) {
+        let copy = self.copy(job);
+        let call = copy.call(Caller::Job);
+        let is_asleep = call.is_some_and(|call| matches!(call.state, CallState::Sleeping { .. }));
+        // Time goes on while a job is paused, too; one at work is taken to be faster than a slice.
+        if is_asleep || copy.slice_is_spent() && self.job(job).paused {
             add(Step::Timer(job));
         }
     }

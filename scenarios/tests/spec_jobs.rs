@@ -286,6 +286,17 @@ fn an_error_pauses_as_a_user_would() {
             ..Row::default()
         },
         Row {
+            spec: "backup 9, 5: as far as its slice goes; that of a paused job may have run out",
+            story: one_with_fault(
+                "once: true",
+                "backup j0 d0 t0 {sync: full, on-source-error: stop, speed: 1, x-perf: {max-workers: 1, max-chunk: 65536}}\n\
+                until ERROR j0\nuntil paused j0\nuntil paused j0\nmark\njob-cancel j0",
+            ),
+            always: &["CANCELLED j0 *; concluded j0; null j0"],
+            sometimes: &["CANCELLED j0 0/262144", "CANCELLED j0 65536/262144"],
+            ..Row::default()
+        },
+        Row {
             spec: "backup 5: a job cancelled in a user's pause copies no more",
             story: one(
                 "backup j0 d0 t0 {sync: full, x-perf: {max-workers: 1, max-chunk: 65536}}\nmark\n& job-pause j0\n\

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sim::near;
 
-use self::file::File;
+pub use self::file::File;
 use self::key::{KEYS, Key, checked, count, number, seeds, time};
 pub use self::print::{ConfigArgs, run};
 use crate::output::OutputArgs;

@@ -23,7 +23,7 @@ const FILES: [(&str, &str, &str); 3] = [
     ),
     (
         ".github/workflows/blockrace.yml",
-        include_str!("init/workflow.yml"),
+        include_str!("../docs/ci/github-workflow.yml"),
         "the same on GitHub",
     ),
 ];

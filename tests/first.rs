@@ -121,6 +121,17 @@ fn the_first_scenario_is_verified_and_nothing_is_overwritten() {
     assert!(session.said.contains("2 verified"), "{}", session.said);
 }
 
+/// What CI will do, done here.
+#[test]
+fn the_first_profiles_hold() {
+    let mut session = Session::new();
+    session.run("init");
+    for line in ["config", "config --profile nightly", "ci --seeds 0..20"] {
+        let code = session.run(line);
+        assert_eq!(code, 0, "{}", session.said);
+    }
+}
+
 /// Its comment says what to try; then it is broken.
 #[test]
 fn the_first_scenario_breaks_as_its_comment_says() {

@@ -1,6 +1,8 @@
 //! The largest files that are read: what takes most memory for its size. Each is made when its turn comes.
 
-use scenarios::limits::{LOG, Limits, NODES_MAX, RECORDING, SCENARIO, SCHEDULE, VALUES_MAX};
+use scenarios::limits::{
+    CONFIG, LOG, Limits, NODES_MAX, RECORDING, SCENARIO, SCHEDULE, VALUES_MAX,
+};
 
 /// Makes one.
 pub type Extreme = fn() -> Vec<u8>;
@@ -49,6 +51,20 @@ pub const LOGS: &[Extreme] = &[
     || format!("{{\"return\":{}}}\n", lists(VALUES_MAX - 100)).into_bytes(),
     || filled(&LOG, "{\"execute\":\"", "a"),
     || "{'a':[\n".repeat(100_000).into_bytes(),
+];
+
+/// Profiles: one long text, many profiles, a list of many values, and lists in lists.
+pub const CONFIGS: &[Extreme] = &[
+    || filled(&CONFIG, "[profile.a]\nfailures = \"", "a"),
+    || {
+        let profiles = (0..30_000).map(|number| format!("[profile.p{number}]\njobs = 1\n"));
+        profiles.collect::<String>().into_bytes()
+    },
+    || filled(&CONFIG, "[profile.a]\nscenarios = [", "1,"),
+    || filled(&CONFIG, "[profile.a]\nscenarios = ", "["),
+    || filled(&CONFIG, "[profile.a]\nscenarios = ", "{a="),
+    || filled(&CONFIG, "", "a."),
+    || filled(&CONFIG, "", "[a.a]\n"),
 ];
 
 const HEADER: &str = "{\"t\":\"header\",\"qemu\":\"10.0.2\"}\n";

@@ -11,7 +11,7 @@
 //!   Rust and needs `cargo install cargo-fuzz` and a C++ compiler. A find goes into `corpus/NAME/` under a name that
 //!   says what it is.
 //!
-//! A new kind of file (a configuration, say) is a file below `targets/`, a row here, one below `fuzz_targets/` with
+//! A new kind of file is a file below `targets/`, a row here, one below `fuzz_targets/` with
 //! its `[[bin]]`, and a folder in `corpus/`.
 
 mod extremes;
@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     targets::log::LIBVIRT,
     targets::log::QMP,
     targets::log::IOTEST,
+    targets::config::TARGET,
 ];
 
 /// The target of that name.

@@ -1,5 +1,6 @@
 //! What is done with an input, by kind of file.
 
+pub mod config;
 pub mod log;
 pub mod recording;
 pub mod scenario;

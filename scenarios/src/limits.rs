@@ -7,6 +7,7 @@
 //! | schedule | [`SCHEDULE`] | its lines |
 //! | recording | [`RECORDING`] | [`VALUES_MAX`] |
 //! | log | [`LOG`] | [`VALUES_MAX`], [`MONITORS_MAX`] |
+//! | `blockrace.toml` | [`CONFIG`] | |
 //!
 //! YAML and JSON may be nested [`DEPTH_MAX`] deep. All of these are far beyond what real files have: the largest
 //! shipped scenario has 32 KiB, the largest recording 160 KiB.
@@ -62,6 +63,14 @@ pub const LOG: Limits = Limits {
     bytes_max: 16 << 20,
     lines_max: usize::MAX,
     advice: "cut out the part in question, or what the monitor says (of libvirt: `grep QEMU_MONITOR`)",
+};
+
+/// Profiles, `blockrace.toml`.
+pub const CONFIG: Limits = Limits {
+    what: "a file of profiles",
+    bytes_max: 256 << 10,
+    lines_max: usize::MAX,
+    advice: "profiles are short: is this another file?",
 };
 
 /// How deep mappings and lists may be nested.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use scenarios::limits::CONFIG;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use sim::near;
 use toml::Spanned;
@@ -14,8 +15,6 @@ use super::{Setting, Source};
 
 /// What the file is called.
 const NAME: &str = "blockrace.toml";
-/// No file of profiles is longer; one that is longer is something else.
-const BYTES_MAX: u64 = 1 << 20;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -137,17 +136,7 @@ impl File {
     /// # Errors
     /// What to print: it cannot be read, or is no file of profiles.
     pub fn read(path: &Path) -> Result<File, String> {
-        let cannot = |why: &dyn fmt::Display| format!("{}: cannot be read: {why}", path.display());
-        let bytes = std::fs::metadata(path)
-            .map_err(|error| cannot(&error))?
-            .len();
-        if bytes > BYTES_MAX {
-            return Err(cannot(
-                &"it is longer than a megabyte, and profiles are short",
-            ));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| cannot(&error))?;
-        File::parse(path.to_owned(), &text)
+        File::parse(path.to_owned(), &CONFIG.read_text(path)?)
     }
 
     /// Reads a text.

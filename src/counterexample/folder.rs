@@ -14,9 +14,13 @@ use super::{Counterexample, Exhibit, Found};
 use crate::failures;
 use crate::output;
 use crate::report;
+use crate::stage::Loaded;
 
 /// What `blockrace --version` prints.
 const VERSION: &str = concat!("blockrace ", env!("CARGO_PKG_VERSION"));
+
+/// The story as it was made smaller.
+const SMALLER_STORY: &str = "failure.min.yaml";
 
 /// What is put into the folder.
 pub struct Contents<'a> {
@@ -66,7 +70,7 @@ impl Contents<'_> {
             ));
         }
         if self.counterexample.measures.is_some() {
-            files.push(("failure.min.yaml", self.shown.loaded.story.to_string()));
+            files.push((SMALLER_STORY, self.shown.loaded.story.to_string()));
         }
         Ok(files)
     }
@@ -92,7 +96,7 @@ impl Contents<'_> {
             false => "failure.schedule",
         };
         let story = match self.counterexample.measures {
-            Some(_) => "failure.min.yaml",
+            Some(_) => SMALLER_STORY,
             None => "story.yaml",
         };
         let dialect = self.shown.dialect;
@@ -107,9 +111,18 @@ impl Contents<'_> {
             scene,
             ..
         } = self.shown;
+        // It is called as it is called in the folder, wherever that is.
+        let called = Loaded {
+            name: match self.counterexample.measures {
+                Some(_) => SMALLER_STORY.to_owned(),
+                None => loaded.name.clone(),
+            },
+            file: loaded.file.clone(),
+            story: loaded.story.clone(),
+        };
         let again = format!("blockrace {}", self.command());
         let schedule = &self.counterexample.schedule;
-        let played = (*loaded, *dialect, *scene);
+        let played = (&called, *dialect, *scene);
         report::page_of_schedule(played, schedule, again, self.interrupted).map(|(page, _)| page)
     }
 

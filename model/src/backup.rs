@@ -324,7 +324,7 @@ pub(crate) fn create(
 pub struct Refused {
     /// Why.
     pub error: QmpError,
-    /// How often: see [`crate::graph`].
+    /// How often: `graph.rs` has the counts.
     pub changes: u8,
 }
 

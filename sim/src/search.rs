@@ -376,7 +376,7 @@ impl<'s, S: Parts> Search<'s, S> {
         };
         let kept = self.workers[0].kept(&self.rows, key);
         if let Keep::Bitstate(bits) = self.options.keep {
-            match Bits::all(bits) {
+            match Bits::all(bits, self.options.bytes_max) {
                 Some(all) => self.bits = all,
                 None => return End::Limit(Limit::Bytes),
             }
@@ -415,6 +415,10 @@ impl<'s, S: Parts> Search<'s, S> {
                 }
             }
             if !self.findings.is_empty() {
+                // The way back begins in this layer, so it is none of those on the way.
+                if let Some(layers) = &mut self.kept_layers {
+                    layers.truncate(depth);
+                }
                 return Ok(End::Broken);
             }
             self.begin_layer()?;
@@ -430,7 +434,7 @@ impl<'s, S: Parts> Search<'s, S> {
 
     fn run_depth(&mut self, control: &Control) -> End {
         let mut harvest = Harvest::new();
-        let mut since_check = 0_u32;
+        let mut expanded_so_far = 0_u64;
         while let Some(key) = self.frontier.pop() {
             let expanded = self.expand_here(vec![key], control, &mut harvest);
             self.sort_in(std::slice::from_mut(&mut harvest));
@@ -440,13 +444,12 @@ impl<'s, S: Parts> Search<'s, S> {
             let new = self.next[0].iter().map(|key| (*key, expanded[0]));
             self.parents.extend(new);
             self.frontier.append(&mut self.next[0]);
-            since_check += 1;
-            if since_check == 1 << 12 {
-                since_check = 0;
-                if let Some(limit) = self.passed(control) {
-                    return End::Limit(limit);
-                }
+            if expanded_so_far.is_multiple_of(1 << 12)
+                && let Some(limit) = self.passed(control)
+            {
+                return End::Limit(limit);
             }
+            expanded_so_far += 1;
         }
         End::Covered
     }

@@ -21,9 +21,12 @@ pub(super) struct Bits {
 }
 
 impl Bits {
-    /// All segments of 2^`bits` bits; `None` if there is no such memory.
-    pub fn all(bits: u32) -> Option<Vec<Bits>> {
+    /// All segments of 2^`bits` bits; `None` if that is more than `bytes_max`, or than there is.
+    pub fn all(bits: u32, bytes_max: u64) -> Option<Vec<Bits>> {
         let bits = bits.clamp(*BITSTATE.start(), *BITSTATE.end());
+        if 1 << bits > bytes_max.saturating_mul(8) {
+            return None;
+        }
         let count = 1 << (bits - SEGMENT_BITS - u64::BITS.trailing_zeros());
         let segment = |_| {
             let mut words = Vec::new();
@@ -112,7 +115,7 @@ mod tests {
     /// As many keys are missed as the fill says, all in all: the sum of fill³ over the way.
     #[test]
     fn few_are_missed_as_long_as_few_bits_are_set() {
-        let mut segments = Bits::all(16).expect("8 KiB");
+        let mut segments = Bits::all(16, u64::MAX).expect("8 KiB");
         let mut missed = 0;
         let mut expected = 0.0;
         for key in 0..8_000_u64 {
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_not_new() {
-        let mut segments = Bits::all(20).expect("128 KiB");
+        let mut segments = Bits::all(20, 1 << 17).expect("128 KiB");
         let mut new = Vec::new();
         segments[7].insert_all(&[5, 6, 5], |index| new.push(index));
         assert_eq!(new, [0, 1]);

@@ -44,6 +44,14 @@ impl Layers {
         Ok(())
     }
 
+    /// Forgets all but the first so many.
+    pub fn truncate(&mut self, count: usize) {
+        match self {
+            Layers::Memory(layers) => layers.truncate(count),
+            Layers::Disk(_, ends) => ends.truncate(count),
+        }
+    }
+
     /// Hands the states of a layer to `on`.
     pub fn read(&mut self, depth: usize, mut on: impl FnMut(u64)) -> io::Result<()> {
         match self {

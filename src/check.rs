@@ -143,7 +143,9 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             "--spill without --when-full spill: nothing is put there",
         ),
         (
-            args.bitstate.zip(args.max_memory).is_some_and(|(bits, most)| (1 << bits) / 8 > bytes_of_search(most)),
+            args.bitstate
+                .zip(args.max_memory)
+                .is_some_and(|(bits, most)| (1 << bits) / 8 > bytes_of_search(most)),
             "--bitstate and --max-memory: the bits alone take that memory; 2^30 bits are 128 MiB",
         ),
     ];

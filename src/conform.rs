@@ -241,7 +241,9 @@ fn undecided(line: u32, limit: TooManyWorlds) -> Value {
         TooManyWorlds::Count(worlds) => {
             json!({"verdict": "undecided", "line": line, "worlds": worlds})
         }
-        TooManyWorlds::Bytes(bytes) => json!({"verdict": "undecided", "line": line, "bytes": bytes}),
+        TooManyWorlds::Bytes(bytes) => {
+            json!({"verdict": "undecided", "line": line, "bytes": bytes})
+        }
     }
 }
 

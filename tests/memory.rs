@@ -144,7 +144,8 @@ fn a_full_disk_is_said_and_what_was_covered_is_told() {
 /// Wherever a result by bits is shown, it says that it is incomplete.
 #[test]
 fn a_search_by_bits_is_incomplete_in_every_format() {
-    let line = "check -q --no-failures --no-times groups/three-empty-backups --bitstate 24 --format";
+    let line =
+        "check -q --no-failures --no-times groups/three-empty-backups --bitstate 24 --format";
     for format in ["human", "json", "junit", "sarif", "github"] {
         let mut command = blockrace(&format!("{line} {format}"));
         let output = command
@@ -154,7 +155,8 @@ fn a_search_by_bits_is_incomplete_in_every_format() {
             .expect("the command was built with the tests");
         let printed = text(&output.stdout);
         assert_eq!(output.status.code(), Some(3), "{format}: {printed}");
-        let says = |word: &str| assert!(printed.to_lowercase().contains(word), "{format}: {printed}");
+        let says =
+            |word: &str| assert!(printed.to_lowercase().contains(word), "{format}: {printed}");
         says("incomplete");
         says("coverage");
         assert!(!printed.contains("verified"), "{format}: {printed}");
@@ -165,6 +167,9 @@ fn a_search_by_bits_is_incomplete_in_every_format() {
     let output = blockrace(&line).current_dir(project()).output();
     assert_eq!(output.expect("it runs").status.code(), Some(3));
     let summary = fs::read_to_string(summary).expect("a summary");
-    assert!(summary.contains("1 INCOMPLETE") || summary.contains("INCOMPLETE"), "{summary}");
+    assert!(
+        summary.contains("1 INCOMPLETE") || summary.contains("INCOMPLETE"),
+        "{summary}"
+    );
     assert!(summary.contains("estimated coverage"), "{summary}");
 }

@@ -252,7 +252,11 @@ impl<T: Clone> Slots<T> {
 
     /// What the table takes, and those items that nobody else has, without what is behind them.
     fn bytes_of_its_own(&self) -> usize {
-        let own = self.items.iter().flatten().filter(|item| Arc::strong_count(item) == 1);
+        let own = self
+            .items
+            .iter()
+            .flatten()
+            .filter(|item| Arc::strong_count(item) == 1);
         self.items.capacity() * size_of::<Option<Arc<T>>>() + own.count() * size_of::<T>()
     }
 

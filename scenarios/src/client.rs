@@ -49,7 +49,9 @@ impl Client {
     /// What it has on the heap, about.
     pub(crate) fn bytes(&self) -> usize {
         let (unread, received) = (self.unread.capacity(), self.received.capacity());
-        unread * size_of::<Output>() + received * size_of::<Event>() + self.made_up.capacity() * size_of::<Name>()
+        unread * size_of::<Output>()
+            + received * size_of::<Event>()
+            + self.made_up.capacity() * size_of::<Name>()
     }
 
     /// The line and the sentence of the first expectation that was not met.

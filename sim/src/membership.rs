@@ -93,9 +93,15 @@ pub enum TooManyWorlds {
 impl Display for TooManyWorlds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TooManyWorlds::Count(worlds_max) => write!(f, "more than {worlds_max} worlds are possible"),
+            TooManyWorlds::Count(worlds_max) => {
+                write!(f, "more than {worlds_max} worlds are possible")
+            }
             TooManyWorlds::Bytes(bytes_max) => {
-                write!(f, "the worlds that are possible take more than {} MiB", bytes_max >> 20)
+                write!(
+                    f,
+                    "the worlds that are possible take more than {} MiB",
+                    bytes_max >> 20
+                )
             }
         }
     }
@@ -249,7 +255,11 @@ impl<'s, S: System> Membership<'s, S> {
     }
 
     fn keep_to_limits(&self, worlds: usize, bytes: usize) -> Result<(), TooManyWorlds> {
-        let Options { worlds_max, bytes_max, .. } = self.options;
+        let Options {
+            worlds_max,
+            bytes_max,
+            ..
+        } = self.options;
         if worlds > worlds_max {
             Err(TooManyWorlds::Count(worlds_max))
         } else if bytes > bytes_max {
@@ -275,8 +285,7 @@ impl<S: System> From<Successor<S>> for World<S> {
 }
 
 /// Is given what was found and how many bytes are held, and says whether it has enough.
-type Visitor<'v, S> =
-    dyn FnMut(Found<S>, usize) -> Result<ControlFlow<()>, TooManyWorlds> + 'v;
+type Visitor<'v, S> = dyn FnMut(Found<S>, usize) -> Result<ControlFlow<()>, TooManyWorlds> + 'v;
 
 /// What a fingerprint takes in a tree of them, about.
 const KNOWN: usize = 2 * size_of::<u128>();

@@ -26,8 +26,8 @@ pub use bits::{BITSTATE, Coverage};
 pub use cycle::{PROPERTY as EVERY_RUN_RESTS, goes_round};
 pub use disk::{Scratch, Store};
 
-use crate::{Breach, System};
 use crate::parts::Parts;
+use crate::{Breach, System};
 use bits::Bits;
 use harvest::{Finding, Harvest, Tally, Visited, gather, sort_segments};
 use key_set::{SEGMENTS, Segment, segment_of};

@@ -265,7 +265,10 @@ fn bits_find_what_is_broken_and_never_say_that_nothing_is() {
     assert_eq!(enough.verdict, Verdict::Inconclusive(Limit::Bitstate));
     let coverage = enough.coverage.expect("how much was seen");
     assert!(coverage.estimate > 0.999_99, "{coverage:?}");
-    assert!(enough.states > 62_100 && enough.states <= 62_149, "{enough:?}");
+    assert!(
+        enough.states > 62_100 && enough.states <= 62_149,
+        "{enough:?}"
+    );
     let few = search(&fixed, &bits(16), &Control::default());
     let coverage = few.coverage.expect("how much was seen");
     assert!(coverage.estimate < 0.9, "{coverage:?}");

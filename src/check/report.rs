@@ -132,7 +132,9 @@ impl Covered {
                 let error = report.disk_error.as_deref().unwrap_or_default();
                 format!("ended by the disk: {error}: nothing was broken so far")
             }
-            Verdict::Inconclusive(Limit::Bitstate) => "nothing was broken in what was seen".to_owned(),
+            Verdict::Inconclusive(Limit::Bitstate) => {
+                "nothing was broken in what was seen".to_owned()
+            }
             _ => format!("ended by {limit}: nothing was broken so far"),
         })
     }

@@ -48,7 +48,10 @@ impl Bits {
 
     /// How many bits are set.
     fn set(&self) -> u64 {
-        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+        self.words
+            .iter()
+            .map(|word| u64::from(word.count_ones()))
+            .sum()
     }
 
     /// Inserts `keys`, in order, and hands out the indices of those that count as new.
@@ -129,7 +132,10 @@ mod tests {
         assert!((coverage.fill - 0.307).abs() < 0.01, "{coverage:?}");
         assert!((coverage.estimate - 0.971).abs() < 0.005, "{coverage:?}");
         let missed = f64::from(missed);
-        assert!(missed > expected / 2.0 && missed < expected * 2.0, "{missed} {expected}");
+        assert!(
+            missed > expected / 2.0 && missed < expected * 2.0,
+            "{missed} {expected}"
+        );
         let len: usize = segments.iter().map(Bits::len).sum();
         assert_eq!(len as f64, 8_000.0 - missed);
         assert_eq!(coverage.bits, 16);

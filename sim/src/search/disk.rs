@@ -115,12 +115,14 @@ impl Run {
             if at == end {
                 continue;
             }
-            self.keys
-                .read((number * BLOCK) as u64, BLOCK, &mut block)?;
+            self.keys.read((number * BLOCK) as u64, BLOCK, &mut block)?;
             let mut known = block.iter().peekable();
             for index in at..end {
                 let key = wanted[index];
-                while known.next_if(|known| hash_of(**known) < hash_of(key)).is_some() {}
+                while known
+                    .next_if(|known| hash_of(**known) < hash_of(key))
+                    .is_some()
+                {}
                 if known.peek() != Some(&&key) {
                     wanted[left] = key;
                     left += 1;
@@ -276,7 +278,10 @@ impl Runs {
     }
 
     /// Empties the set, and hands its keys to `on`, some of them more than once.
-    pub fn drain(&mut self, mut on: impl FnMut(&mut Runs, u64) -> io::Result<()>) -> io::Result<()> {
+    pub fn drain(
+        &mut self,
+        mut on: impl FnMut(&mut Runs, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut block = Vec::new();
         for mut run in std::mem::take(&mut self.runs) {
             let mut at = 0;
@@ -302,7 +307,11 @@ fn merge(store: &dyn Store, first: &mut Run, second: &mut Run) -> io::Result<Run
     let (mut first, mut second) = (Reader::new(first), Reader::new(second));
     loop {
         let (one, other) = (first.peek()?, second.peek()?);
-        let Some(key) = [one, other].into_iter().flatten().min_by_key(|key| hash_of(*key)) else {
+        let Some(key) = [one, other]
+            .into_iter()
+            .flatten()
+            .min_by_key(|key| hash_of(*key))
+        else {
             return writer.finish();
         };
         if one == Some(key) {
@@ -381,7 +390,8 @@ mod tests {
         list.change(|key| key + 1).expect("room");
         let (mut all, mut block) = (Vec::new(), Vec::new());
         while (all.len() as u64) < list.len() {
-            list.read(all.len() as u64, 5_000, &mut block).expect("keys");
+            list.read(all.len() as u64, 5_000, &mut block)
+                .expect("keys");
             all.extend_from_slice(&block);
         }
         assert_eq!(all, (1..=10_000).rev().collect::<Vec<_>>());

@@ -57,7 +57,10 @@ impl Layers {
         match self {
             Layers::Memory(layers) => layers[depth].iter().copied().for_each(on),
             Layers::Disk(keys, ends) => {
-                let (mut at, end) = (depth.checked_sub(1).map_or(0, |last| ends[last]), ends[depth]);
+                let (mut at, end) = (
+                    depth.checked_sub(1).map_or(0, |last| ends[last]),
+                    ends[depth],
+                );
                 let mut block = Vec::new();
                 while at < end {
                     keys.read(at, BLOCK.min((end - at) as usize), &mut block)?;

@@ -136,7 +136,10 @@ impl<S: Parts> Search<'_, S> {
         let next = self.next.iter().map(Vec::capacity).sum::<usize>() * 3;
         let waits = (self.frontier.capacity() + next) * size_of::<u64>();
         let layers = self.kept_layers.as_ref().map_or(0, |layers| layers.bytes());
-        let disk = self.spilled.as_ref().map_or(0, |spilled| spilled.runs.bytes());
+        let disk = self
+            .spilled
+            .as_ref()
+            .map_or(0, |spilled| spilled.runs.bytes());
         // A table with an eighth of its places free, at the least; a control byte for each place.
         let entry = 2 * (2 * size_of::<u64>() + 1);
         let parents = self.parents.len() * entry;
@@ -165,7 +168,11 @@ impl<S: Parts> Search<'_, S> {
     /// Makes room if there is too little; the limit that is passed if that cannot be.
     pub(super) fn make_room(&mut self) -> Option<Limit> {
         self.bytes = self.bytes.max(self.bytes_now());
-        if self.spilled.as_ref().is_some_and(|spilled| spilled.error.is_some()) {
+        if self
+            .spilled
+            .as_ref()
+            .is_some_and(|spilled| spilled.error.is_some())
+        {
             return Some(Limit::Disk);
         }
         if !self.is_full() {
@@ -197,7 +204,9 @@ impl<S: Parts> Search<'_, S> {
 
     fn forget(&mut self) {
         let rows = &self.rows;
-        self.workers.iter_mut().for_each(|worker| worker.forget(rows));
+        self.workers
+            .iter_mut()
+            .for_each(|worker| worker.forget(rows));
     }
 
     /// The disk does not work; says so for the report.
@@ -291,7 +300,11 @@ impl<S: Parts> Search<'_, S> {
         let share = self.options.bytes_max / 16 / size_of::<u64>() as u64;
         let share = usize::try_from(share).unwrap_or(CHUNK).max(1);
         let count = share.min(self.options.keys_max.max(1));
-        let Some(Spilled { layer: Some((keys, read)), .. }) = &mut self.spilled else {
+        let Some(Spilled {
+            layer: Some((keys, read)),
+            ..
+        }) = &mut self.spilled
+        else {
             return Ok(false);
         };
         if let Err(error) = keys.read(*read, count, &mut self.frontier) {
@@ -303,7 +316,10 @@ impl<S: Parts> Search<'_, S> {
 
     /// Before keys are packed anew: nothing that waits is left to be looked for on disk.
     pub(super) fn prepare_repack(&mut self) {
-        if self.spilled.as_ref().is_some_and(|spilled| !spilled.runs.is_empty())
+        if self
+            .spilled
+            .as_ref()
+            .is_some_and(|spilled| !spilled.runs.is_empty())
             && let Err(error) = self.settle()
         {
             self.fail(error);

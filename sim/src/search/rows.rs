@@ -434,7 +434,11 @@ struct Known {
 
 impl Known {
     fn bytes(&self) -> usize {
-        let count = self.items.first().or(self.ids.keys().next()).map_or(0, |ids| ids.len());
+        let count = self
+            .items
+            .first()
+            .or(self.ids.keys().next())
+            .map_or(0, |ids| ids.len());
         self.ids.len().max(self.items.len()) * bytes_of_ids(count)
     }
 

@@ -394,10 +394,9 @@ impl<'s, S: Parts> Search<'s, S> {
     }
 
     fn run_breadth(&mut self, control: &Control) -> End {
-        match self.expand_layers(control) {
-            Ok(end) => end,
-            Err(limit) => End::Limit(limit),
-        }
+        let end = self.expand_layers(control);
+        self.count_surely();
+        end.unwrap_or_else(End::Limit)
     }
 
     fn expand_layers(&mut self, control: &Control) -> Result<End, Limit> {

@@ -168,11 +168,7 @@ impl<S: Parts> Search<'_, S> {
     /// Makes room if there is too little; the limit that is passed if that cannot be.
     pub(super) fn make_room(&mut self) -> Option<Limit> {
         self.bytes = self.bytes.max(self.bytes_now());
-        if self
-            .spilled
-            .as_ref()
-            .is_some_and(|spilled| spilled.error.is_some())
-        {
+        if let Some(Spilled { error: Some(_), .. }) = &self.spilled {
             return Some(Limit::Disk);
         }
         if !self.is_full() {
@@ -182,10 +178,11 @@ impl<S: Parts> Search<'_, S> {
         if self.cache_bytes() as u64 > self.options.bytes_max / 8 {
             self.forget();
         }
-        if self.spilled.is_some() && self.is_full() {
-            if let Err(error) = self.empty() {
-                return Some(self.fail(error));
-            }
+        if self.spilled.is_some()
+            && self.is_full()
+            && let Err(error) = self.empty()
+        {
+            return Some(self.fail(error));
         }
         self.is_full().then_some(Limit::Bytes)
     }
@@ -263,6 +260,20 @@ impl<S: Parts> Search<'_, S> {
         next.try_for_each(|next| spilled.runs.take_out(next))
     }
 
+    /// At the end: counts no state twice. If the disk does not say which were visited before, those
+    /// count that surely were not.
+    pub(super) fn count_surely(&mut self) {
+        let known = match &self.spilled {
+            Some(Spilled { error: None, .. }) => self.take_out_known(),
+            Some(_) => Err(io::Error::from(io::ErrorKind::Other)),
+            None => Ok(()),
+        };
+        if let Err(error) = known {
+            self.fail(error);
+            self.next.iter_mut().for_each(Vec::clear);
+        }
+    }
+
     /// Makes the next layer the one to be expanded, or what of it has room in memory.
     pub(super) fn begin_layer(&mut self) -> Result<(), Limit> {
         if let Err(error) = self.take_out_known() {
@@ -316,10 +327,8 @@ impl<S: Parts> Search<'_, S> {
 
     /// Before keys are packed anew: nothing that waits is left to be looked for on disk.
     pub(super) fn prepare_repack(&mut self) {
-        if self
-            .spilled
-            .as_ref()
-            .is_some_and(|spilled| !spilled.runs.is_empty())
+        if let Some(spilled) = &self.spilled
+            && !spilled.runs.is_empty()
             && let Err(error) = self.settle()
         {
             self.fail(error);

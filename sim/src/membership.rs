@@ -216,19 +216,21 @@ impl<'s, S: System> Membership<'s, S> {
         let mut waiting = 0;
         let mut expansion = Expansion::new();
         for world in &self.worlds {
+            let is_silent = world.due.is_empty();
+            if is_silent && !visited.insert(self.system.fingerprint(&world.state)) {
+                continue;
+            }
             open.push((world.clone(), 0));
             while let Some((world, bytes)) = open.pop() {
                 waiting -= bytes;
                 let found = if !world.due.is_empty() {
                     Found::Due(world)
-                } else if !visited.insert(self.system.fingerprint(&world.state)) {
-                    continue;
                 } else {
                     self.keep_to_limits(visited.len(), self.held(waiting, visited.len()))?;
                     let on = &mut |successor| {
                         let world = World::from(successor);
-                        let is_known = |state| visited.contains(&self.system.fingerprint(state));
-                        if world.due.is_empty() && is_known(&world.state) {
+                        let is_silent = world.due.is_empty();
+                        if is_silent && !visited.insert(self.system.fingerprint(&world.state)) {
                             return;
                         }
                         let bytes = bytes_of(self.system, &world);

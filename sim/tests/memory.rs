@@ -212,8 +212,9 @@ fn a_disk_that_is_full_ends_the_search_and_loses_nothing() {
         let verdict = search(&broken, &spilling(50), &Disk::of(room)).verdict;
         match (&verdict, &expected) {
             (Verdict::Broken(found), Verdict::Broken(expected)) => {
-                assert_eq!(found.breach, expected.breach);
-                assert_eq!(found.steps.len(), expected.steps.len());
+                assert_eq!(found.breach.property, expected.breach.property);
+                // A shorter one may need more room, and then this one does not say that it is.
+                assert!(found.steps == expected.steps || !found.shortest);
             }
             _ => assert_eq!(verdict, Verdict::Inconclusive(Limit::Disk)),
         }
@@ -232,7 +233,8 @@ fn what_a_search_holds_is_what_it_may_hold() {
     };
     let free = search(&toy, &full, &Control::default());
     let limited = Options {
-        bytes_max: free.bytes * 3 / 5,
+        // Less than the visited states alone take, though enough for what waits.
+        bytes_max: 12 * free.states,
         ..full
     };
     let stopped = search(&toy, &limited, &Control::default());
@@ -248,7 +250,7 @@ fn what_a_search_holds_is_what_it_may_hold() {
     assert_eq!(told(&spilled), told(&free));
     assert!(spilled.spills > 1, "{spilled:?}");
     for report in [stopped, spilled] {
-        let most = limited.bytes_max + limited.bytes_max / 4;
+        let most = limited.bytes_max + limited.bytes_max / 2;
         assert!(report.bytes <= most, "{} {most}", report.bytes);
     }
 }
@@ -308,7 +310,7 @@ fn cycles_have_a_limit_of_their_own() {
     assert!(free.spills > 5);
     // On disk it takes less than the look for cycles does.
     let limited = Options {
-        bytes_max: free.bytes * 3 / 4,
+        bytes_max: 12 * free.states,
         ..options
     };
     let report = search(&toy, &limited, &Disk::large());

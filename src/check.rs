@@ -10,17 +10,18 @@ use std::time::{Duration, Instant};
 use scenarios::scene::{Scene, Step};
 use sim::System;
 use sim::schedule::Schedule;
-use sim::search::{Control, Counterexample, Keep, Options, Order, Verdict, search};
+use sim::search::{Control, Counterexample, Keep, Options, Order, Verdict, WhenFull, search};
 use sim::stateless::{Limits, Stateless};
 
 use self::report::{Broken, Covered, Told, Totals};
-use crate::cli::{CheckArgs, KeepArg, OrderArg};
+use crate::cli::{CheckArgs, KeepArg, OrderArg, WhenFullArg};
 use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{self, Known, Tried};
 use crate::output::{Case, NOT_BEGUN, Output};
 use crate::progress::{self, Figures, Progress};
+use crate::spill::Folder;
 use crate::stage::{self, Loaded, Staged};
 use crate::terminal;
 use crate::watch::{self, Watch};
@@ -83,6 +84,7 @@ pub fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, String> {
 fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
     let depth = args.order == OrderArg::Depth;
     let stateless = args.order == OrderArg::Stateless;
+    let spill = args.when_full == WhenFullArg::Spill;
     let refused = [
         (
             depth && args.max_depth.is_some(),
@@ -116,11 +118,50 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             stateless && args.max_memory.is_some(),
             "--order stateless and --max-memory: no state is kept",
         ),
+        (
+            stateless && args.bitstate.is_some(),
+            "--order stateless and --bitstate: no state is kept",
+        ),
+        (
+            args.sleep_sets && args.bitstate.is_some(),
+            "--sleep-sets and --bitstate: a step may sleep only where its other order was surely tried",
+        ),
+        (
+            spill && args.order != OrderArg::Breadth,
+            "--when-full spill and --order: a disk is asked about a whole layer at a time",
+        ),
+        (
+            spill && args.sleep_sets,
+            "--when-full spill and --sleep-sets: what sleeps in a state depends on whether it was visited, at once",
+        ),
+        (
+            spill && (args.keep == KeepArg::Fingerprints || args.bitstate.is_some()),
+            "--when-full spill and --keep or --bitstate: on a disk there is room for whole states",
+        ),
+        (
+            !spill && args.spill.is_some(),
+            "--spill without --when-full spill: nothing is put there",
+        ),
+        (
+            args.bitstate
+                .zip(args.max_memory)
+                .is_some_and(|(bits, most)| (1 << bits) / 8 > bytes_of_search(most)),
+            "--bitstate and --max-memory: the bits alone take that memory; 2^30 bits are 128 MiB",
+        ),
     ];
     match refused.into_iter().find(|(is_so, _)| *is_so) {
         Some((_, why)) => Err(format!("these do not go together: {why}")),
         None => Ok(()),
     }
+}
+
+/// What a process takes before it searches, about.
+const PROGRAM: u64 = 24 << 20;
+
+/// How many bytes a search may hold in a process that may take `most`: a quarter is for what the allocator keeps, and
+/// for tables while they grow.
+fn bytes_of_search(most: u64) -> u64 {
+    (most / 4 * 3).saturating_sub(PROGRAM)
 }
 
 /// What all scenarios of one call have in common.
@@ -130,6 +171,8 @@ struct Session<'a> {
     /// Failures of earlier calls.
     known: Vec<Known>,
     watch: Watch,
+    /// Where a search goes on that is full.
+    folder: Option<Folder>,
 }
 
 impl<'a> Session<'a> {
@@ -140,9 +183,10 @@ impl<'a> Session<'a> {
         };
         let options = Options {
             order,
-            keep: match args.keep {
-                KeepArg::Rows => Keep::Rows,
-                KeepArg::Fingerprints => Keep::Fingerprints,
+            keep: match (args.bitstate, args.keep) {
+                (Some(bits), _) => Keep::Bitstate(bits),
+                (None, KeepArg::Rows) => Keep::Rows,
+                (None, KeepArg::Fingerprints) => Keep::Fingerprints,
             },
             reduce: !args.no_reduction,
             sleep_sets: args.sleep_sets,
@@ -155,13 +199,25 @@ impl<'a> Session<'a> {
             },
             states_max: args.max_states.map_or(u64::MAX, u64::from),
             depth_max: args.max_depth.unwrap_or(u64::MAX),
-            bytes_max: args.max_memory.unwrap_or(u64::MAX),
+            bytes_max: args.max_memory.map_or(u64::MAX, bytes_of_search),
+            when_full: match args.when_full {
+                WhenFullArg::Stop => WhenFull::Stop,
+                WhenFullArg::Spill => WhenFull::Spill,
+            },
+            ..Options::default()
+        };
+        // Who has set a limit wants it kept while a counterexample is looked for, too.
+        let folder = match (args.when_full, args.max_memory) {
+            (WhenFullArg::Spill, _) => Some(Folder::new(args.spill.as_deref())?),
+            (WhenFullArg::Stop, Some(_)) => Folder::new(None).ok(),
+            (WhenFullArg::Stop, None) => None,
         };
         Ok(Session {
             args,
             options,
             known: failures::load(args.failures())?,
             watch: Watch::new(args.max_time),
+            folder,
         })
     }
 
@@ -253,13 +309,17 @@ impl<'a> Session<'a> {
             dialect,
             scene,
         } = staged;
-        let control = Control::default();
+        let mut control = Control::default();
+        control.store = self.folder.as_ref().map(Folder::store);
         let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
         let look = || progress.show(&progress::of_search(&control));
-        let report = self.watch.over(until, &control.interrupt, look, || {
+        let mut report = self.watch.over(until, &control.interrupt, look, || {
             search(scene, &self.options, &control)
         });
         drop(progress);
+        if let (Some(folder), Some(error)) = (&self.folder, &mut report.disk_error) {
+            *error = folder.blame(error);
+        }
         let broken = match &report.verdict {
             Verdict::Broken(found) => Some(Broken {
                 breach: found.breach.clone(),

@@ -11,6 +11,7 @@ use model::dialect::{DIALECTS, Dialect, QEMU_10_0};
 use model::mutation::{MUTATIONS, Mutation};
 use scenarios::log::Style;
 use scenarios::size::Size;
+use sim::search::BITSTATE;
 use sim::strategy::Spec;
 
 use crate::ci::CiArgs;
@@ -226,6 +227,16 @@ pub enum KeepArg {
     Fingerprints,
 }
 
+/// What is done when memory is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WhenFullArg {
+    /// The scenario is INCONCLUSIVE
+    #[default]
+    Stop,
+    /// Go on with a disk: slower, with the same result
+    Spill,
+}
+
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -240,6 +251,10 @@ pub struct CheckArgs {
     /// What is kept of a visited state
     #[arg(long, value_enum, default_value_t)]
     pub keep: KeepArg,
+    /// Keep 3 bits of each state, in 2^BITS bits: states are missed, and the verdict is never more than INCOMPLETE
+    #[arg(long, value_name = "BITS", conflicts_with = "keep",
+          value_parser = clap::value_parser!(u32).range(i64::from(*BITSTATE.start())..=i64::from(*BITSTATE.end())))]
+    pub bitstate: Option<u32>,
     /// Try every order of steps, also where one stands for all
     #[arg(long)]
     pub no_reduction: bool,
@@ -260,9 +275,15 @@ pub struct CheckArgs {
     /// Go no deeper than so many steps
     #[arg(long, value_name = "N")]
     pub max_depth: Option<u64>,
-    /// Give up on a scenario that takes more memory, such as 500M or 8G
+    /// Take no more memory than this, such as 500M or 8G
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub max_memory: Option<u64>,
+    /// What to do with a scenario that would take more
+    #[arg(long, value_enum, default_value_t, requires = "max_memory")]
+    pub when_full: WhenFullArg,
+    /// Where --when-full spill has its files, which have no names; the system's folder for temporary files if not given
+    #[arg(long, value_name = "DIR")]
+    pub spill: Option<PathBuf>,
     /// Give up after this time for all scenarios together, such as 90 (seconds), 10m or 8h
     #[arg(long, value_name = "TIME", value_parser = duration, env = "BLOCKRACE_MAX_TIME",
           hide_env_values = true)]

@@ -11,6 +11,7 @@ use scenarios::conform::{Exactness, Rejection, Verdict, conform};
 use scenarios::limits::RECORDING;
 use scenarios::recording::Recording;
 use serde_json::{Value, json};
+use sim::membership::TooManyWorlds;
 
 use crate::cli::ConformArgs;
 use crate::exit::Exit;
@@ -155,12 +156,8 @@ fn print_human(
             writeln!(out, "REJECTED  {}:{}", recording.file, rejection.line)?;
             print_rejection(out, rejection)
         }
-        Verdict::TooManyWorlds { line, worlds_max } => {
-            writeln!(
-                out,
-                "UNDECIDED {}:{line}: more than {worlds_max} worlds are possible",
-                recording.file
-            )
+        Verdict::TooManyWorlds { line, limit } => {
+            writeln!(out, "UNDECIDED {}:{line}: {limit}", recording.file)
         }
     }
 }
@@ -216,10 +213,10 @@ fn case(recording: &Recording, verdict: &Verdict, seconds: f64) -> Case {
                 ..rejected(&at, rejection)
             });
         }
-        Verdict::TooManyWorlds { line, worlds_max } => {
+        Verdict::TooManyWorlds { line, limit } => {
             told.exit = Exit::Inconclusive;
             told.word = "UNDECIDED".to_owned();
-            told.note = format!("line {line}: more than {worlds_max} worlds are possible");
+            told.note = format!("line {line}: {limit}");
         }
     }
     told
@@ -238,6 +235,18 @@ fn rejected(place: &str, rejection: &Rejection) -> Failure {
     }
 }
 
+/// A recording of which nobody knows, for machines.
+fn undecided(line: u32, limit: TooManyWorlds) -> Value {
+    match limit {
+        TooManyWorlds::Count(worlds) => {
+            json!({"verdict": "undecided", "line": line, "worlds": worlds})
+        }
+        TooManyWorlds::Bytes(bytes) => {
+            json!({"verdict": "undecided", "line": line, "bytes": bytes})
+        }
+    }
+}
+
 /// For machines.
 fn json(recording: &Recording, verdict: &Verdict, strictly: bool) -> Value {
     let verdict: Value = match verdict {
@@ -250,9 +259,7 @@ fn json(recording: &Recording, verdict: &Verdict, strictly: bool) -> Value {
             "recorded": rejection.recorded,
             "allowed": rejection.allowed,
         }),
-        Verdict::TooManyWorlds { line, worlds_max } => {
-            json!({"verdict": "undecided", "line": line, "worlds": worlds_max})
-        }
+        Verdict::TooManyWorlds { line, limit } => undecided(*line, *limit),
     };
     json!({
         "recording": recording.file,

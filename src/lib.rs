@@ -28,6 +28,7 @@ mod replay;
 mod report;
 mod run;
 mod snapshot;
+mod spill;
 mod stage;
 mod stress;
 mod terminal;

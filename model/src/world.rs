@@ -250,6 +250,16 @@ impl<T: Clone> Slots<T> {
         }
     }
 
+    /// What the table takes, and those items that nobody else has, without what is behind them.
+    fn bytes_of_its_own(&self) -> usize {
+        let own = self
+            .items
+            .iter()
+            .flatten()
+            .filter(|item| Arc::strong_count(item) == 1);
+        self.items.capacity() * size_of::<Option<Arc<T>>>() + own.count() * size_of::<T>()
+    }
+
     pub(crate) fn indices(&self) -> impl Iterator<Item = usize> + use<'_, T> {
         self.items
             .iter()
@@ -337,6 +347,23 @@ macro_rules! slot_accessors {
 }
 
 impl World {
+    /// How many bytes on the heap are this world's alone, and not shared with one that it came from: about, since for
+    /// what a part has on the heap itself it takes as much again.
+    pub fn bytes_of_its_own(&self) -> usize {
+        fn part<T>(part: &Arc<T>) -> usize {
+            usize::from(Arc::strong_count(part) == 1) * size_of::<T>()
+        }
+        let parts = part(&self.monitor) + part(&self.main) + part(&self.directory);
+        let slots = self.nodes.bytes_of_its_own()
+            + self.files.bytes_of_its_own()
+            + self.copies.bytes_of_its_own()
+            + self.jobs.bytes_of_its_own()
+            + self.groups.bytes_of_its_own()
+            + self.guests.bytes_of_its_own()
+            + self.contexts.bytes_of_its_own();
+        2 * (parts + slots) + self.out.capacity() * size_of::<Output>()
+    }
+
     /// An empty folder, no QEMU yet.
     pub fn new(dialect: &'static Dialect) -> World {
         let mut world = World {

@@ -46,6 +46,14 @@ enum Heard {
 }
 
 impl Client {
+    /// What it has on the heap, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let (unread, received) = (self.unread.capacity(), self.received.capacity());
+        unread * size_of::<Output>()
+            + received * size_of::<Event>()
+            + self.made_up.capacity() * size_of::<Name>()
+    }
+
     /// The line and the sentence of the first expectation that was not met.
     pub fn failure(&self) -> Option<(u32, &str)> {
         self.failed

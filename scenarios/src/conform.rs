@@ -9,7 +9,7 @@ use model::event::Reply;
 use model::query::{self, Query};
 use model::world::World;
 use serde_json::{Map, Value};
-use sim::membership::{Advance, Membership, Options};
+use sim::membership::{Advance, Membership, Options, TooManyWorlds};
 
 use crate::line::Line;
 use crate::recording::{self, Recording, RecordingError};
@@ -34,12 +34,12 @@ pub enum Verdict {
     },
     /// It cannot.
     Rejected(Box<Rejection>),
-    /// Nobody knows: more worlds than the limit were possible.
+    /// Nobody knows: more worlds than the limit were possible, or they took more memory.
     TooManyWorlds {
         /// The line at which that was.
         line: u32,
         /// The limit.
-        worlds_max: usize,
+        limit: TooManyWorlds,
     },
 }
 
@@ -130,10 +130,9 @@ fn follow(
                 })));
             }
             Advance::TooManyWorlds(limit) => {
-                let worlds_max = limit.worlds_max;
                 return Ok(Verdict::TooManyWorlds {
                     line: *number,
-                    worlds_max,
+                    limit,
                 });
             }
         }

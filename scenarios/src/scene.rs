@@ -173,6 +173,10 @@ impl System for Scene {
         }
     }
 
+    fn bytes_of(&self, moment: &Moment) -> usize {
+        size_of::<Moment>() + moment.world.bytes_of_its_own() + moment.client.bytes()
+    }
+
     fn enabled(&self, moment: &Moment, steps: &mut Vec<Step>) {
         steps.clear();
         moment.world.enabled_as(steps, Step::World);

@@ -23,6 +23,9 @@ pub struct Options {
     /// How many distinct worlds may be visited between two observations, and how many may be
     /// carried.
     pub worlds_max: usize,
+    /// How many bytes the worlds may take that are held at once, those of them that wait included,
+    /// as [`System::bytes_of`] counts them.
+    pub bytes_max: usize,
     /// Whether interchangeable workers are taken in one order only: see [`reduce`](crate::reduce).
     /// Without it the answers are the same and the worlds are more.
     pub reduce: bool,
@@ -32,6 +35,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             worlds_max: 1 << 20,
+            bytes_max: 1 << 30,
             reduce: true,
         }
     }
@@ -44,6 +48,8 @@ pub struct Membership<'s, S: System> {
     options: Options,
     /// Never empty; no two are the same.
     worlds: Vec<World<S>>,
+    /// What they take.
+    bytes: usize,
 }
 
 /// A possible world: a state, and what was shown on the way to it but not yet seen.
@@ -75,20 +81,29 @@ pub enum Advance<O> {
     TooManyWorlds(TooManyWorlds),
 }
 
-/// [`Options::worlds_max`] was exceeded.
+/// A limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyWorlds {
-    /// The limit.
-    pub worlds_max: usize,
+pub enum TooManyWorlds {
+    /// [`Options::worlds_max`], which was this.
+    Count(usize),
+    /// [`Options::bytes_max`], which was this.
+    Bytes(usize),
 }
 
 impl Display for TooManyWorlds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "more than {} worlds are possible between two observations",
-            self.worlds_max
-        )
+        match self {
+            TooManyWorlds::Count(worlds_max) => {
+                write!(f, "more than {worlds_max} worlds are possible")
+            }
+            TooManyWorlds::Bytes(bytes_max) => {
+                write!(
+                    f,
+                    "the worlds that are possible take more than {} MiB",
+                    bytes_max >> 20
+                )
+            }
+        }
     }
 }
 
@@ -111,6 +126,7 @@ impl<'s, S: System> Membership<'s, S> {
         Membership {
             system,
             options,
+            bytes: bytes_of(system, &world),
             worlds: vec![world],
         }
     }
@@ -128,9 +144,10 @@ impl<'s, S: System> Membership<'s, S> {
         let mut verdicts: BTreeMap<u128, Option<S::Observation>> = BTreeMap::new();
         let mut next = Vec::new();
         let mut known = BTreeSet::new();
-        let explored = self.explore(&mut |found| {
+        let mut bytes = 0;
+        let explored = self.explore(&mut |found, held| {
             let Found::Due(mut world) = found else {
-                return ControlFlow::Continue(());
+                return Ok(ControlFlow::Continue(()));
             };
             let first = world.due.front().expect("internal bug: nothing is due");
             let verdict = verdicts
@@ -139,19 +156,15 @@ impl<'s, S: System> Membership<'s, S> {
             if verdict.is_none() {
                 world.due.pop_front();
                 if known.insert(self.fingerprint(&world)) {
+                    bytes += bytes_of(self.system, &world) + KNOWN;
                     next.push(world);
                 }
             }
-            if next.len() > self.options.worlds_max {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            self.keep_to_limits(next.len(), held + bytes)?;
+            Ok(ControlFlow::Continue(()))
         });
-        if explored.is_err() || next.len() > self.options.worlds_max {
-            return Advance::TooManyWorlds(TooManyWorlds {
-                worlds_max: self.options.worlds_max,
-            });
+        if let Err(too_many) = explored {
+            return Advance::TooManyWorlds(too_many);
         }
         if next.is_empty() {
             let mut expected: Vec<_> = verdicts.into_values().flatten().collect();
@@ -162,6 +175,7 @@ impl<'s, S: System> Membership<'s, S> {
             };
         }
         self.worlds = next;
+        self.bytes = bytes;
         Advance::Possible {
             worlds: self.worlds.len(),
         }
@@ -175,12 +189,12 @@ impl<'s, S: System> Membership<'s, S> {
     /// Nobody knows: there were too many worlds.
     pub fn can_rest(&self) -> Result<bool, TooManyWorlds> {
         let mut rests = false;
-        self.explore(&mut |found| match found {
-            Found::Due(_) => ControlFlow::Continue(()),
-            Found::Resting => {
-                rests = true;
-                ControlFlow::Break(())
-            }
+        self.explore(&mut |found, _| {
+            rests = matches!(found, Found::Resting);
+            Ok(match rests {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            })
         })?;
         Ok(rests)
     }
@@ -194,41 +208,67 @@ impl<'s, S: System> Membership<'s, S> {
 
     /// Visits the worlds that are reachable by steps that show nothing, each once, in one fixed
     /// order, and hands out those in which something is due, and those at rest, until `on` has
-    /// enough.
-    fn explore(
-        &self,
-        on: &mut dyn FnMut(Found<S>) -> ControlFlow<()>,
-    ) -> Result<(), TooManyWorlds> {
+    /// enough. It is told how many bytes are held besides what it keeps itself.
+    fn explore(&self, on: &mut Visitor<'_, S>) -> Result<(), TooManyWorlds> {
         let mut visited = BTreeSet::new();
-        let mut open: Vec<World<S>> = Vec::new();
+        // Each world that waits, and what it takes.
+        let mut open: Vec<(World<S>, usize)> = Vec::new();
+        let mut waiting = 0;
         let mut expansion = Expansion::new();
         for world in &self.worlds {
-            open.push(world.clone());
-            while let Some(world) = open.pop() {
+            let is_silent = world.due.is_empty();
+            if is_silent && !visited.insert(self.system.fingerprint(&world.state)) {
+                continue;
+            }
+            open.push((world.clone(), 0));
+            while let Some((world, bytes)) = open.pop() {
+                waiting -= bytes;
                 let found = if !world.due.is_empty() {
                     Found::Due(world)
-                } else if !visited.insert(self.system.fingerprint(&world.state)) {
-                    continue;
-                } else if visited.len() > self.options.worlds_max {
-                    return Err(TooManyWorlds {
-                        worlds_max: self.options.worlds_max,
-                    });
-                } else if expansion.expand(
-                    self.system,
-                    &world.state,
-                    self.options.reduce,
-                    &mut |successor| open.push(World::from(successor)),
-                ) {
-                    continue;
                 } else {
-                    Found::Resting
+                    self.keep_to_limits(visited.len(), self.held(waiting, visited.len()))?;
+                    let on = &mut |successor| {
+                        let world = World::from(successor);
+                        let is_silent = world.due.is_empty();
+                        if is_silent && !visited.insert(self.system.fingerprint(&world.state)) {
+                            return;
+                        }
+                        let bytes = bytes_of(self.system, &world);
+                        waiting += bytes;
+                        open.push((world, bytes));
+                    };
+                    let reduce = self.options.reduce;
+                    match expansion.expand(self.system, &world.state, reduce, on) {
+                        true => continue,
+                        false => Found::Resting,
+                    }
                 };
-                if on(found).is_break() {
+                if on(found, self.held(waiting, visited.len()))?.is_break() {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// How many bytes are held: the worlds, those that wait, and the fingerprints of those visited.
+    fn held(&self, waiting: usize, visited: usize) -> usize {
+        self.bytes + waiting + visited * KNOWN
+    }
+
+    fn keep_to_limits(&self, worlds: usize, bytes: usize) -> Result<(), TooManyWorlds> {
+        let Options {
+            worlds_max,
+            bytes_max,
+            ..
+        } = self.options;
+        if worlds > worlds_max {
+            Err(TooManyWorlds::Count(worlds_max))
+        } else if bytes > bytes_max {
+            Err(TooManyWorlds::Bytes(bytes_max))
+        } else {
+            Ok(())
+        }
     }
 
     /// Two worlds with the same state and the same things due are one.
@@ -246,6 +286,19 @@ impl<S: System> From<Successor<S>> for World<S> {
     }
 }
 
+/// Is given what was found and how many bytes are held, and says whether it has enough.
+type Visitor<'v, S> = dyn FnMut(Found<S>, usize) -> Result<ControlFlow<()>, TooManyWorlds> + 'v;
+
+/// What a fingerprint takes in a tree of them, about.
+const KNOWN: usize = 2 * size_of::<u128>();
+
+/// What a world takes.
+fn bytes_of<S: System>(system: &S, world: &World<S>) -> usize {
+    size_of::<World<S>>() - size_of::<S::State>()
+        + system.bytes_of(&world.state)
+        + world.due.capacity() * size_of::<S::Observation>()
+}
+
 /// What [`Membership::explore`] hands out.
 enum Found<S: System> {
     /// A world in which something is due.
@@ -261,6 +314,7 @@ impl<S: System> Clone for Membership<'_, S> {
             system: self.system,
             options: self.options,
             worlds: self.worlds.clone(),
+            bytes: self.bytes,
         }
     }
 }

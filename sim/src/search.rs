@@ -9,30 +9,37 @@
 //! Any number of workers find the same: a layer is a set, whoever expands its states, and of all
 //! broken promises the one is shown that has the least depth and then the least schedule.
 
+mod bits;
 mod cycle;
+mod disk;
 mod harvest;
 mod key_set;
+mod layers;
 mod memo;
+mod memory;
 mod path;
 mod rows;
 mod sleep;
 mod worker;
 
+pub use bits::{BITSTATE, Coverage};
 pub use cycle::{PROPERTY as EVERY_RUN_RESTS, goes_round};
+pub use disk::{Scratch, Store};
 
-use crate::Breach;
 use crate::parts::Parts;
-use harvest::{Finding, Harvest, Tally, gather, sort_segments};
+use crate::{Breach, System};
+use bits::Bits;
+use harvest::{Finding, Harvest, Tally, Visited, gather, sort_segments};
 use key_set::{SEGMENTS, Segment, segment_of};
+use layers::Layers;
+use memory::Spilled;
 use rows::{Overflow, Rows};
 use rustc_hash::FxHashMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use worker::Worker;
-
-/// How many states a worker expands before what it found is sorted in.
-const CHUNK: usize = 1 << 19;
 
 /// Layers smaller than this are expanded by one worker, as threads would cost more.
 const LAYER_MIN: usize = 1024;
@@ -57,6 +64,22 @@ pub enum Keep {
     /// is that a state was missed (hash compaction: Wolper and Leroy, *Reliable Hashing without
     /// Collision Detection*, 1993).
     Fingerprints,
+    /// A few bits in an array of 2 to this power, one of [`BITSTATE`]: a state is missed whenever
+    /// others have set all of its bits, so the search never says that a promise is kept, and
+    /// [`Report::coverage`] says how much it has seen (supertrace: `bits.rs`).
+    Bitstate(u32),
+}
+
+/// What is done when a search holds as many bytes as it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It ends as inconclusive.
+    #[default]
+    Stop,
+    /// Visited states and those that wait go to [`Control::store`], and the search goes on with the
+    /// same result. Breadth first, without sleep sets, and with [`Keep::Rows`]; any other search
+    /// stops.
+    Spill,
 }
 
 /// How to search.
@@ -70,7 +93,8 @@ pub struct Options {
     /// [`Offer::alone`](crate::parts::Offer::alone).
     pub reduce: bool,
     /// Whether steps are left out whose other order was tried (`sleep.rs`). Breadth first, and with
-    /// one worker; it changes no state, only how many steps lead to them.
+    /// one worker, and not with [`Keep::Bitstate`]; it changes no state, only how many steps lead to
+    /// them.
     pub sleep_sets: bool,
     /// Whether states that differ only in which of some like things is which count as one: see
     /// [`Parts::alike`].
@@ -83,8 +107,14 @@ pub struct Options {
     pub states_max: u64,
     /// No state deeper than this is expanded.
     pub depth_max: u64,
-    /// The search ends as inconclusive when it holds more bytes than this, as it counts them.
+    /// What the search may hold, in bytes, as it counts them. The process takes somewhat more: the
+    /// program itself, and what the allocator keeps.
     pub bytes_max: u64,
+    /// What is done when that is reached.
+    pub when_full: WhenFull,
+    /// With [`WhenFull::Spill`]: memory is full, too, when it has so many visited states. It changes
+    /// no result; small systems can so be made to spill often.
+    pub keys_max: usize,
 }
 
 impl Default for Options {
@@ -100,6 +130,8 @@ impl Default for Options {
             states_max: u64::MAX,
             depth_max: u64::MAX,
             bytes_max: u64::MAX,
+            when_full: WhenFull::Stop,
+            keys_max: usize::MAX,
         }
     }
 }
@@ -118,6 +150,8 @@ pub struct Control {
     pub depth: AtomicU64,
     /// Set it, and the search ends as inconclusive soon.
     pub interrupt: AtomicBool,
+    /// Where [`WhenFull::Spill`] puts things; without it such a search stops.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 /// What came of a search.
@@ -149,8 +183,17 @@ pub struct Report<T> {
     pub bytes: u64,
     /// What is kept of visited states, of those bytes.
     pub visited_bytes: u64,
-    /// How likely it is, at most, that some state was taken for another: 0 for [`Keep::Rows`].
+    /// How likely it is, at most, that some state was taken for another: 0 for [`Keep::Rows`], 1 for
+    /// [`Keep::Bitstate`], whose [`Report::coverage`] says more.
     pub omission_odds: f64,
+    /// With [`Keep::Bitstate`]: how much was seen.
+    pub coverage: Option<Coverage>,
+    /// How often memory was emptied to disk.
+    pub spills: u64,
+    /// How many bytes of visited states were written there, all in all.
+    pub spilled_bytes: u64,
+    /// What went wrong with the disk, if [`Limit::Disk`] ended the search.
+    pub disk_error: Option<String>,
 }
 
 /// The answer of a search.
@@ -187,6 +230,13 @@ pub enum Limit {
     Depth,
     /// [`Options::bytes_max`].
     Bytes,
+    /// [`Options::bytes_max`], when every state was visited and no promise is broken: whether a run
+    /// need never rest is not known. That is never looked for on disk.
+    BytesForCycles,
+    /// [`Control::store`] is full, or broken.
+    Disk,
+    /// Nothing ended the search, but with [`Keep::Bitstate`] states are missed.
+    Bitstate,
     /// [`Control::interrupt`].
     Interrupt,
 }
@@ -203,8 +253,11 @@ pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Rep
     let mut report = search.report();
     report.verdict = match end {
         End::Limit(limit) => Verdict::Inconclusive(limit),
+        End::Covered if search.is_bitstate() => Verdict::Inconclusive(Limit::Bitstate),
         End::Covered if options.cycles && !system.uses_up() => {
-            match cycle::find(&mut search, control) {
+            let found = cycle::find(&mut search, control);
+            report.bytes = report.bytes.max(search.bytes as u64);
+            match found {
                 // What a reduction leaves out might be just what ends a cycle.
                 cycle::Found::Cyclic(_) if options.reduce || is_symmetric => {
                     let options = Options {
@@ -212,11 +265,12 @@ pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Rep
                         symmetry: false,
                         ..*options
                     };
+                    drop(search);
                     return self::search(system, &options, control);
                 }
                 cycle::Found::Cyclic(None) | cycle::Found::Acyclic => Verdict::Verified,
                 cycle::Found::Cyclic(Some(counterexample)) => Verdict::Broken(counterexample),
-                cycle::Found::Unknown => Verdict::Inconclusive(Limit::Interrupt),
+                cycle::Found::Unknown(limit) => Verdict::Inconclusive(limit),
             }
         }
         End::Covered => Verdict::Verified,
@@ -240,16 +294,22 @@ struct Search<'s, S: Parts> {
     rows: Rows<S::Part>,
     workers: Vec<Worker<'s, S>>,
     visited: Vec<Segment>,
+    /// Instead of them, if only bits are kept.
+    bits: Vec<Bits>,
+    /// What is on disk, if a disk may be used.
+    spilled: Option<Spilled>,
     /// States that were not expanded yet: in breadth-first order those of one layer.
     frontier: Vec<u64>,
     /// The states of the next layer, by the worker that sorted them in.
     next: Vec<Vec<u64>>,
     /// The states of all layers, if they are kept.
-    kept_layers: Option<Vec<Vec<u64>>>,
+    kept_layers: Option<Layers>,
     /// Depth first: from which state each was reached first.
     parents: FxHashMap<u64, u64>,
     /// By worker: what it found in the chunk before, kept for its room.
     harvests: Vec<Harvest<S>>,
+    /// What they take.
+    harvest_bytes: usize,
     /// Keys were packed anew, so that those that harvests know mean nothing.
     repacked: bool,
     /// With sleep sets: what sleeps where.
@@ -262,6 +322,11 @@ struct Search<'s, S: Parts> {
 
 impl<'s, S: Parts> Search<'s, S> {
     fn new(system: &'s S, options: Options) -> Search<'s, S> {
+        let options = Options {
+            // A step may only sleep where it was surely done.
+            sleep_sets: options.sleep_sets && !matches!(options.keep, Keep::Bitstate(_)),
+            ..options
+        };
         let rows = Rows::new(system, options.symmetry && options.keep == Keep::Rows);
         let jobs = match options.sleep_sets {
             true => 1,
@@ -276,11 +341,14 @@ impl<'s, S: Parts> Search<'s, S> {
             rows,
             workers,
             visited: Segment::all(),
+            bits: Vec::new(),
+            spilled: None,
             frontier: Vec::new(),
             next: vec![Vec::new(); jobs],
             kept_layers: None,
             parents: FxHashMap::default(),
             harvests: Vec::new(),
+            harvest_bytes: 0,
             repacked: false,
             sleepers: FxHashMap::default(),
             layers: Vec::new(),
@@ -307,8 +375,17 @@ impl<'s, S: Parts> Search<'s, S> {
             }
         };
         let kept = self.workers[0].kept(&self.rows, key);
-        self.visited[segment_of(kept)].insert(kept);
+        if let Keep::Bitstate(bits) = self.options.keep {
+            match Bits::all(bits, self.options.bytes_max) {
+                Some(all) => self.bits = all,
+                None => return End::Limit(Limit::Bytes),
+            }
+            self.bits[segment_of(kept)].insert(kept);
+        } else {
+            self.visited[segment_of(kept)].insert(kept);
+        }
         self.frontier.push(key);
+        self.use_store(control.store.as_ref());
         match self.options.order {
             Order::Breadth if self.options.sleep_sets => sleep::run(self, control),
             Order::Breadth => self.run_breadth(control),
@@ -317,38 +394,46 @@ impl<'s, S: Parts> Search<'s, S> {
     }
 
     fn run_breadth(&mut self, control: &Control) -> End {
-        loop {
+        let end = self.expand_layers(control);
+        self.count_surely();
+        end.unwrap_or_else(End::Limit)
+    }
+
+    fn expand_layers(&mut self, control: &Control) -> Result<End, Limit> {
+        while !self.frontier.is_empty() {
             let depth = self.layers.len();
-            self.layers.push(self.frontier.len() as u64);
+            self.layers.push(self.waiting());
             control.depth.store(depth as u64, Relaxed);
-            if self.frontier.is_empty() {
-                self.layers.pop();
-                return End::Covered;
-            }
-            let too_deep = depth as u64 >= self.options.depth_max;
-            if let Err(limit) = self.expand_layer(control) {
-                return End::Limit(limit);
+            // What of a layer is on disk comes in pieces.
+            loop {
+                self.expand_layer(control)?;
+                let expanded: Vec<u64> = std::mem::take(&mut self.frontier);
+                self.keep_layer(depth, expanded)?;
+                if !self.next_piece()? {
+                    break;
+                }
             }
             if !self.findings.is_empty() {
-                return End::Broken;
+                // The way back begins in this layer, so it is none of those on the way.
+                if let Some(layers) = &mut self.kept_layers {
+                    layers.truncate(depth);
+                }
+                return Ok(End::Broken);
             }
-            let expanded: Vec<u64> = std::mem::take(&mut self.frontier);
-            if let Some(layers) = &mut self.kept_layers {
-                layers.push(expanded);
-            }
-            self.frontier = self.next.iter_mut().flat_map(std::mem::take).collect();
-            if too_deep && !self.frontier.is_empty() {
-                return End::Limit(Limit::Depth);
+            self.begin_layer()?;
+            if depth as u64 >= self.options.depth_max && !self.frontier.is_empty() {
+                return Err(Limit::Depth);
             }
             if let Some(limit) = self.passed(control) {
-                return End::Limit(limit);
+                return Err(limit);
             }
         }
+        Ok(End::Covered)
     }
 
     fn run_depth(&mut self, control: &Control) -> End {
         let mut harvest = Harvest::new();
-        let mut since_check = 0_u32;
+        let mut expanded_so_far = 0_u64;
         while let Some(key) = self.frontier.pop() {
             let expanded = self.expand_here(vec![key], control, &mut harvest);
             self.sort_in(std::slice::from_mut(&mut harvest));
@@ -358,13 +443,12 @@ impl<'s, S: Parts> Search<'s, S> {
             let new = self.next[0].iter().map(|key| (*key, expanded[0]));
             self.parents.extend(new);
             self.frontier.append(&mut self.next[0]);
-            since_check += 1;
-            if since_check == 1 << 12 {
-                since_check = 0;
-                if let Some(limit) = self.passed(control) {
-                    return End::Limit(limit);
-                }
+            if expanded_so_far.is_multiple_of(1 << 12)
+                && let Some(limit) = self.passed(control)
+            {
+                return End::Limit(limit);
             }
+            expanded_so_far += 1;
         }
         End::Covered
     }
@@ -374,15 +458,12 @@ impl<'s, S: Parts> Search<'s, S> {
         let states = self.states();
         control.states.store(states, Relaxed);
         control.transitions.store(self.total.transitions, Relaxed);
-        control.frontier.store(self.frontier.len() as u64, Relaxed);
-        self.bytes = self.bytes.max(self.bytes_now());
+        control.frontier.store(self.waiting(), Relaxed);
+        let too_large = self.make_room();
         if control.interrupt.load(Relaxed) {
             return Some(Limit::Interrupt);
         }
-        if states > self.options.states_max {
-            return Some(Limit::States);
-        }
-        (self.bytes as u64 > self.options.bytes_max).then_some(Limit::Bytes)
+        too_large.or_else(|| (states > self.options.states_max).then_some(Limit::States))
     }
 
     /// Expands the states of the frontier, in rounds of a chunk for each worker.
@@ -408,8 +489,9 @@ impl<'s, S: Parts> Search<'s, S> {
         control: &Control,
     ) -> Result<(), Limit> {
         let (jobs, mut done) = (harvests.len(), 0);
+        let chunk = memory::chunk(&self.options);
         while done < self.frontier.len() {
-            let round = (self.frontier.len() - done).min(jobs * CHUNK);
+            let round = (self.frontier.len() - done).min(jobs * chunk);
             if jobs == 1 {
                 let chunk = self.frontier[done..done + round].to_vec();
                 self.expand_here(chunk, control, &mut harvests[0]);
@@ -480,39 +562,22 @@ impl<'s, S: Parts> Search<'s, S> {
             self.total.add(harvest.tally);
             self.findings.append(&mut harvest.findings);
         }
-        let harvests = &*harvests;
-        let jobs = self.next.len();
-        let found: usize = harvests.iter().flat_map(|h| &h.visited).map(Vec::len).sum();
-        if jobs == 1 || found < LAYER_MIN {
-            sort_segments(0, &mut self.visited, harvests, &mut self.next[0]);
-            return;
+        self.harvest_bytes = harvests.iter().map(Harvest::bytes).sum();
+        match &mut self.bits[..] {
+            [] => sort_all(&mut self.visited, harvests, &mut self.next),
+            bits => sort_all(bits, harvests, &mut self.next),
         }
-        let share = SEGMENTS.div_ceil(jobs);
-        let shares = (0..).step_by(share).zip(self.visited.chunks_mut(share));
-        thread::scope(|scope| {
-            let threads: Vec<_> = shares
-                .zip(&mut self.next)
-                .map(|((first, segments), next)| {
-                    scope.spawn(move || sort_segments(first, segments, harvests, next))
-                })
-                .collect();
-            threads.into_iter().for_each(joined);
-        });
     }
 
     /// Makes room in the keys for the numbers that came up.
     fn repack(&mut self) {
         self.repacked = true;
+        self.prepare_repack();
         let mut recode = self.rows.repack();
         let rows = &self.rows;
         let mut anew = |key: &mut u64| *key = rows.recode(&mut recode, *key);
         self.frontier.iter_mut().for_each(&mut anew);
         self.next.iter_mut().flatten().for_each(&mut anew);
-        self.kept_layers
-            .iter_mut()
-            .flatten()
-            .flatten()
-            .for_each(&mut anew);
         self.findings
             .iter_mut()
             .for_each(|finding| anew(&mut finding.key));
@@ -543,29 +608,29 @@ impl<'s, S: Parts> Search<'s, S> {
             }
             self.visited = visited;
         }
+        self.repack_disk(|search, key| search.rows.recode(&mut recode, key));
         for worker in &mut self.workers {
             worker.repacked(&self.rows);
         }
     }
 
-    fn states(&self) -> u64 {
-        self.visited
-            .iter()
-            .map(|segment| segment.len() as u64)
-            .sum()
+    /// Keeps states of a layer that were expanded, if layers are kept.
+    fn keep_layer(&mut self, depth: usize, expanded: Vec<u64>) -> Result<(), Limit> {
+        let Some(layers) = &mut self.kept_layers else {
+            return Ok(());
+        };
+        let kept = layers.add(depth, expanded);
+        kept.map_err(|error| self.fail(error))
     }
 
-    fn bytes_now(&self) -> usize {
-        let visited: usize = self.visited.iter().map(Segment::bytes).sum();
-        let frontier =
-            self.frontier.capacity() + self.next.iter().map(Vec::capacity).sum::<usize>();
-        let layers: usize = self.kept_layers.iter().flatten().map(Vec::capacity).sum();
-        let memos: usize = self.workers.iter().map(|worker| worker.memo.bytes()).sum();
-        visited + (frontier + layers) * size_of::<u64>() + memos + self.rows.bytes()
+    fn is_bitstate(&self) -> bool {
+        matches!(self.options.keep, Keep::Bitstate(_))
     }
 
     fn report(&self) -> Report<S::Step> {
         let states = self.states();
+        let spilled = self.spilled.as_ref();
+        let error = spilled.and_then(|spilled| spilled.error.as_ref());
         let pairs = states as f64 * (states as f64 - 1.0) / 2.0;
         Report {
             verdict: Verdict::Verified,
@@ -579,17 +644,43 @@ impl<'s, S: Parts> Search<'s, S> {
             memo_misses: self.workers.iter().map(|worker| worker.misses).sum(),
             parts: self.rows.parts_met() as u64,
             bytes: self.bytes.max(self.bytes_now()) as u64,
-            visited_bytes: self
-                .visited
-                .iter()
-                .map(|segment| segment.bytes() as u64)
-                .sum(),
+            visited_bytes: self.visited_bytes() as u64,
             omission_odds: match self.options.keep {
                 Keep::Rows => 0.0,
                 Keep::Fingerprints => (pairs / 2_f64.powi(63)).min(1.0),
+                Keep::Bitstate(_) => 1.0,
             },
+            coverage: self.is_bitstate().then(|| bits::coverage(&self.bits)),
+            spills: spilled.map_or(0, |spilled| spilled.runs.emptied),
+            spilled_bytes: spilled.map_or(0, |spilled| spilled.runs.written * 8),
+            disk_error: error.map(ToString::to_string),
         }
     }
+}
+
+/// Sorts what was found into all segments, and puts what is new into `next`.
+fn sort_all<S: System, V: Visited>(
+    segments: &mut [V],
+    harvests: &[Harvest<S>],
+    next: &mut [Vec<u64>],
+) {
+    let jobs = next.len();
+    let found: usize = harvests.iter().flat_map(|h| &h.visited).map(Vec::len).sum();
+    if jobs == 1 || found < LAYER_MIN {
+        sort_segments(0, segments, harvests, &mut next[0]);
+        return;
+    }
+    let share = SEGMENTS.div_ceil(jobs);
+    let shares = (0..).step_by(share).zip(segments.chunks_mut(share));
+    thread::scope(|scope| {
+        let threads: Vec<_> = shares
+            .zip(next)
+            .map(|((first, segments), next)| {
+                scope.spawn(move || sort_segments(first, segments, harvests, next))
+            })
+            .collect();
+        threads.into_iter().for_each(joined);
+    });
 }
 
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {

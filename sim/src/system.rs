@@ -59,6 +59,12 @@ pub trait System: Sync {
     /// [`hash::fingerprint_of`](crate::hash::fingerprint_of) makes one.
     fn fingerprint(&self, state: &Self::State) -> u128;
 
+    /// How many bytes a state takes, about, with what is on the heap behind it and shared with no
+    /// other. Limits of memory count with it.
+    fn bytes_of(&self, _state: &Self::State) -> usize {
+        size_of::<Self::State>()
+    }
+
     /// What `step` is called in a schedule: see
     /// [`schedule::is_step_name`](crate::schedule::is_step_name) for what can be a name. It is
     /// stable across edits of the scenario as far as can be, and no two steps that are enabled

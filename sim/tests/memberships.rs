@@ -338,7 +338,7 @@ fn sixty_four_workers_are_one_crew() {
             &crew,
             Options {
                 worlds_max: 130,
-                reduce: true,
+                ..Options::default()
             },
         );
         for observation in word {
@@ -359,10 +359,10 @@ fn too_many_worlds_are_an_answer_too() {
         &crew,
         Options {
             worlds_max: 1000,
-            reduce: true,
+            ..Options::default()
         },
     );
-    let too_many = TooManyWorlds { worlds_max: 1000 };
+    let too_many = TooManyWorlds::Count(1000);
     assert_eq!(
         membership.advance(&mut |_| true),
         Advance::TooManyWorlds(too_many)
@@ -379,6 +379,7 @@ fn too_many_worlds_are_an_answer_too() {
         Options {
             worlds_max: 129,
             reduce: false,
+            ..Options::default()
         },
     );
     assert!(matches!(
@@ -390,12 +391,37 @@ fn too_many_worlds_are_an_answer_too() {
         Options {
             worlds_max: 128,
             reduce: false,
+            ..Options::default()
         },
     );
     assert!(matches!(
         membership.advance(&mut |_| true),
         Advance::TooManyWorlds(_)
     ));
+}
+
+/// What is held is what counts, not what was visited: 2¹⁰ orders of a crew, of which few wait at once.
+#[test]
+fn too_much_memory_is_an_answer_too() {
+    let crew = Crew {
+        workers: 10,
+        bystander: Bystander::Auditor,
+    };
+    let within = |bytes_max| {
+        let options = Options {
+            bytes_max,
+            reduce: false,
+            ..Options::default()
+        };
+        Membership::with_options(&crew, options).advance(&mut |_| true)
+    };
+    let too_many = TooManyWorlds::Bytes(20_000);
+    assert_eq!(within(20_000), Advance::TooManyWorlds(too_many));
+    assert_eq!(
+        too_many.to_string(),
+        "the worlds that are possible take more than 0 MiB"
+    );
+    assert!(matches!(within(1 << 20), Advance::Possible { .. }));
 }
 
 #[test]

@@ -24,14 +24,18 @@ use crate::stage::Loaded;
 use crate::terminal;
 
 /// The verdicts, from the best to the worst.
-const WORDS: [&str; 6] = [
+const WORDS: [&str; 7] = [
     "verified",
     "known defect",
     "UNREACHED",
     NOT_BEGUN,
+    INCOMPLETE,
     "INCONCLUSIVE",
     "BROKEN",
 ];
+
+/// The word for a search that has missed states, and broken nothing.
+const INCOMPLETE: &str = "INCOMPLETE";
 
 /// What the columns are.
 const LEGEND: &str = concat!(
@@ -98,7 +102,9 @@ impl Covered {
             Covered::States(report) => match report.verdict {
                 Verdict::Inconclusive(Limit::States) => Some(STATES),
                 Verdict::Inconclusive(Limit::Depth) => Some(DEPTH),
-                Verdict::Inconclusive(Limit::Bytes) => Some("--max-memory"),
+                Verdict::Inconclusive(Limit::Bytes | Limit::BytesForCycles) => Some("--max-memory"),
+                Verdict::Inconclusive(Limit::Disk) => Some("--spill"),
+                Verdict::Inconclusive(Limit::Bitstate) => Some("--bitstate"),
                 Verdict::Inconclusive(Limit::Interrupt) => Some(INTERRUPT),
                 Verdict::Verified | Verdict::Broken(_) => None,
             },
@@ -111,14 +117,56 @@ impl Covered {
         }
     }
 
+    /// Why that is not all, in words, if nothing is broken.
+    fn ended(&self) -> Option<String> {
+        let limit = self.limit()?;
+        let Covered::States(report) = self else {
+            return Some(format!("ended by {limit}: nothing was broken so far"));
+        };
+        Some(match report.verdict {
+            Verdict::Inconclusive(Limit::BytesForCycles) => format!(
+                "ended by {limit} when all states were visited and nothing was broken: whether a run can go on for \
+                 ever is not known (--no-cycles does not ask)"
+            ),
+            Verdict::Inconclusive(Limit::Disk) => {
+                let error = report.disk_error.as_deref().unwrap_or_default();
+                format!("ended by the disk: {error}: nothing was broken so far")
+            }
+            Verdict::Inconclusive(Limit::Bitstate) => {
+                "nothing was broken in what was seen".to_owned()
+            }
+            _ => format!("ended by {limit}: nothing was broken so far"),
+        })
+    }
+
+    /// How much a search by bits has seen; none for others.
+    fn coverage(&self) -> Option<String> {
+        match self {
+            Covered::States(report) => report.coverage.as_ref().map(|coverage| {
+                format!(
+                    "incomplete, with an estimated coverage of {}: {} bits are kept of each state, and {} of 2^{} are set",
+                    percent_down(coverage.estimate),
+                    coverage.hashes,
+                    percent_down(coverage.fill),
+                    coverage.bits,
+                )
+            }),
+            Covered::Traces(_) => None,
+        }
+    }
+
     /// The numbers in a few words.
     fn words(&self) -> String {
         match self {
             Covered::States(report) => {
-                format!(
+                let numbers = format!(
                     "{} states, {} steps, {} ends",
                     report.states, report.transitions, report.resting
-                )
+                );
+                match self.coverage() {
+                    Some(coverage) => format!("{numbers}; {coverage}"),
+                    None => numbers,
+                }
             }
             Covered::Traces(report) => {
                 format!("{} traces, {} steps", report.executions, report.steps)
@@ -156,10 +204,18 @@ impl Covered {
                 "resting": report.resting,
                 "resting_digest": format!("{:032x}", report.resting_digest),
                 "omission_odds": report.omission_odds,
+                "incomplete": report.coverage.map(|coverage| json!({
+                    "bits": coverage.bits,
+                    "hashes": coverage.hashes,
+                    "fill": coverage.fill,
+                    "estimated_coverage": coverage.estimate,
+                })),
                 "measured": {
                     "seconds": seconds,
                     "bytes": report.bytes,
                     "visited_bytes": report.visited_bytes,
+                    "spills": report.spills,
+                    "spilled_bytes": report.spilled_bytes,
                     "parts": report.parts,
                     "memo_hits": report.memo_hits,
                     "memo_misses": report.memo_misses,
@@ -176,11 +232,17 @@ impl Covered {
     }
 }
 
+/// A part as a percentage with two decimals, cut off, so that what is not all is never 100 %.
+fn percent_down(part: f64) -> String {
+    format!("{:.2} %", (part * 10_000.0).floor() / 100.0)
+}
+
 /// What was covered of all scenarios, for the last line.
 #[derive(Default)]
 pub struct Totals {
     count: u64,
     is_of_traces: bool,
+    is_incomplete: bool,
     searches: Summary,
 }
 
@@ -191,6 +253,7 @@ impl Totals {
         match covered {
             Covered::States(report) => {
                 let depth = report.layers.len().checked_sub(1);
+                self.is_incomplete |= report.coverage.is_some();
                 self.searches.add(
                     report.states,
                     report.transitions,
@@ -212,6 +275,10 @@ impl Totals {
             "traces"
         } else {
             "states"
+        };
+        let unit = match self.is_incomplete {
+            true => format!("{unit} (incomplete)"),
+            false => unit.to_owned(),
         };
         let words = self.searches.words();
         let rate = rate(count, seconds);
@@ -294,6 +361,7 @@ impl Told<'_> {
     pub fn word(&self) -> &'static str {
         match self.covered.limit() {
             _ if self.is_broken() => "BROKEN",
+            Some("--bitstate") => INCOMPLETE,
             Some(_) => "INCONCLUSIVE",
             None if self.is_unreached() => "UNREACHED",
             None if self.broken.is_some() => "known defect",
@@ -306,8 +374,11 @@ impl Told<'_> {
         let (name, dialect) = (&self.loaded.name, self.dialect);
         let numbers = format!("  QEMU {dialect:<5} {}", self.covered.line());
         writeln!(out, "{}", terminal::row(name, width, &numbers, self.word()))?;
-        if let Some(limit) = self.covered.limit().filter(|_| self.broken.is_none()) {
-            writeln!(out, "  ended by {limit}: nothing was broken so far")?;
+        if let Some(ended) = self.covered.ended().filter(|_| self.broken.is_none()) {
+            writeln!(out, "  {ended}")?;
+        }
+        if let Some(coverage) = self.covered.coverage() {
+            writeln!(out, "  {coverage}")?;
         }
         for witness in &self.missed {
             writeln!(out, "  no interleaving reaches the witness {witness}")?;
@@ -334,8 +405,11 @@ impl Told<'_> {
 
     /// The same for documents; `exhibit` is what was shown of the counterexample.
     pub fn case(&self, exhibit: Exhibit) -> Case {
-        let limit = self.covered.limit().filter(|_| self.broken.is_none());
-        let ended = limit.map(|limit| format!("ended by {limit}: nothing was broken so far"));
+        let ended = self.covered.ended().filter(|_| self.broken.is_none());
+        let ended = ended.map(|ended| match self.covered.coverage() {
+            Some(coverage) => format!("{coverage}; {ended}"),
+            None => ended,
+        });
         let shown = self
             .defect()
             .map(|defect| format!("shows {} {}", defect.id, defect.name));

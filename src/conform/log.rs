@@ -133,10 +133,9 @@ fn print_session(out: &mut impl Write, file: &str, checked: &Checked) -> io::Res
                     print_states(out, rejection)?;
                     list(out, "likely", &best.causes)?;
                 }
-                Verdict::TooManyWorlds { line, worlds_max } => writeln!(
-                    out,
-                    "UNDECIDED {file}:{line}: {what}, {how}: more than {worlds_max} worlds are possible"
-                )?,
+                Verdict::TooManyWorlds { line, limit } => {
+                    writeln!(out, "UNDECIDED {file}:{line}: {what}, {how}: {limit}")?;
+                }
             }
         }
     }
@@ -246,9 +245,7 @@ fn tried_json(tried: &Tried) -> Value {
             "states": rejection.states,
             "causes": tried.causes,
         }),
-        Verdict::TooManyWorlds { line, worlds_max } => {
-            json!({"verdict": "undecided", "line": line, "worlds": worlds_max})
-        }
+        Verdict::TooManyWorlds { line, limit } => super::undecided(*line, *limit),
     };
     result["dialect"] = json!(tried.dialect.name);
     result["order"] = json!(tried.order.to_string());

@@ -5,8 +5,10 @@
 //! actor that has a step in every state of the set takes one in it (weak fairness; Manna and Pnueli,
 //! *The Temporal Logic of Reactive and Concurrent Systems*, 1992).
 
+use super::key_set::{Segment, segment_of};
+use super::layers::Layers;
 use super::path::{shortest_to, successors};
-use super::{Control, Counterexample, Options, Order, Search};
+use super::{Control, Counterexample, Limit, Options, Order, Search};
 use crate::parts::Parts;
 use crate::run::{End, Runner, Watcher};
 use crate::schedule::Schedule;
@@ -62,11 +64,11 @@ pub(super) enum Found<T> {
     Acyclic,
     /// There are cycles, and if one of them is fair, this leads into it.
     Cyclic(Option<Counterexample<T>>),
-    /// The search was interrupted.
-    Unknown,
+    /// This ended the search for them.
+    Unknown(Limit),
 }
 
-/// A state on the way of the depth-first search.
+/// A state on the way of a depth-first search.
 struct Open<T> {
     key: u64,
     successors: Vec<(T, u64)>,
@@ -83,10 +85,17 @@ struct Met {
 
 /// Looks for cycles in the graph that `search` has covered.
 pub(super) fn find<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> Found<S::Step> {
+    // What was visited is known to have been, and its room is needed.
+    search.visited = Segment::all();
+    search.spilled = None;
+    match has_cycle(search, control) {
+        Ok(true) => search.visited = Segment::all(),
+        Ok(false) => return Found::Acyclic,
+        Err(limit) => return Found::Unknown(limit),
+    }
     let components = match components(search, control) {
-        None => return Found::Unknown,
-        Some(components) if components.is_empty() => return Found::Acyclic,
-        Some(components) => components,
+        Ok(components) => components,
+        Err(limit) => return Found::Unknown(limit),
     };
     if search.options.reduce || search.rows.is_symmetric() {
         return Found::Cyclic(None);
@@ -102,11 +111,67 @@ pub(super) fn find<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> F
     Found::Cyclic(Some(counterexample(search, &fair)))
 }
 
-/// The strongly connected sets of states in which a run can go on for ever. `None` if interrupted.
+/// Whether a state can be reached from itself. This takes little memory, and mostly there is none.
+fn has_cycle<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> Result<bool, Limit> {
+    let initial = search.system.initial();
+    let root = search.workers[0]
+        .key_of(&search.rows, &initial)
+        .expect("internal bug: the initial state was expanded");
+    let (mut way, mut on_way) = (Vec::new(), FxHashSet::default());
+    let mut met = 0_u64;
+    let mut enter = |search: &mut Search<'_, S>, way: &mut Vec<Open<S::Step>>, key: u64| {
+        met += 1;
+        way.push(Open {
+            key,
+            successors: successors(&mut search.workers[0], &search.rows, key),
+            next: 0,
+        });
+        match met.is_multiple_of(1 << 12) {
+            true => may_go_on(search, control, 0),
+            false => Ok(()),
+        }
+    };
+    search.visited[segment_of(root)].insert(root);
+    on_way.insert(root);
+    enter(search, &mut way, root)?;
+    while let Some(state) = way.last_mut() {
+        let Some((_, successor)) = state.successors.get(state.next).copied() else {
+            on_way.remove(&state.key);
+            way.pop();
+            continue;
+        };
+        state.next += 1;
+        if search.visited[segment_of(successor)].insert(successor) {
+            on_way.insert(successor);
+            enter(search, &mut way, successor)?;
+        } else if on_way.contains(&successor) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the search for cycles may go on, which holds so many bytes besides.
+fn may_go_on<S: Parts>(
+    search: &mut Search<'_, S>,
+    control: &Control,
+    bytes: usize,
+) -> Result<(), Limit> {
+    if control.interrupt.load(Relaxed) {
+        return Err(Limit::Interrupt);
+    }
+    if search.has_room_for(bytes) {
+        Ok(())
+    } else {
+        Err(Limit::BytesForCycles)
+    }
+}
+
+/// The strongly connected sets of states in which a run can go on for ever.
 fn components<S: Parts>(
     search: &mut Search<'_, S>,
     control: &Control,
-) -> Option<Vec<FxHashSet<u64>>> {
+) -> Result<Vec<FxHashSet<u64>>, Limit> {
     let initial = search.system.initial();
     let root = search.workers[0]
         .key_of(&search.rows, &initial)
@@ -120,8 +185,9 @@ fn components<S: Parts>(
             state.next += 1;
             match met.get(&successor).copied() {
                 None => {
-                    if met.len().is_multiple_of(1 << 12) && control.interrupt.load(Relaxed) {
-                        return None;
+                    if met.len().is_multiple_of(1 << 12) {
+                        let entry = size_of::<(u64, Met)>() + 1;
+                        may_go_on(search, control, met.capacity() * entry)?;
                     }
                     let state = open(search, &mut met, &mut pending, successor);
                     way.push(state);
@@ -153,7 +219,7 @@ fn components<S: Parts>(
             }
         }
     }
-    Some(found)
+    Ok(found)
 }
 
 fn open<S: Parts>(
@@ -219,9 +285,9 @@ fn counterexample<S: Parts>(
     let (steps, key) = {
         let layers = layers_to(search, fair);
         search.options = options;
-        search.kept_layers = Some(layers);
+        search.kept_layers = Some(Layers::Memory(layers));
         let first = fair.clone();
-        shortest_to(search, first)
+        shortest_to(search, first).expect("internal bug: these layers are in memory")
     };
     let cycle = round(search, fair, key);
     Counterexample {

@@ -1,6 +1,7 @@
 //! What a worker finds in some states, and how it is sorted in with what others find.
 
 use super::Keep;
+use super::bits::Bits;
 use super::key_set::{SEGMENTS, Segment, place_of, segment_of};
 use super::memo::Transition;
 use super::rows::{Overflow, Rows};
@@ -85,6 +86,12 @@ impl<S: System> Harvest<S> {
         self.recent.fill(NOBODY);
     }
 
+    /// What it takes.
+    pub fn bytes(&self) -> usize {
+        let found = self.visited.iter().chain(&self.keys).map(Vec::capacity);
+        (found.sum::<usize>() + self.recent.capacity()) * size_of::<u64>()
+    }
+
     #[inline]
     fn is_recent(&mut self, kept: u64) -> bool {
         let place = &mut self.recent[place_of(kept)];
@@ -98,10 +105,30 @@ const RECENT: usize = 1 << 14;
 /// Stands in the place of a state when there is none.
 const NOBODY: u64 = u64::MAX;
 
+/// A segment of the visited states.
+pub(super) trait Visited: Send {
+    /// Inserts `keys`, in order, and hands out the indices of those that were not there.
+    fn insert_all(&mut self, keys: &[u64], new: impl FnMut(usize));
+}
+
+impl Visited for Segment {
+    #[inline]
+    fn insert_all(&mut self, keys: &[u64], new: impl FnMut(usize)) {
+        Segment::insert_all(self, keys, new);
+    }
+}
+
+impl Visited for Bits {
+    #[inline]
+    fn insert_all(&mut self, keys: &[u64], new: impl FnMut(usize)) {
+        Bits::insert_all(self, keys, new);
+    }
+}
+
 /// Sorts what was found into some segments, the first of which has this number.
-pub(super) fn sort_segments<S: System>(
+pub(super) fn sort_segments<S: System, V: Visited>(
     first: usize,
-    segments: &mut [Segment],
+    segments: &mut [V],
     harvests: &[Harvest<S>],
     next: &mut Vec<u64>,
 ) {
@@ -206,7 +233,7 @@ impl<S: System> Visit<S::Step> for Gather<'_, S> {
         }
         let segment = segment_of(kept);
         self.harvest.visited[segment].push(kept);
-        if self.keep == Keep::Fingerprints {
+        if self.keep != Keep::Rows {
             self.harvest.keys[segment].push(successor);
         }
     }

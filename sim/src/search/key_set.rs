@@ -9,7 +9,7 @@
 pub(super) const SEGMENTS: usize = 1 << SEGMENT_BITS;
 
 /// The logarithm of it.
-const SEGMENT_BITS: u32 = 9;
+pub(super) const SEGMENT_BITS: u32 = 9;
 
 /// Keys are inserted in groups of so many: first the homes of all are looked at, which lets the
 /// processor fetch them from memory side by side, then each is inserted.
@@ -25,7 +25,7 @@ const KEY_MAX: u64 = u64::MAX - 1;
 /// A spread of `key` over 64 bits: the finalizer of SplitMix64 (Steele, Lea and Flood, *Fast
 /// Splittable Pseudorandom Number Generators*, 2014).
 #[inline]
-fn hash_of(key: u64) -> u64 {
+pub(super) fn hash_of(key: u64) -> u64 {
     let key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     key ^ (key >> 31)

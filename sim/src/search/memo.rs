@@ -246,6 +246,11 @@ impl Shortcut {
         }
     }
 
+    /// What it takes.
+    pub fn bytes(&self) -> usize {
+        self.places.capacity() * size_of::<(u64, Leaf)>()
+    }
+
     fn place_of(bits: u64) -> usize {
         (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACES.trailing_zeros())) as usize
     }
@@ -416,11 +421,13 @@ impl<T> Memo<T> {
     /// Roughly how many bytes all that takes, without what is on the heap behind it.
     pub fn bytes(&self) -> usize {
         let maps = self.nodes.maps.iter();
-        let maps: usize = maps.map(|map| map.branches.capacity() * 9).sum();
+        let maps: usize = maps.map(|map| map.branches.capacity() * 10).sum();
         maps + self.nodes.arena.capacity() * size_of::<u32>()
             + self.leaves.capacity() * size_of::<Leaf>()
-            + self.transitions.capacity() * (size_of::<Transition<T>>() + 12)
+            + self.transitions.capacity() * size_of::<Transition<T>>()
+            + self.updates_from.capacity() * size_of::<u32>()
             + self.updates.capacity() * size_of::<Update>()
+            + self.growths.capacity() * size_of::<u64>()
     }
 }
 

@@ -6,11 +6,13 @@
 //! the schedule is the least of all the shortest, whatever the order in which states were met.
 
 use super::harvest::Finding;
+use super::layers::Layers;
 use super::memo::Transition;
 use super::worker::{Visit, Worker};
-use super::{Control, Counterexample, End, Options, Order, Search};
+use super::{Control, Counterexample, End, Keep, Options, Order, Search, WhenFull};
 use crate::parts::Parts;
 use rustc_hash::FxHashSet;
+use std::io;
 
 /// How many states more than twice those of the first search an unreduced one may visit when it
 /// looks for a schedule that is shorter than a reduced one.
@@ -38,17 +40,35 @@ pub(super) fn counterexample<S: Parts>(
             .saturating_add(STATES_MORE),
         ..breadth
     };
-    if let Some(found) = search_again(system, full, control, true) {
+    // Where states are missed, so is perhaps what is shorter.
+    let shortest = !matches!(options.keep, Keep::Bitstate(_));
+    if options.order == Order::Depth {
+        return search_again(system, full, control, shortest).unwrap_or_else(|| deep(search));
+    }
+    // What it holds is needed by those that come.
+    drop(search);
+    if let Some(found) = search_again(system, full, control, shortest) {
         return found;
     }
-    if options.order == Order::Depth {
-        return deep(search);
-    }
-    // It was found before, so it is found again, and nobody should lose it to a limit.
+    // It was found before, so it is found again, and nobody should lose it to a limit: on disk, if
+    // there is one, or else in as much memory as it takes.
     let free = Options {
         states_max: u64::MAX,
-        bytes_max: u64::MAX,
+        when_full: WhenFull::Spill,
         ..breadth
+    };
+    let on_disk = Control {
+        store: control.store.clone(),
+        ..Control::default()
+    };
+    if let Some(found) = search_again(system, free, &on_disk, false) {
+        return found;
+    }
+    let free = Options {
+        bytes_max: u64::MAX,
+        keys_max: usize::MAX,
+        when_full: WhenFull::Stop,
+        ..free
     };
     search_again(system, free, &Control::default(), false)
         .expect("internal bug: the second search does not find what the first found")
@@ -62,7 +82,8 @@ fn search_again<S: Parts>(
     shortest: bool,
 ) -> Option<Counterexample<S::Step>> {
     let mut search = Search::new(system, options);
-    search.kept_layers = Some(Vec::new());
+    search.use_store(control.store.as_ref());
+    search.kept_layers = Some(search.new_layers().ok()?);
     let End::Broken = search.run(control) else {
         return None;
     };
@@ -72,7 +93,7 @@ fn search_again<S: Parts>(
         findings.retain(|finding| finding.step.is_none());
     }
     let targets = findings.iter().map(|finding| finding.key).collect();
-    let (mut steps, key) = shortest_to(&mut search, targets);
+    let (mut steps, key) = shortest_to(&mut search, targets).ok()?;
     let last = findings
         .into_iter()
         .filter(|finding| finding.key == key || steps.is_empty())
@@ -92,18 +113,21 @@ fn search_again<S: Parts>(
 pub(super) fn shortest_to<S: Parts>(
     search: &mut Search<'_, S>,
     targets: FxHashSet<u64>,
-) -> (Vec<S::Step>, u64) {
-    let layers = search.kept_layers.take().unwrap_or_default();
+) -> io::Result<(Vec<S::Step>, u64)> {
+    let mut layers = match search.kept_layers.take() {
+        Some(layers) => layers,
+        None => Layers::new(None)?,
+    };
     let mut marked = vec![targets];
-    for layer in layers.iter().rev() {
+    for depth in (0..layers.count()).rev() {
         let later = &marked[marked.len() - 1];
         let mut found = FxHashSet::default();
-        for key in layer {
-            let successors = successors(&mut search.workers[0], &search.rows, *key);
+        layers.read(depth, |key| {
+            let successors = successors(&mut search.workers[0], &search.rows, key);
             if successors.iter().any(|(_, key)| later.contains(key)) {
-                found.insert(*key);
+                found.insert(key);
             }
-        }
+        })?;
         marked.push(found);
     }
     let mut steps = Vec::new();
@@ -119,7 +143,7 @@ pub(super) fn shortest_to<S: Parts>(
         steps.push(step);
         key = next;
     }
-    (steps, key)
+    Ok((steps, key))
 }
 
 /// The schedule that a depth-first search took.

@@ -356,7 +356,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
 
     /// Roughly how many bytes the numbers take, without what the parts hold on the heap.
     pub fn bytes(&self) -> usize {
-        let of = |interner: &Interner<Ids>, ids: usize| interner.len() * 2 * (24 + 4 * ids);
+        let of = |interner: &Interner<Ids>, ids: usize| interner.len() * bytes_of_ids(ids);
         let groups = self.groups.iter().zip(&self.interned);
         let groups: usize = groups
             .map(|(range, interned)| of(interned, range.len()))
@@ -365,14 +365,24 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             Packing::Fields(_) => 0,
             Packing::Halves(halves) => halves.iter().map(|half| of(half, GROUPS_MAX / 2)).sum(),
         };
-        let part = 2 * size_of::<P>() + 8;
-        groups + halves + part * self.parts_met()
+        groups + halves + bytes_of_entry(size_of::<P>()) * self.parts_met()
     }
 
     /// How many different parts have been met.
     pub fn parts_met(&self) -> usize {
         self.parts.iter().map(Interner::len).sum()
     }
+}
+
+/// What a thing of this size takes in a table from it to its number and in the list of all: both may
+/// have room for as many again, and the table has a byte more for each.
+fn bytes_of_entry(size: usize) -> usize {
+    2 * (size + (size + size_of::<u32>() + 1).next_multiple_of(8))
+}
+
+/// The same of so many numbers interned together, with two copies of them on the heap.
+fn bytes_of_ids(count: usize) -> usize {
+    bytes_of_entry(size_of::<Ids>()) + 2 * (count * size_of::<u32>()).next_multiple_of(16)
 }
 
 #[inline]
@@ -406,6 +416,13 @@ impl<P: Clone + Eq + Hash> Local<P> {
             ids: [0; GROUPS_MAX],
         }
     }
+
+    /// Roughly what it takes.
+    pub fn bytes(&self) -> usize {
+        let parts = self.parts.iter().map(Vec::capacity).sum::<usize>() * size_of::<P>();
+        let known = self.groups.iter().chain(&self.halves).map(Known::bytes);
+        parts + known.sum::<usize>()
+    }
 }
 
 /// What one worker knows of one interner of numbers.
@@ -416,6 +433,15 @@ struct Known {
 }
 
 impl Known {
+    fn bytes(&self) -> usize {
+        let count = self
+            .items
+            .first()
+            .or(self.ids.keys().next())
+            .map_or(0, |ids| ids.len());
+        self.ids.len().max(self.items.len()) * bytes_of_ids(count)
+    }
+
     #[inline]
     fn id_of(&mut self, ids: &[u32], interner: &Interner<Ids>) -> u32 {
         if let Some(id) = self.ids.get(ids) {

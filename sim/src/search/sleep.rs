@@ -77,8 +77,8 @@ pub(super) fn run<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> En
             return End::Broken;
         }
         let layer: Vec<u64> = search.frontier.drain(..expanded).collect();
-        if let Some(layers) = &mut search.kept_layers {
-            layers.push(layer);
+        if let Err(limit) = search.keep_layer(depth as usize, layer) {
+            return End::Limit(limit);
         }
         only = next.only;
         if depth >= search.options.depth_max && !search.frontier.is_empty() {

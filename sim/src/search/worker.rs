@@ -57,7 +57,7 @@ impl<'s, S: Parts> Worker<'s, S> {
         Worker {
             system,
             reduce: options.reduce,
-            fingerprints: options.keep == Keep::Fingerprints,
+            fingerprints: options.keep != Keep::Rows,
             memo: Memo::new(system.offers()),
             local: Local::new(rows),
             offers: system.offers(),
@@ -77,6 +77,21 @@ impl<'s, S: Parts> Worker<'s, S> {
             hits: 0,
             misses: 0,
         }
+    }
+
+    /// Lets go of all that can be worked out again.
+    pub fn forget(&mut self, rows: &Rows<S::Part>) {
+        self.memo = Memo::new(self.offers);
+        self.local = Local::new(rows);
+        self.shortcuts.fill_with(no_shortcuts);
+        self.hashes.fill_with(Vec::new);
+    }
+
+    /// What that takes.
+    pub fn bytes(&self) -> usize {
+        let shortcuts = self.shortcuts.iter().flatten().map(Shortcut::bytes);
+        let hashes = self.hashes.iter().map(Vec::capacity).sum::<usize>() * size_of::<u128>();
+        self.memo.bytes() + self.local.bytes() + shortcuts.sum::<usize>() + hashes
     }
 
     /// Keys are packed anew.
@@ -132,6 +147,12 @@ impl<'s, S: Parts> Worker<'s, S> {
         } else {
             key
         }
+    }
+
+    /// What is kept of the state with this key.
+    pub fn kept_of_key(&mut self, rows: &Rows<S::Part>, key: u64) -> u64 {
+        rows.decode(&mut self.local, key, &mut self.row);
+        self.kept(rows, key)
     }
 
     /// Does all steps that have to be tried in the state `key`, and returns how many there are; none

@@ -13,6 +13,7 @@ use scenarios::log::Style;
 use scenarios::size::Size;
 use sim::strategy::Spec;
 
+use crate::checkpoint::CheckpointArgs;
 use crate::ci::CiArgs;
 use crate::config::ConfigArgs;
 use crate::demo::DemoArgs;
@@ -279,6 +280,9 @@ pub struct CheckArgs {
     /// Keep no counterexamples, and try no old ones
     #[arg(long, conflicts_with = "failures")]
     no_failures: bool,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,
@@ -382,6 +386,9 @@ pub struct FuzzArgs {
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,
@@ -656,6 +663,9 @@ pub struct DiffArgs {
     /// How many are played at once. As many as there are processors if not given
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -734,6 +744,9 @@ pub struct BugsArgs {
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,

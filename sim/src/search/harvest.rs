@@ -7,6 +7,7 @@ use super::rows::{Overflow, Rows};
 use super::worker::{Visit, Worker};
 use crate::parts::Parts;
 use crate::{Breach, System};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A broken promise, where it was found.
@@ -20,7 +21,7 @@ pub(super) struct Finding<T> {
 }
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub transitions: u64,
     pub resting: u64,
@@ -46,6 +47,8 @@ pub(super) struct Harvest<S: System> {
     /// Some of the states harvested lately, each at a place that follows from its hash: neighbours
     /// have many successors in common, and these need not be sorted in twice.
     recent: Vec<u64>,
+    /// How many states of the chunk were expanded: all, unless it was interrupted.
+    pub expanded: usize,
     pub tally: Tally,
     pub findings: Vec<Finding<S::Step>>,
 }
@@ -56,6 +59,7 @@ impl<S: System> Harvest<S> {
             visited: vec![Vec::new(); SEGMENTS],
             keys: vec![Vec::new(); SEGMENTS],
             recent: vec![NOBODY; RECENT],
+            expanded: 0,
             tally: Tally::default(),
             findings: Vec::new(),
         }
@@ -67,6 +71,7 @@ impl<S: System> Harvest<S> {
             visited: Vec::new(),
             keys: Vec::new(),
             recent: Vec::new(),
+            expanded: 0,
             tally: Tally::default(),
             findings: Vec::new(),
         }
@@ -75,6 +80,7 @@ impl<S: System> Harvest<S> {
     pub fn clear(&mut self) {
         self.visited.iter_mut().for_each(Vec::clear);
         self.keys.iter_mut().for_each(Vec::clear);
+        self.expanded = 0;
         self.tally = Tally::default();
         self.findings.clear();
     }
@@ -143,6 +149,7 @@ pub(super) fn gather<S: Parts>(
         if transitions == 0 {
             rest(system, worker, rows, *key, harvest);
         }
+        harvest.expanded = index;
         if index % LOOK_EVERY == 0 && interrupt.load(Relaxed) {
             break;
         }

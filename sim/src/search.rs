@@ -28,6 +28,7 @@ use harvest::{Finding, Harvest, Tally, gather, sort_segments};
 use key_set::{SEGMENTS, Segment, segment_of};
 use rows::{Overflow, Rows};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -127,11 +128,14 @@ pub struct Control {
 /// Who keeps what was searched so far.
 pub type Keeper<'k> = dyn FnMut(&SoFar<'_>) + Send + 'k;
 
-/// What came of a search.
-#[derive(Clone, Debug)]
+/// What came of a search. Where it is written down its verdict is left out, and is [`Verdict::Verified`] where it is
+/// read again: a counterexample is kept as a schedule, see [`Counterexample::again`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
 #[non_exhaustive]
 pub struct Report<T> {
     /// The answer.
+    #[serde(skip, default = "verified")]
     pub verdict: Verdict<T>,
     /// How many different states were visited.
     pub states: u64,
@@ -169,6 +173,10 @@ pub enum Verdict<T> {
     Broken(Counterexample<T>),
     /// Nobody knows.
     Inconclusive(Limit),
+}
+
+fn verified<T>() -> Verdict<T> {
+    Verdict::Verified
 }
 
 /// A schedule that breaks a promise.

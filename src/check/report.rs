@@ -29,9 +29,12 @@ const WORDS: [&str; 6] = [
     "known defect",
     "UNREACHED",
     NOT_BEGUN,
-    "INCONCLUSIVE",
+    INCONCLUSIVE,
     "BROKEN",
 ];
+
+/// Nobody knows.
+pub const INCONCLUSIVE: &str = "INCONCLUSIVE";
 
 /// What the columns are.
 const LEGEND: &str = concat!(
@@ -294,7 +297,7 @@ impl Told<'_> {
     pub fn word(&self) -> &'static str {
         match self.covered.limit() {
             _ if self.is_broken() => "BROKEN",
-            Some(_) => "INCONCLUSIVE",
+            Some(_) => INCONCLUSIVE,
             None if self.is_unreached() => "UNREACHED",
             None if self.broken.is_some() => "known defect",
             None => "verified",

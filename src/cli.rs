@@ -722,7 +722,7 @@ pub struct BugsArgs {
     pub names: Vec<&'static Mutation>,
     /// Say instead which bugs go unseen when nobody looks at the promise that they break. A promise that no bug needs
     /// is a failure
-    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules"])]
+    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules", "folder"])]
     pub promises: bool,
     /// How many root seeds each strategy gets: with more, the intervals are narrower
     #[arg(long, value_name = "N", default_value = "200")]

@@ -24,8 +24,11 @@ impl Place {
         let folder = format!("blockrace-checkpoint-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
         fs::create_dir_all(&folder).expect("a folder for the test");
-        fs::copy(project().join("tests/data/racy.yaml"), folder.join("racy.yaml"))
-            .expect("a story");
+        fs::copy(
+            project().join("tests/data/racy.yaml"),
+            folder.join("racy.yaml"),
+        )
+        .expect("a story");
         Place(folder)
     }
 
@@ -57,7 +60,11 @@ impl Place {
             return Vec::new();
         };
         let name = |entry: std::io::Result<fs::DirEntry>| {
-            entry.expect("an entry").file_name().to_string_lossy().into_owned()
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
         };
         let mut names: Vec<String> = entries.map(name).collect();
         names.sort();
@@ -158,16 +165,25 @@ fn survives_kills(test: &str, line: &str, kills: usize) {
 const KILLED: [(&str, &str); 5] = [
     (
         "seeds",
-        "fuzz racy.yaml --seeds 0..4000 --keep-going --jobs 2 --shrink-time 0",
+        "fuzz racy.yaml --dialect 10.0 --seeds 0..1000 --keep-going --jobs 2 --shrink-time 0",
     ),
-    ("stories", "fuzz --random 0..40 --seeds 0..20 --jobs 2 --no-failures"),
+    (
+        "stories",
+        "fuzz --random 0..12 --seeds 0..10 --jobs 2 --no-failures",
+    ),
     ("states", SEARCHED),
-    ("broken", "check racy.yaml --jobs 2 --shrink-time 0"),
-    ("depth", "check test_incremental_failure --order depth --no-failures"),
+    (
+        "broken",
+        "check racy.yaml --dialect 10.0 --jobs 2 --shrink-time 0",
+    ),
+    (
+        "depth",
+        "check remove-while-busy --order depth --no-failures",
+    ),
 ];
 
-/// A search of some thousand states.
-const SEARCHED: &str = "check test_incremental_failure --no-reduction --jobs 2 --no-failures";
+/// A search of some hundred states in 34 layers, each with a checkpoint behind it.
+const SEARCHED: &str = "check remove-while-busy --no-reduction --jobs 2 --no-failures";
 
 #[test]
 fn a_kill_at_any_moment_changes_no_result() {
@@ -202,7 +218,9 @@ fn a_call_that_was_ended_goes_on() {
         "{}",
         text(&output.stderr)
     );
-    let (_, printed) = place.run(&format!("{kept} --resume --max-time 1 --jobs 1 --format json"));
+    let (_, printed) = place.run(&format!(
+        "{kept} --resume --max-time 1 --jobs 1 --format json"
+    ));
     assert!(printed.contains("goes on from ck/fuzz-"), "{printed}");
 }
 
@@ -212,12 +230,17 @@ fn a_search_goes_on_with_another_limit() {
     let place = Place::new("limit");
     let json = |line: &str| {
         let line = format!("{line} --format json --quiet");
-        result(&blockrace_in(&place.0, &line.split(' ').collect::<Vec<_>>()))
+        result(&blockrace_in(
+            &place.0,
+            &line.split(' ').collect::<Vec<_>>(),
+        ))
     };
     let alone = json(SEARCHED);
     let (code, _) = json(&format!("{SEARCHED} --checkpoint {FOLDER} --max-depth 12"));
     assert_eq!(code, Some(3));
-    let (code, _) = json(&format!("{SEARCHED} --checkpoint {FOLDER} --resume --max-states 900"));
+    let (code, _) = json(&format!(
+        "{SEARCHED} --checkpoint {FOLDER} --resume --max-states 100"
+    ));
     assert_eq!(code, Some(3));
     let on = json(&format!("{SEARCHED} --checkpoint {FOLDER} --resume"));
     assert_eq!(on, alone);
@@ -240,7 +263,11 @@ fn what_is_of_something_else_is_refused() {
     let with = format!("{line} --checkpoint {FOLDER}");
     place.run(&with);
     let file = place.checkpoint();
-    let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+    let name = file
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
     let mut printed = String::new();
     let mut refused = |line: &str| {
         let (code, said) = place.run(line);
@@ -266,5 +293,9 @@ fn what_is_of_something_else_is_refused() {
     refused("check racy.yaml --order stateless --checkpoint ck");
     refused("check racy.yaml --sleep-sets --checkpoint ck");
     refused("check racy.yaml --checkpoint racy.yaml");
-    snapshot("checkpoint.refused", "what a checkpoint is not gone on with", &printed);
+    snapshot(
+        "checkpoint.refused",
+        "what a checkpoint is not gone on with",
+        &printed,
+    );
 }

@@ -5,6 +5,7 @@
 //! `--mutation` shows that), so whatever a run breaks, it has caught the bug; the search must find the very promise
 //! that the bug's row names.
 
+mod kept;
 mod promises;
 mod report;
 
@@ -21,7 +22,9 @@ use sim::median::Median;
 use sim::search::{self, EVERY_RUN_RESTS, Limit, Options, Verdict, search};
 use sim::trials::{self, Maker, Runs, Trial, Trials, trials};
 
+use self::kept::Kept;
 use self::report::{Row, Schedules, Table};
+use crate::checkpoint;
 use crate::cli::BugsArgs;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -45,6 +48,7 @@ pub fn run(args: &BugsArgs, output: &mut Output) -> Result<Exit, String> {
         return promises::run(args, &session, output);
     }
     let bugs = asked(args);
+    let mut kept = Kept::begin(args)?;
     let started = Instant::now();
     let mut table = Table::new(args, &bugs);
     let print = |print: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| {
@@ -54,7 +58,14 @@ pub fn run(args: &BugsArgs, output: &mut Output) -> Result<Exit, String> {
         print(&|out| table.print_heading(out))?;
     }
     for bug in &bugs {
-        let row = session.row(args, bug)?;
+        let done = kept.as_ref().and_then(|kept| kept.row(bug));
+        let row = match done {
+            Some(row) => row,
+            None => session.row(args, bug)?,
+        };
+        if let Some(kept) = &mut kept {
+            kept.add(&row);
+        }
         output.row(table.json(&row))?;
         if output.is_human() {
             print(&|out| table.print_row(out, &row))?;
@@ -75,6 +86,9 @@ pub fn run(args: &BugsArgs, output: &mut Output) -> Result<Exit, String> {
     progress::summary(&format!(
         "{states} states and {runs} runs{memory} in {seconds:.1} s"
     ));
+    if session.watch.is_over() {
+        checkpoint::tell_of_resume(&args.checkpoint);
+    }
     Ok(table.exit())
 }
 
@@ -85,6 +99,9 @@ fn asked(args: &BugsArgs) -> Vec<&'static Mutation> {
     };
     MUTATIONS.iter().filter(is_asked).collect()
 }
+
+/// What a story's own expectations are called where a promise is named.
+const EXPECTATION: &str = "expectation";
 
 /// What all bugs of one call have in common.
 struct Session {

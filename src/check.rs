@@ -1,5 +1,6 @@
 //! `blockrace check`: every interleaving of a scenario, and the shortest schedule that breaks a promise.
 
+mod kept;
 mod report;
 
 use std::io::Write;
@@ -13,7 +14,9 @@ use sim::schedule::Schedule;
 use sim::search::{Control, Counterexample, Keep, Options, Order, Verdict, WhenFull, search};
 use sim::stateless::{Limits, Stateless};
 
-use self::report::{Broken, Covered, Told, Totals};
+use self::kept::Kept;
+use self::report::{Broken, Covered, INCONCLUSIVE, Told, Totals};
+use crate::checkpoint::{self, Shelf, Slot};
 use crate::cli::{CheckArgs, KeepArg, OrderArg, WhenFullArg};
 use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
@@ -41,13 +44,14 @@ pub fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, String> {
     }
     let width = stage::width_of_names(&stages);
     let session = Session::new(args)?;
+    let slots = session.slots(&stages)?;
     let mut worst = Exit::Clean;
     let (mut words, started) = (Vec::new(), Instant::now());
     let mut summary = Totals::default();
     let mut shown = Vec::new();
-    for (number, staged) in stages.iter().enumerate() {
+    for ((number, staged), slot) in stages.iter().enumerate().zip(slots) {
         let until = session.watch.share_of_time(stages.len() - number);
-        let told = session.check(staged, until)?;
+        let told = session.check(staged, slot, until)?;
         summary.add(&told.covered);
         output.row(told.json())?;
         let mut out = terminal::out(true);
@@ -77,6 +81,12 @@ pub fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, String> {
         crate::written(report::print_summary(&mut out, &words, args.order))?;
     }
     progress::summary(&summary.line(started.elapsed()));
+    if words
+        .iter()
+        .any(|word| [NOT_BEGUN, INCONCLUSIVE].contains(word))
+    {
+        checkpoint::tell_of_resume(&args.checkpoint);
+    }
     Ok(worst)
 }
 
@@ -148,6 +158,22 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
                 .is_some_and(|(bits, most)| (1 << bits) / 8 > bytes_of_search(most)),
             "--bitstate and --max-memory: the bits alone take that memory; 2^30 bits are 128 MiB",
         ),
+        (
+            stateless && args.checkpoint.is_given(),
+            "--order stateless and --checkpoint: what is left to try is on no list of states",
+        ),
+        (
+            args.sleep_sets && args.checkpoint.is_given(),
+            "--sleep-sets and --checkpoint: what sleeps in each state is not kept",
+        ),
+        (
+            spill && args.checkpoint.is_given(),
+            "--when-full spill and --checkpoint: what is on disk is not kept",
+        ),
+        (
+            args.bitstate.is_some() && args.checkpoint.is_given(),
+            "--bitstate and --checkpoint: the bits are not kept",
+        ),
     ];
     match refused.into_iter().find(|(is_so, _)| *is_so) {
         Some((_, why)) => Err(format!("these do not go together: {why}")),
@@ -170,6 +196,8 @@ struct Session<'a> {
     options: Options,
     /// Failures of earlier calls.
     known: Vec<Known>,
+    /// Where checkpoints are, if they are wanted.
+    shelf: Option<Shelf>,
     watch: Watch,
     /// Where a search goes on that is full.
     folder: Option<Folder>,
@@ -216,6 +244,7 @@ impl<'a> Session<'a> {
             args,
             options,
             known: failures::load(args.failures())?,
+            shelf: args.checkpoint.shelf()?,
             watch: Watch::new(args.max_time),
             folder,
         })
@@ -225,6 +254,7 @@ impl<'a> Session<'a> {
     fn check<'b>(
         &self,
         staged: &'b Staged<'b>,
+        slot: Option<Slot>,
         until: Option<Instant>,
     ) -> Result<Told<'b>, String> {
         let Staged {
@@ -232,9 +262,13 @@ impl<'a> Session<'a> {
             dialect,
             scene,
         } = staged;
+        let kept = slot.map(|slot| Kept::begin(slot, self.known.iter()));
+        let kept = kept.transpose()?;
+        let is_older = |known: &&Known| kept.as_ref().is_none_or(|kept| kept.knew(known));
         let known = self
             .known
             .iter()
+            .filter(is_older)
             .filter(|known| known.belongs_to(loaded, dialect))
             .map(|known| known.try_again(loaded, dialect, scene))
             .filter(Tried::fails)
@@ -243,7 +277,7 @@ impl<'a> Session<'a> {
         let started = Instant::now();
         let (covered, broken) = match self.args.order {
             OrderArg::Stateless => self.explore(staged, until),
-            OrderArg::Breadth | OrderArg::Depth => self.search(staged, until),
+            OrderArg::Breadth | OrderArg::Depth => self.search(staged, kept, until)?,
         };
         let mut told = Told {
             loaded,
@@ -303,7 +337,12 @@ impl<'a> Session<'a> {
         (Covered::Traces(report), broken)
     }
 
-    fn search(&self, staged: &Staged<'_>, until: Option<Instant>) -> (Covered, Option<Broken>) {
+    fn search(
+        &self,
+        staged: &Staged<'_>,
+        mut kept: Option<Kept>,
+        until: Option<Instant>,
+    ) -> Result<(Covered, Option<Broken>), String> {
         let Staged {
             loaded,
             dialect,
@@ -312,10 +351,19 @@ impl<'a> Session<'a> {
         let mut control = Control::default();
         control.store = self.folder.as_ref().map(Folder::store);
         let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
-        let look = || progress.show(&progress::of_search(&control));
-        let mut report = self.watch.over(until, &control.interrupt, look, || {
-            search(scene, &self.options, &control)
-        });
+        let slot = kept.as_ref().map(Kept::slot);
+        let look = || {
+            progress.show(&progress::of_search(&control));
+            if let Some(slot) = &slot {
+                slot.look(&control.keep);
+            }
+        };
+        let mut report = self
+            .watch
+            .over(until, &control.interrupt, look, || match &mut kept {
+                Some(kept) => kept.search(scene, &self.options, &control),
+                None => Ok(search(scene, &self.options, &control)),
+            })?;
         drop(progress);
         if let (Some(folder), Some(error)) = (&self.folder, &mut report.disk_error) {
             *error = folder.blame(error);
@@ -328,7 +376,7 @@ impl<'a> Session<'a> {
             }),
             Verdict::Verified | Verdict::Inconclusive(_) => None,
         };
-        (Covered::States(report), broken)
+        Ok((Covered::States(report), broken))
     }
 
     /// Shortens a counterexample, and shows it to people.

@@ -14,6 +14,7 @@ use scenarios::size::Size;
 use sim::search::BITSTATE;
 use sim::strategy::Spec;
 
+use crate::checkpoint::CheckpointArgs;
 use crate::ci::CiArgs;
 use crate::config::ConfigArgs;
 use crate::demo::DemoArgs;
@@ -300,6 +301,9 @@ pub struct CheckArgs {
     /// Keep no counterexamples, and try no old ones
     #[arg(long, conflicts_with = "failures")]
     no_failures: bool,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,
@@ -403,6 +407,9 @@ pub struct FuzzArgs {
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,
@@ -677,6 +684,9 @@ pub struct DiffArgs {
     /// How many are played at once. As many as there are processors if not given
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -733,7 +743,7 @@ pub struct BugsArgs {
     pub names: Vec<&'static Mutation>,
     /// Say instead which bugs go unseen when nobody looks at the promise that they break. A promise that no bug needs
     /// is a failure
-    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules"])]
+    #[arg(long, conflicts_with_all = ["roots", "max_schedules", "strategy", "no_schedules", "folder"])]
     pub promises: bool,
     /// How many root seeds each strategy gets: with more, the intervals are narrower
     #[arg(long, value_name = "N", default_value = "200")]
@@ -755,6 +765,9 @@ pub struct BugsArgs {
     /// Worker threads; they change no result. As many as there are processors if not given
     #[arg(long, value_name = "N", env = "BLOCKRACE_JOBS", hide_env_values = true)]
     pub jobs: Option<NonZeroUsize>,
+    /// Where it is kept how far everything is
+    #[command(flatten)]
+    pub checkpoint: CheckpointArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,

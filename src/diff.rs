@@ -4,9 +4,12 @@
 //! its recording: it is a scenario that anybody can play. Each story is also played by the model alone, under some
 //! seeds, and every promise is judged.
 
+mod kept;
+
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use scenarios::conform::{Exactness, Rejection, Verdict, conform};
@@ -16,6 +19,7 @@ use scenarios::generate;
 use scenarios::recording::Recording;
 use scenarios::script::Script;
 use scenarios::shrink;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sim::Breach;
 use sim::run::{End, Runner};
@@ -23,6 +27,7 @@ use sim::schedule::Schedule;
 use sim::seed::run_seed;
 use sim::strategy::Random;
 
+use crate::checkpoint::{self, Slot};
 use crate::cli::{DiffArgs, Format};
 use crate::conform::print_rejection;
 use crate::defects;
@@ -59,15 +64,22 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
     let Some(binaries) = live::binaries(&args.qemu, img, args.dialect, &what)? else {
         return Ok(Exit::NothingChecked);
     };
+    let shelf = args.checkpoint.shelf()?;
+    let mut slots = Vec::new();
+    for binary in &binaries {
+        let slot = shelf.as_ref().map(|shelf| kept::slot(shelf, args, binary));
+        slots.push(slot.transpose()?);
+    }
     let watch = Watch::new(args.max_time);
     let mut worst = Exit::Clean;
-    for binary in &binaries {
-        let told = Campaign {
+    for (binary, slot) in binaries.iter().zip(slots) {
+        let campaign = Campaign {
             args,
             binary,
             watch: &watch,
-        }
-        .play()?;
+            slot,
+        };
+        let told = campaign.play()?;
         let mut out = terminal::out(args.format == Format::Human);
         crate::written(match args.format {
             Format::Human => told.print(&mut out, binary, &args.seeds),
@@ -80,11 +92,14 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
         );
         worst = worst.worse(told.exit(&watch));
     }
+    if watch.is_over() {
+        checkpoint::tell_of_resume(&args.checkpoint);
+    }
     Ok(worst)
 }
 
 /// What came of a range of stories.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Told {
     stories: u64,
     lines: u64,
@@ -105,6 +120,8 @@ struct Campaign<'a> {
     args: &'a DiffArgs,
     binary: &'a Binary,
     watch: &'a Watch,
+    /// Where it is kept how far it is, if that is wanted.
+    slot: Option<Slot>,
 }
 
 /// What the model makes of a story by itself.
@@ -130,22 +147,33 @@ impl Campaign<'_> {
             .map_err(|_| "--seeds: more stories than this machine can count".to_owned())?;
         let what = format!("QEMU {}", self.binary.version);
         let progress = Progress::new(what, Some(count as u64), self.watch.deadline());
-        progress.show(&Figures::done("stories", 0));
-        let (mut told, mut failed) = (Told::default(), None);
+        let mut told = match &self.slot {
+            Some(slot) => kept::begin(slot)?,
+            None => Told::default(),
+        };
+        let (done, due) = (told.stories, AtomicBool::new(false));
+        progress.show(&Figures::done("stories", done));
+        let left = match told.has_found() && !self.args.keep_going {
+            true => 0,
+            false => count.saturating_sub(usize::try_from(done).unwrap_or(count)),
+        };
+        let mut failed = None;
         pool::in_order(
             watch::workers(self.args.jobs),
-            count,
+            left,
             |number| {
-                let seed = seeds.start + number as u64;
+                let number = done + number as u64;
+                let seed = seeds.start + number;
                 let run = self.one(&generate::generate(seed), 0)?;
                 Ok((run, self.judge(seed)?))
             },
             |number, run| {
-                progress.show(&Figures::done("stories", number as u64 + 1));
+                let number = done + number as u64;
+                progress.show(&Figures::done("stories", number + 1));
                 if self.watch.is_over() {
                     return false;
                 }
-                let seed = seeds.start + number as u64;
+                let seed = seeds.start + number;
                 let done = run.and_then(|(run, judged)| {
                     progress.aside(|| {
                         self.count(&mut told, seed, &run)?;
@@ -153,13 +181,24 @@ impl Campaign<'_> {
                     })
                 });
                 failed = done.err();
-                let found = !(told.disagreed.is_empty() && told.broken.is_empty());
-                failed.is_none() && (self.args.keep_going || !found)
+                if let (Some(slot), None) = (&self.slot, &failed) {
+                    slot.look(&due);
+                    if due.swap(false, Relaxed) {
+                        slot.keep(&told);
+                    }
+                }
+                failed.is_none() && (self.args.keep_going || !told.has_found())
             },
         );
         drop(progress);
-        told.seconds = started.elapsed().as_secs_f64();
-        failed.map_or(Ok(told), Err)
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
+        told.seconds += started.elapsed().as_secs_f64();
+        if let Some(slot) = &self.slot {
+            slot.keep(&told);
+        }
+        Ok(told)
     }
 
     fn one(&self, story: &Story, number: u64) -> Result<Run, String> {
@@ -354,8 +393,12 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 }
 
 impl Told {
+    fn has_found(&self) -> bool {
+        !(self.disagreed.is_empty() && self.broken.is_empty())
+    }
+
     fn exit(&self, watch: &Watch) -> Exit {
-        if !self.disagreed.is_empty() || !self.broken.is_empty() {
+        if self.has_found() {
             Exit::Violated
         } else if self.undecided > 0 || watch.is_over() {
             Exit::Inconclusive

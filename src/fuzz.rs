@@ -1,5 +1,6 @@
 //! `blockrace fuzz`: many seeds, every expectation checked on each.
 
+mod kept;
 mod random;
 mod report;
 
@@ -15,7 +16,9 @@ use sim::fuzz::{Campaign, Control, Finding, Report, fuzz};
 use sim::run::{End, Recorder, Runner};
 use sim::schedule::Schedule;
 
+use self::kept::Kept;
 use self::report::Told;
+use crate::checkpoint::{self, Shelf, Slot};
 use crate::cli::FuzzArgs;
 use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
@@ -44,13 +47,15 @@ pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
     }
     let width = stage::width_of_names(&stages);
     let session = Session::new(args, seeds)?;
+    let slots = session.slots(&stages)?;
     let mut worst = Exit::Clean;
-    let (mut runs, started) = (0, Instant::now());
-    for (number, staged) in stages.iter().enumerate() {
+    let (mut runs, mut is_cut_short, started) = (0, false, Instant::now());
+    for ((number, staged), slot) in stages.iter().enumerate().zip(slots) {
         let until = session.watch.share_of_time(stages.len() - number);
-        let mut told = session.play(staged, until)?;
+        let mut told = session.play(staged, slot, until)?;
         let new = session.keep(&mut told, staged)?;
         runs += told.report.runs;
+        is_cut_short |= told.report.interrupted;
         output.row(told.json(args))?;
         let mut out = terminal::out(true);
         if output.is_human() {
@@ -83,6 +88,9 @@ pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
         crate::written(writeln!(terminal::out(true), "{}", report::LEGEND))?;
     }
     progress::summary_of("runs", runs, started.elapsed());
+    if is_cut_short {
+        checkpoint::tell_of_resume(&args.checkpoint);
+    }
     Ok(worst)
 }
 
@@ -111,6 +119,8 @@ struct Session<'a> {
     jobs: NonZeroUsize,
     /// Failures of earlier calls.
     known: Vec<Known>,
+    /// Where checkpoints are, if they are wanted.
+    shelf: Option<Shelf>,
     watch: Watch,
 }
 
@@ -121,17 +131,25 @@ impl<'a> Session<'a> {
             seeds,
             jobs: watch::workers(args.jobs),
             known: failures::load(args.failures())?,
+            shelf: args.checkpoint.shelf()?,
             watch: Watch::new(args.max_time),
         })
     }
 
     /// Tries the known failures again, then the seeds.
-    fn play<'b>(&self, staged: &'b Staged<'b>, until: Option<Instant>) -> Result<Told<'b>, String> {
+    fn play<'b>(
+        &self,
+        staged: &'b Staged<'b>,
+        slot: Option<Slot>,
+        until: Option<Instant>,
+    ) -> Result<Told<'b>, String> {
         let started = Instant::now();
-        let known = self.try_known(staged)?;
+        let kept = slot.map(|slot| Kept::begin(slot, self.known.iter()));
+        let kept = kept.transpose()?;
+        let known = self.try_known(staged, kept.as_ref())?;
         let report = match known.iter().any(Tried::fails) && !self.args.keep_going {
             true => Report::default(),
-            false => self.campaign(staged, until),
+            false => self.campaign(staged, kept.as_ref(), until)?,
         };
         Ok(Told {
             loaded: staged.loaded,
@@ -145,7 +163,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn try_known(&self, staged: &Staged<'_>) -> Result<Vec<Tried>, String> {
+    fn try_known(&self, staged: &Staged<'_>, kept: Option<&Kept>) -> Result<Vec<Tried>, String> {
         let Staged {
             loaded,
             dialect,
@@ -153,7 +171,8 @@ impl<'a> Session<'a> {
         } = staged;
         let mut all = Vec::new();
         for known in &self.known {
-            if known.belongs_to(loaded, dialect) {
+            let is_older = kept.is_none_or(|kept| kept.knew(known));
+            if is_older && known.belongs_to(loaded, dialect) {
                 let tried = known.try_again(loaded, dialect, scene);
                 if self.args.forget_fixed && !tried.fails() {
                     known.forget()?;
@@ -164,7 +183,12 @@ impl<'a> Session<'a> {
         Ok(all)
     }
 
-    fn campaign(&self, staged: &Staged<'_>, until: Option<Instant>) -> Report {
+    fn campaign(
+        &self,
+        staged: &Staged<'_>,
+        kept: Option<&Kept>,
+        until: Option<Instant>,
+    ) -> Result<Report, String> {
         let strategy = self.args.strategy.maker(&staged.scene, STEPS_MAX);
         let campaign = Campaign {
             root: self.args.root,
@@ -181,10 +205,18 @@ impl<'a> Session<'a> {
         let runs = self.seeds.end - self.seeds.start;
         let total = self.args.max_time.is_none().then_some(runs);
         let progress = Progress::new(what, total, until);
-        let look = || progress.show(&Figures::done("runs", control.runs_done.load(Relaxed)));
-        self.watch.over(until, &control.interrupt, look, || {
-            fuzz(&staged.scene, &campaign, &control)
-        })
+        let look = || {
+            progress.show(&Figures::done("runs", control.runs_done.load(Relaxed)));
+            if let Some(kept) = kept {
+                kept.look(&control);
+            }
+        };
+        let scene = &staged.scene;
+        self.watch
+            .over(until, &control.interrupt, look, || match kept {
+                Some(kept) => kept.fuzz(scene, &campaign, &control),
+                None => Ok(fuzz(scene, &campaign, &control)),
+            })
     }
 
     /// Writes the schedules of what was found as they are, unless a known failure of that kind still fails. Returns

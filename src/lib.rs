@@ -5,6 +5,7 @@
 
 mod bugs;
 mod check;
+mod checkpoint;
 mod ci;
 mod cli;
 mod config;

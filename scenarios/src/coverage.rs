@@ -86,7 +86,7 @@ impl Outcome {
 pub type Cell = (usize, usize);
 
 /// How often each command ended so or so, by the status of the job that it met.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Matrix {
     counts: [[[u64; 2]; COLUMNS.len()]; ROWS.len()],
 }

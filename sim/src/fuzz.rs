@@ -10,24 +10,27 @@
 
 mod census;
 mod doublecheck;
+mod saved;
 mod signature;
 
 pub use census::{Census, Count};
 pub use doublecheck::{Difference, run_twice};
+pub use saved::Saved;
 pub use signature::signature;
 
-use crate::System;
 use crate::hash::fingerprint_of;
 use crate::run::{End, Outcome, Runner};
 use crate::seed::run_seed;
 use crate::strategy::Strategy;
+use crate::{Stale, System};
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 /// How many runs a worker takes at a time. It bounds what is lost when a campaign is interrupted,
@@ -65,7 +68,12 @@ pub struct Control {
     pub runs_done: AtomicU64,
     /// Set it, and the campaign ends after the runs that are under way.
     pub interrupt: AtomicBool,
+    /// Set it, and what is covered so far is kept soon, if somebody keeps it: see [`fuzz_on`].
+    pub keep: AtomicBool,
 }
+
+/// Who keeps what is covered so far.
+pub type Keeper<'k> = dyn Fn(&Saved) + Sync + 'k;
 
 /// What came of a campaign; the default is one of no runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,18 +153,32 @@ pub struct Failure {
 ///
 /// When a run panics. The message has its index and seed.
 pub fn fuzz<S: System>(system: &S, campaign: &Campaign<'_>, control: &Control) -> Report {
-    let desk = Desk::new(campaign, control);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..campaign.jobs.get())
-            .map(|_| scope.spawn(|| desk.work(system)))
-            .collect();
-        for worker in workers {
-            worker
-                .join()
-                .unwrap_or_else(|payload| resume_unwind(payload));
-        }
-    });
-    desk.report()
+    Desk::new(campaign, control, None, Ledger::default()).do_all(system)
+}
+
+/// As [`fuzz`], from where the campaign was when `from` was kept (its default is the beginning); and it is kept for the
+/// next time: whenever [`Control::keep`] says so, at each new kind of failure, and at the end.
+///
+/// The report is that of a campaign which nobody disturbed. The end of the runs and the number of workers may be others
+/// than before.
+///
+/// # Errors
+///
+/// What was kept is of another campaign or another system: a run that failed does not fail now, or in another way.
+///
+/// # Panics
+///
+/// As [`fuzz`].
+pub fn fuzz_on<S: System>(
+    system: &S,
+    campaign: &Campaign<'_>,
+    control: &Control,
+    from: &Saved,
+    keeper: &Keeper<'_>,
+) -> Result<Report, Stale> {
+    let ledger = from.ledger(system, campaign)?;
+    control.runs_done.store(from.runs(), Relaxed);
+    Ok(Desk::new(campaign, control, Some(keeper), ledger).do_all(system))
 }
 
 /// Where the workers get their chunks and leave what they found.
@@ -169,18 +191,68 @@ struct Desk<'a> {
     index_last: AtomicU64,
     /// A worker panicked: the others shall not go on for hours before that is seen.
     abandoned: AtomicBool,
+    keeper: Option<&'a Keeper<'a>>,
+    /// The first run that was not done before.
+    first: u64,
     ledger: Mutex<Ledger>,
 }
 
 impl<'a> Desk<'a> {
-    fn new(campaign: &'a Campaign<'a>, control: &'a Control) -> Desk<'a> {
+    fn new(
+        campaign: &'a Campaign<'a>,
+        control: &'a Control,
+        keeper: Option<&'a Keeper<'a>>,
+        ledger: Ledger,
+    ) -> Desk<'a> {
         Desk {
             campaign,
             control,
+            keeper,
+            first: campaign.runs.start.saturating_add(ledger.total.runs),
             chunk_next: AtomicU64::new(0),
             index_last: AtomicU64::new(u64::MAX),
             abandoned: AtomicBool::new(false),
-            ledger: Mutex::default(),
+            ledger: Mutex::new(ledger),
+        }
+    }
+
+    /// Does the runs that were not done before.
+    fn do_all<S: System>(self, system: &S) -> Report {
+        let desk = &self;
+        thread::scope(|scope| {
+            let jobs = match desk.has_ended() {
+                true => 0,
+                false => desk.campaign.jobs.get(),
+            };
+            let workers: Vec<_> = (0..jobs)
+                .map(|_| scope.spawn(move || desk.work(system)))
+                .collect();
+            for worker in workers {
+                worker
+                    .join()
+                    .unwrap_or_else(|payload| resume_unwind(payload));
+            }
+        });
+        self.keep(&self.locked());
+        self.report()
+    }
+
+    /// Whether what was done before has ended the campaign.
+    fn has_ended(&self) -> bool {
+        self.campaign.stop_at_failure && self.locked().total.failures > 0
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger
+            .lock()
+            .expect("internal bug: a worker panicked in the ledger")
+    }
+
+    /// Gives what is covered to whoever keeps it.
+    fn keep(&self, ledger: &Ledger) {
+        // What comes after a run that was not the same twice is worth nothing.
+        if let (Some(keeper), None) = (self.keeper, &ledger.nondeterminism) {
+            keeper(&Saved::of(ledger));
         }
     }
 
@@ -204,16 +276,18 @@ impl<'a> Desk<'a> {
                     break;
                 }
             }
-            self.ledger
-                .lock()
-                .expect("internal bug: a worker panicked in the ledger")
-                .enter(chunk, tally);
+            let mut ledger = self.locked();
+            let kinds = ledger.findings.len();
+            ledger.enter(chunk, tally);
+            if self.control.keep.swap(false, Relaxed) || ledger.findings.len() > kinds {
+                self.keep(&ledger);
+            }
         }
     }
 
     /// The number and the runs of the next chunk, if one is worth doing.
     fn take_chunk(&self) -> Option<(u64, Range<u64>)> {
-        let Range { start, end } = self.campaign.runs;
+        let (start, end) = (self.first, self.campaign.runs.end);
         let chunk = self.chunk_next.fetch_add(1, Relaxed);
         let first = chunk
             .checked_mul(CHUNK_RUNS)
@@ -422,7 +496,7 @@ struct Tally {
 }
 
 /// What is only added up.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Totals {
     runs: u64,
     steps: u64,

@@ -67,6 +67,7 @@ pub mod schedule;
 pub mod search;
 pub mod seed;
 pub mod shrink;
+mod stale;
 pub mod stateless;
 pub mod strategy;
 pub mod sync;
@@ -76,4 +77,5 @@ pub mod toys;
 pub mod trials;
 pub mod visit;
 
+pub use stale::Stale;
 pub use system::{Breach, Footprint, System};

@@ -19,15 +19,17 @@ mod memo;
 mod memory;
 mod path;
 mod rows;
+mod saved;
 mod sleep;
 mod worker;
 
 pub use bits::{BITSTATE, Coverage};
 pub use cycle::{PROPERTY as EVERY_RUN_RESTS, goes_round};
 pub use disk::{Scratch, Store};
+pub use saved::{Saved, SoFar};
 
 use crate::parts::Parts;
-use crate::{Breach, System};
+use crate::{Breach, Stale, System};
 use bits::Bits;
 use harvest::{Finding, Harvest, Tally, Visited, gather, sort_segments};
 use key_set::{SEGMENTS, Segment, segment_of};
@@ -35,6 +37,7 @@ use layers::Layers;
 use memory::Spilled;
 use rows::{Overflow, Rows};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -152,13 +155,21 @@ pub struct Control {
     pub interrupt: AtomicBool,
     /// Where [`WhenFull::Spill`] puts things; without it such a search stops.
     pub store: Option<Arc<dyn Store>>,
+    /// Set it, and what was searched so far is kept soon, if somebody keeps it: see [`search_on`].
+    pub keep: AtomicBool,
 }
 
-/// What came of a search.
-#[derive(Clone, Debug)]
+/// Who keeps what was searched so far.
+pub type Keeper<'k> = dyn FnMut(&SoFar<'_>) + Send + 'k;
+
+/// What came of a search. Where it is written down its verdict is left out, and is [`Verdict::Verified`] where it is
+/// read again: a counterexample is kept as a schedule, see [`Counterexample::again`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
 #[non_exhaustive]
 pub struct Report<T> {
     /// The answer.
+    #[serde(skip, default = "verified")]
     pub verdict: Verdict<T>,
     /// How many different states were visited.
     pub states: u64,
@@ -207,6 +218,10 @@ pub enum Verdict<T> {
     Inconclusive(Limit),
 }
 
+fn verified<T>() -> Verdict<T> {
+    Verdict::Verified
+}
+
 /// A schedule that breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -247,7 +262,43 @@ pub enum Limit {
 ///
 /// When a rule of the system panics.
 pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Report<S::Step> {
-    let mut search = Search::new(system, *options);
+    conclude(Search::new(system, *options), control)
+}
+
+/// As [`search`], from where it was when `from` was kept, if that is given; and it is kept for the next time: whenever
+/// [`Control::keep`] says so, when a limit ends it, and when all states are visited.
+///
+/// The report is that of a search which nobody disturbed, but for what was remembered and how many bytes that took. Of
+/// the options, those that bound the search and the number of workers may be others than before. Looking for a cycle
+/// and for a schedule comes after the visit to all states; each is begun anew.
+///
+/// # Errors
+///
+/// What was kept is of another system, or of other options.
+///
+/// # Panics
+///
+/// When a rule of the system panics, or with [`Options::sleep_sets`].
+pub fn search_on<'s, S: Parts>(
+    system: &'s S,
+    options: &Options,
+    control: &Control,
+    from: Option<Saved>,
+    keeper: &'s mut Keeper<'s>,
+) -> Result<Report<S::Step>, Stale> {
+    assert!(!options.sleep_sets, "what sleeps is not kept");
+    let mut search = match from {
+        Some(saved) => saved::restore(system, *options, saved)?,
+        None => Search::new(system, *options),
+    };
+    search.rows.note_births();
+    search.keeper = Some(keeper);
+    Ok(conclude(search, control))
+}
+
+/// Visits the states, and says what that means.
+fn conclude<S: Parts>(mut search: Search<'_, S>, control: &Control) -> Report<S::Step> {
+    let (system, options) = (search.system, search.options);
     let is_symmetric = search.rows.is_symmetric();
     let end = search.run(control);
     let mut report = search.report();
@@ -263,7 +314,7 @@ pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Rep
                     let options = Options {
                         reduce: false,
                         symmetry: false,
-                        ..*options
+                        ..options
                     };
                     drop(search);
                     return self::search(system, &options, control);
@@ -315,9 +366,12 @@ struct Search<'s, S: Parts> {
     /// With sleep sets: what sleeps where.
     sleepers: sleep::Sleepers<S::Step>,
     layers: Vec<u64>,
+    /// It goes on where the frontier is what is left of the last layer.
+    amid: bool,
     findings: Vec<Finding<S::Step>>,
     total: Tally,
     bytes: usize,
+    keeper: Option<&'s mut Keeper<'s>>,
 }
 
 impl<'s, S: Parts> Search<'s, S> {
@@ -352,13 +406,30 @@ impl<'s, S: Parts> Search<'s, S> {
             repacked: false,
             sleepers: FxHashMap::default(),
             layers: Vec::new(),
+            amid: false,
             findings: Vec::new(),
             total: Tally::default(),
             bytes: 0,
+            keeper: None,
         }
     }
 
     fn run(&mut self, control: &Control) -> End {
+        self.use_store(control.store.as_ref());
+        if self.states() == 0
+            && let Some(end) = self.begin()
+        {
+            return end;
+        }
+        match self.options.order {
+            Order::Breadth if self.options.sleep_sets => sleep::run(self, control),
+            Order::Breadth => self.run_breadth(control),
+            Order::Depth => self.run_depth(control),
+        }
+    }
+
+    /// Visits the initial state.
+    fn begin(&mut self) -> Option<End> {
         let initial = self.system.initial();
         if let Err(breach) = self.system.judge(&initial, false) {
             self.findings.push(Finding {
@@ -366,7 +437,7 @@ impl<'s, S: Parts> Search<'s, S> {
                 step: None,
                 breach,
             });
-            return End::Broken;
+            return Some(End::Broken);
         }
         let key = loop {
             match self.workers[0].key_of(&self.rows, &initial) {
@@ -378,19 +449,14 @@ impl<'s, S: Parts> Search<'s, S> {
         if let Keep::Bitstate(bits) = self.options.keep {
             match Bits::all(bits, self.options.bytes_max) {
                 Some(all) => self.bits = all,
-                None => return End::Limit(Limit::Bytes),
+                None => return Some(End::Limit(Limit::Bytes)),
             }
             self.bits[segment_of(kept)].insert(kept);
         } else {
             self.visited[segment_of(kept)].insert(kept);
         }
         self.frontier.push(key);
-        self.use_store(control.store.as_ref());
-        match self.options.order {
-            Order::Breadth if self.options.sleep_sets => sleep::run(self, control),
-            Order::Breadth => self.run_breadth(control),
-            Order::Depth => self.run_depth(control),
-        }
+        None
     }
 
     fn run_breadth(&mut self, control: &Control) -> End {
@@ -400,9 +466,15 @@ impl<'s, S: Parts> Search<'s, S> {
     }
 
     fn expand_layers(&mut self, control: &Control) -> Result<End, Limit> {
-        while !self.frontier.is_empty() {
-            let depth = self.layers.len();
-            self.layers.push(self.waiting());
+        loop {
+            if !std::mem::take(&mut self.amid) {
+                if self.frontier.is_empty() {
+                    self.keep(Vec::new(), false);
+                    return Ok(End::Covered);
+                }
+                self.layers.push(self.waiting());
+            }
+            let depth = self.layers.len() - 1;
             control.depth.store(depth as u64, Relaxed);
             // What of a layer is on disk comes in pieces.
             loop {
@@ -421,14 +493,34 @@ impl<'s, S: Parts> Search<'s, S> {
                 return Ok(End::Broken);
             }
             self.begin_layer()?;
-            if depth as u64 >= self.options.depth_max && !self.frontier.is_empty() {
-                return Err(Limit::Depth);
-            }
-            if let Some(limit) = self.passed(control) {
+            let too_deep = depth as u64 >= self.options.depth_max && !self.frontier.is_empty();
+            let deepest = too_deep.then_some(Limit::Depth);
+            if let Some(limit) = deepest.or_else(|| self.passed(control)) {
+                self.keep(self.frontier.clone(), false);
                 return Err(limit);
             }
         }
-        Ok(End::Covered)
+    }
+
+    /// Gives what was searched so far to whoever keeps it; `frontier` is what is left to be expanded. Not if a promise
+    /// is broken: then there is nothing to go on with, and the layer's end is near.
+    fn keep(&mut self, frontier: Vec<u64>, amid: bool) {
+        if let (Some(keeper), true) = (self.keeper.take(), self.findings.is_empty()) {
+            keeper(&self.so_far(frontier, amid));
+            self.keeper = Some(keeper);
+        }
+    }
+
+    /// As [`Search::keep`], if it is time to.
+    fn keep_if_due(
+        &mut self,
+        control: &Control,
+        frontier: impl FnOnce(&Self) -> Vec<u64>,
+        amid: bool,
+    ) {
+        if self.keeper.is_some() && control.keep.swap(false, Relaxed) {
+            self.keep(frontier(self), amid);
+        }
     }
 
     fn run_depth(&mut self, control: &Control) -> End {
@@ -443,13 +535,16 @@ impl<'s, S: Parts> Search<'s, S> {
             let new = self.next[0].iter().map(|key| (*key, expanded[0]));
             self.parents.extend(new);
             self.frontier.append(&mut self.next[0]);
-            if expanded_so_far.is_multiple_of(1 << 12)
-                && let Some(limit) = self.passed(control)
-            {
-                return End::Limit(limit);
+            if expanded_so_far.is_multiple_of(1 << 12) {
+                if let Some(limit) = self.passed(control) {
+                    self.keep(self.frontier.clone(), false);
+                    return End::Limit(limit);
+                }
+                self.keep_if_due(control, |search| search.frontier.clone(), false);
             }
             expanded_so_far += 1;
         }
+        self.keep(Vec::new(), false);
         End::Covered
     }
 
@@ -501,12 +596,25 @@ impl<'s, S: Parts> Search<'s, S> {
                 continue;
             }
             self.sort_in(harvests);
-            done += round;
-            if let Some(limit) = self.passed(control).filter(|limit| *limit != Limit::States) {
+            let limit = self.passed(control).filter(|limit| *limit != Limit::States);
+            if let Some(limit) = limit {
+                self.keep(self.unexpanded(done, round, harvests), true);
                 return Err(limit);
             }
+            done += round;
+            self.keep_if_due(control, |search| search.frontier[done..].to_vec(), true);
         }
         Ok(())
+    }
+
+    /// What is left of the frontier after a round that may have been interrupted.
+    fn unexpanded(&self, done: usize, round: usize, harvests: &[Harvest<S>]) -> Vec<u64> {
+        let (of_round, after) = self.frontier[done..].split_at(round);
+        let shares = of_round.chunks(round.div_ceil(harvests.len()));
+        let left = shares
+            .zip(harvests)
+            .flat_map(|(share, harvest)| &share[harvest.expanded..]);
+        left.chain(after).copied().collect()
     }
 
     /// Expands states on this thread, and returns their keys, which may be packed anew.

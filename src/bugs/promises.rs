@@ -8,14 +8,11 @@ use model::property::PROPERTIES;
 use serde_json::{Value, json};
 use sim::search::EVERY_RUN_RESTS;
 
-use super::{Found, Looked, STATES_MAX, Session, asked, dialect, scene};
+use super::{EXPECTATION, Found, Looked, STATES_MAX, Session, asked, dialect, scene};
 use crate::cli::BugsArgs;
 use crate::exit::Exit;
 use crate::output::{Case, Failure, Output};
 use crate::terminal;
-
-/// What a story's own expectations are called where a promise is named.
-const EXPECTATION: &str = "expectation";
 
 /// Prints what each promise is good for: of all, or of those that the named bugs break.
 ///

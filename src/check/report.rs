@@ -30,12 +30,15 @@ const WORDS: [&str; 7] = [
     "UNREACHED",
     NOT_BEGUN,
     INCOMPLETE,
-    "INCONCLUSIVE",
+    INCONCLUSIVE,
     "BROKEN",
 ];
 
 /// The word for a search that has missed states, and broken nothing.
 const INCOMPLETE: &str = "INCOMPLETE";
+
+/// Nobody knows.
+pub const INCONCLUSIVE: &str = "INCONCLUSIVE";
 
 /// What the columns are.
 const LEGEND: &str = concat!(
@@ -362,7 +365,7 @@ impl Told<'_> {
         match self.covered.limit() {
             _ if self.is_broken() => "BROKEN",
             Some("--bitstate") => INCOMPLETE,
-            Some(_) => "INCONCLUSIVE",
+            Some(_) => INCONCLUSIVE,
             None if self.is_unreached() => "UNREACHED",
             None if self.broken.is_some() => "known defect",
             None => "verified",

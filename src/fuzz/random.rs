@@ -3,6 +3,7 @@
 //! What is found is a function of the range of stories and of the options, whatever the number of workers: they take
 //! one story after the other, and what they found is added up in the order of the stories.
 
+mod kept;
 mod report;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use sim::run::{End, Outcome, Recorder, Runner, Watcher};
 use sim::seed::run_seed;
 use sim::{Breach, Footprint};
 
+use crate::checkpoint::{self, Slot};
 use crate::cli::FuzzArgs;
 use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
@@ -48,7 +50,10 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>, output: &mut Output) -> Result<
     }
     let watch = Watch::new(args.max_time);
     let started = Instant::now();
-    let campaign = Campaign::new(args, stories);
+    let mut campaign = Campaign::new(args, stories);
+    if let Some(slot) = kept::slot(args, &campaign)? {
+        campaign.begin(slot)?;
+    }
     let total = campaign.play(&watch);
     let seconds = started.elapsed().as_secs_f64();
     let exit = exit_of(
@@ -79,6 +84,9 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>, output: &mut Output) -> Result<
         rate(stories, seconds),
         rate(runs, seconds)
     ));
+    if campaign.is_cut_short(&total) {
+        checkpoint::tell_of_resume(&args.checkpoint);
+    }
     Ok(exit)
 }
 
@@ -239,6 +247,10 @@ struct Campaign<'a> {
     last: AtomicU64,
     interrupt: AtomicBool,
     ledger: Mutex<Ledger>,
+    /// Where it is kept how far it is, if that is wanted.
+    slot: Option<Slot>,
+    /// It is time to keep it.
+    keep: AtomicBool,
 }
 
 /// What was found, added up in the order of the stories.
@@ -263,7 +275,24 @@ impl<'a> Campaign<'a> {
             dialects: args.qemu.all(),
             interrupt: AtomicBool::new(false),
             ledger: Mutex::default(),
+            slot: None,
+            keep: AtomicBool::new(false),
         }
+    }
+
+    /// Goes on from stories that were done before.
+    fn start(&mut self, total: Tally) {
+        self.next = AtomicU64::new(self.stories.start + total.stories);
+        let over = total.ends() && !self.args.keep_going;
+        if over {
+            self.interrupt = AtomicBool::new(true);
+        }
+        self.ledger = Mutex::new(Ledger {
+            entered: total.stories,
+            over,
+            total,
+            ..Ledger::default()
+        });
     }
 
     /// Whether it ended before the last story, and not with a failure.
@@ -277,7 +306,12 @@ impl<'a> Campaign<'a> {
         let until = watch.share_of_time(1);
         let progress = Progress::new("random", Some(count), until);
         let begun = || self.next.load(Relaxed).min(self.stories.end) - self.stories.start;
-        let look = || progress.show(&Figures::done("stories", begun()));
+        let look = || {
+            progress.show(&Figures::done("stories", begun()));
+            if let Some(slot) = &self.slot {
+                slot.look(&self.keep);
+            }
+        };
         watch.over(until, &self.interrupt, look, || {
             thread::scope(|scope| {
                 for _ in 0..watch::workers(self.args.jobs).get() {
@@ -287,6 +321,7 @@ impl<'a> Campaign<'a> {
         });
         drop(progress);
         let mut ledger = self.ledger.lock().expect("internal: a worker panicked");
+        self.keep(&ledger.total);
         std::mem::take(&mut ledger.total)
     }
 
@@ -313,17 +348,21 @@ impl<'a> Campaign<'a> {
 
     fn enter(&self, story: u64, tally: Tally) {
         let mut ledger = self.ledger.lock().expect("internal: a worker panicked");
+        let kinds = ledger.total.findings.len();
         ledger.waiting.insert(story - self.stories.start, tally);
         loop {
             let next = ledger.entered;
             let Some(tally) = ledger.waiting.remove(&next) else {
-                return;
+                break;
             };
             ledger.entered += 1;
             if !ledger.over {
                 ledger.over = tally.ends() && !self.args.keep_going;
                 ledger.total.add(tally);
             }
+        }
+        if self.keep.swap(false, Relaxed) || ledger.total.findings.len() > kinds {
+            self.keep(&ledger.total);
         }
     }
 

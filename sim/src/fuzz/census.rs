@@ -1,6 +1,7 @@
 //! How many different things were seen, in bounded memory, whatever their order.
 
 use crate::hash::fingerprint_of;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How many different things are told apart exactly: 2²⁰.
@@ -12,7 +13,7 @@ const SAMPLE_MAX: usize = 1 << 20;
 /// `level` goes up: adaptive sampling (Wegman; Flajolet, *On Adaptive Sampling*, 1990). What is kept is a
 /// function of the set of things seen and not of their order, and of each thing kept it is known whether it
 /// was seen again. The standard error of a count is 1.2 / √limit, which is 0.12 %.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
     limit: usize,
     level: u32,

@@ -7,6 +7,7 @@
 //! of double hashing (Dillinger and Manolios, *Bloom Filters in Probabilistic Verification*, 2004).
 
 use super::key_set::{SEGMENT_BITS, SEGMENTS, hash_of};
+use serde::{Deserialize, Serialize};
 
 /// How many bits are set for each state.
 pub(super) const HASHES: u32 = 3;
@@ -82,7 +83,7 @@ impl Bits {
 }
 
 /// How good a search by bits was.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Coverage {
     /// The logarithm of the number of bits.

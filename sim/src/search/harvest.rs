@@ -8,6 +8,7 @@ use super::rows::{Overflow, Rows};
 use super::worker::{Visit, Worker};
 use crate::parts::Parts;
 use crate::{Breach, System};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A broken promise, where it was found.
@@ -21,7 +22,7 @@ pub(super) struct Finding<T> {
 }
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub transitions: u64,
     pub resting: u64,
@@ -47,6 +48,8 @@ pub(super) struct Harvest<S: System> {
     /// Some of the states harvested lately, each at a place that follows from its hash: neighbours
     /// have many successors in common, and these need not be sorted in twice.
     recent: Vec<u64>,
+    /// How many states of the chunk were expanded: all, unless it was interrupted.
+    pub expanded: usize,
     pub tally: Tally,
     pub findings: Vec<Finding<S::Step>>,
 }
@@ -57,6 +60,7 @@ impl<S: System> Harvest<S> {
             visited: vec![Vec::new(); SEGMENTS],
             keys: vec![Vec::new(); SEGMENTS],
             recent: vec![NOBODY; RECENT],
+            expanded: 0,
             tally: Tally::default(),
             findings: Vec::new(),
         }
@@ -68,6 +72,7 @@ impl<S: System> Harvest<S> {
             visited: Vec::new(),
             keys: Vec::new(),
             recent: Vec::new(),
+            expanded: 0,
             tally: Tally::default(),
             findings: Vec::new(),
         }
@@ -76,6 +81,7 @@ impl<S: System> Harvest<S> {
     pub fn clear(&mut self) {
         self.visited.iter_mut().for_each(Vec::clear);
         self.keys.iter_mut().for_each(Vec::clear);
+        self.expanded = 0;
         self.tally = Tally::default();
         self.findings.clear();
     }
@@ -170,6 +176,7 @@ pub(super) fn gather<S: Parts>(
         if transitions == 0 {
             rest(system, worker, rows, *key, harvest);
         }
+        harvest.expanded = index;
         if index % LOOK_EVERY == 0 && interrupt.load(Relaxed) {
             break;
         }

@@ -10,13 +10,51 @@ use super::layers::Layers;
 use super::memo::Transition;
 use super::worker::{Visit, Worker};
 use super::{Control, Counterexample, End, Keep, Options, Order, Search, WhenFull};
+use crate::System;
 use crate::parts::Parts;
+use crate::schedule::Schedule;
 use rustc_hash::FxHashSet;
 use std::io;
 
 /// How many states more than twice those of the first search an unreduced one may visit when it
 /// looks for a schedule that is shorter than a reduced one.
 const STATES_MORE: u64 = 5_000_000;
+
+impl<T: Copy> Counterexample<T> {
+    /// The counterexample whose schedule this is, with so many steps of its `cycle` at the end. `None` if the schedule
+    /// cannot be followed, or breaks nothing.
+    #[must_use]
+    pub fn again<S: System<Step = T>>(
+        system: &S,
+        schedule: &Schedule,
+        cycle: usize,
+        shortest: bool,
+    ) -> Option<Counterexample<T>> {
+        let (mut state, mut enabled, mut steps) = (system.initial(), Vec::new(), Vec::new());
+        for name in schedule.names() {
+            system.enabled(&state, &mut enabled);
+            let step = system.parse(&state, &enabled, name)?;
+            system.apply(&mut state, step, &mut Vec::new());
+            steps.push(step);
+        }
+        system.enabled(&state, &mut enabled);
+        let breach = match cycle {
+            0 => {
+                let by_a_step = system.judge(&state, false).err();
+                let at_rest = || system.judge(&state, enabled.is_empty()).err();
+                by_a_step.or_else(at_rest)?
+            }
+            _ => super::goes_round(system, schedule)?,
+        };
+        let cycle = steps.split_off(steps.len().checked_sub(cycle)?);
+        Some(Counterexample {
+            breach,
+            steps,
+            cycle,
+            shortest,
+        })
+    }
+}
 
 /// The counterexample that `search` has found, as short as can be.
 pub(super) fn counterexample<S: Parts>(

@@ -7,11 +7,13 @@
 //! halves, whose numbers are the key. So a key is exact: two states have one key only if they are
 //! equal.
 
+use super::saved::{Birth, Born, Numbers, Packed};
+use crate::Stale;
 use crate::parts::Parts;
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::ops::Range;
-use std::sync::RwLock;
+use std::sync::{Mutex, RwLock};
 
 /// How many groups there are at most.
 const GROUPS_MAX: usize = 8;
@@ -39,21 +41,42 @@ impl<T: Clone + Eq + Hash> Interner<T> {
         }
     }
 
+    /// Those that have the numbers 0, 1, 2 and so on; `None` if two of them are equal.
+    fn of(items: Vec<T>) -> Option<Interner<T>> {
+        let numbered = items.iter().cloned().zip(0..);
+        let ids: FxHashMap<T, u32> = numbered.collect();
+        (ids.len() == items.len()).then(|| Interner {
+            inner: RwLock::new(Interned { ids, items }),
+        })
+    }
+
+    /// All of them, in the order of their numbers.
+    fn items(&self) -> Vec<T> {
+        let mut items = Vec::new();
+        self.sync(&mut items);
+        items
+    }
+
     /// The number of `item`, which it gets if it has none.
     pub fn id_of(&self, item: T) -> u32 {
+        self.enter(item).0
+    }
+
+    /// The number of `item`, and whether it had none before.
+    fn enter(&self, item: T) -> (u32, bool) {
         const POISONED: &str = "internal bug: a worker panicked while it interned";
         if let Some(id) = self.inner.read().expect(POISONED).ids.get(&item) {
-            return *id;
+            return (*id, false);
         }
         let mut inner = self.inner.write().expect(POISONED);
         if let Some(id) = inner.ids.get(&item) {
-            return *id;
+            return (*id, false);
         }
         let id = u32::try_from(inner.items.len())
             .expect("internal bug: 2³² different parts of one column");
         inner.items.push(item.clone());
         inner.ids.insert(item, id);
-        id
+        (id, true)
     }
 
     /// Appends to `known` what it lacks.
@@ -86,7 +109,7 @@ enum Packing {
 }
 
 /// Some numbers that are interned together.
-type Ids = Box<[u32]>;
+pub(super) type Ids = Box<[u32]>;
 
 /// What all workers share: the numbers of parts and of groups, and how a key is packed.
 pub(super) struct Rows<P> {
@@ -99,6 +122,8 @@ pub(super) struct Rows<P> {
     /// By group; not used for a group of one column.
     interned: Vec<Interner<Ids>>,
     packing: Packing,
+    /// How each part came up first, if somebody wants to keep that.
+    births: Option<Mutex<Vec<Birth>>>,
 }
 
 /// A row does not fit into a key as keys are packed now.
@@ -158,6 +183,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             interned: groups.iter().map(|_| Interner::new()).collect(),
             groups,
             packing: Packing::Fields(fields.expect("internal bug: one bit for each group")),
+            births: None,
         }
     }
 
@@ -167,6 +193,144 @@ impl<P: Clone + Eq + Hash> Rows<P> {
 
     pub fn part_id(&self, column: usize, part: P) -> u32 {
         self.parts[self.numbers_of[column]].id_of(part)
+    }
+
+    /// The number of a part, and whether it is to be noted how the part came up.
+    pub fn part_entry(&self, column: usize, part: P) -> (u32, bool) {
+        let (id, is_new) = self.parts[self.numbers_of[column]].enter(part);
+        (id, is_new && self.births.is_some())
+    }
+
+    /// From now on it is noted how parts come up.
+    pub fn note_births(&mut self) {
+        self.births.get_or_insert_default();
+    }
+
+    /// Parts came up in what offer `number` does in the state of `row`.
+    pub fn born(&self, row: &[u32], number: usize, parts: Vec<Born>) {
+        let Some(births) = &self.births else { return };
+        let birth = Birth {
+            row: row.to_vec(),
+            offer: number as u32,
+            parts,
+        };
+        births
+            .lock()
+            .expect("internal bug: a worker panicked while it noted parts")
+            .push(birth);
+    }
+
+    /// All numbers given so far, by what they can be made from again.
+    pub fn numbers(&self) -> Numbers {
+        let births = self.births.as_ref().map(|births| {
+            let births = births.lock();
+            births
+                .expect("internal bug: a worker panicked while it noted parts")
+                .clone()
+        });
+        Numbers {
+            births: births.unwrap_or_default(),
+            groups: self.interned.iter().map(Interner::items).collect(),
+            packed: match &self.packing {
+                Packing::Fields(fields) => {
+                    Packed::Fields(fields.iter().map(|field| field.bits).collect())
+                }
+                Packing::Halves(halves) => Packed::Halves(halves.each_ref().map(Interner::items)),
+            },
+        }
+    }
+
+    /// Gives all numbers again. `parts` are those of each column that has numbers of its own.
+    pub fn restore(&mut self, numbers: Numbers, parts: Vec<Vec<P>>) -> Result<(), Stale> {
+        let counts: Vec<usize> = parts.iter().map(Vec::len).collect();
+        let interners: Option<Vec<_>> = parts.into_iter().map(Interner::of).collect();
+        self.parts = interners.ok_or(Stale("two parts are the same one now"))?;
+        let Numbers {
+            births,
+            groups,
+            packed,
+        } = numbers;
+        if groups.len() != self.groups.len() {
+            return Err(Stale("a state has more or fewer columns now"));
+        }
+        let mut interned = Vec::new();
+        for (items, range) in groups.into_iter().zip(&self.groups) {
+            let known =
+                |(id, column): (&u32, usize)| (*id as usize) < counts[self.numbers_of[column]];
+            let is_right =
+                |ids: &Ids| ids.len() == range.len() && ids.iter().zip(range.clone()).all(known);
+            if !items.iter().all(is_right) {
+                return Err(Stale("a group has a part that there is not"));
+            }
+            interned.push(Interner::of(items).ok_or(Stale("two groups are the same one"))?);
+        }
+        self.interned = interned;
+        self.packing = self.packing_of(packed)?;
+        self.births = Some(Mutex::new(births));
+        Ok(())
+    }
+
+    fn packing_of(&self, packed: Packed) -> Result<Packing, Stale> {
+        match packed {
+            Packed::Fields(widths) => {
+                let sum = widths
+                    .iter()
+                    .try_fold(0_u32, |sum, bits| sum.checked_add(*bits));
+                let fits = sum.is_some_and(|sum| sum <= KEY_BITS);
+                if widths.len() != self.groups.len() || !fits || widths.contains(&0) {
+                    return Err(Stale("keys have other fields"));
+                }
+                let mut shift = 0;
+                let field = |bits: u32| {
+                    let field = Field { shift, bits };
+                    shift += bits;
+                    field
+                };
+                Ok(Packing::Fields(widths.into_iter().map(field).collect()))
+            }
+            Packed::Halves(halves) => {
+                let middle = middle(self.groups.len());
+                let sizes = [middle, self.groups.len() - middle];
+                let is_right = halves
+                    .iter()
+                    .zip(sizes)
+                    .all(|(items, size)| items.iter().all(|ids| ids.len() == size));
+                let [low, high] = halves.map(Interner::of);
+                match (low, high) {
+                    (Some(low), Some(high)) if is_right => Ok(Packing::Halves([low, high])),
+                    _ => Err(Stale("keys have other halves")),
+                }
+            }
+        }
+    }
+
+    /// Whether there is a state with this key: each number in it was given.
+    pub fn knows(&self, local: &mut Local<P>, key: u64) -> bool {
+        if let Packing::Halves([low, high]) = &self.packing {
+            let ids = [key as u32 as usize, (key >> 32) as usize];
+            if ids[0] >= low.len() || ids[1] >= high.len() {
+                return false;
+            }
+        }
+        self.unpack(local, key);
+        let ids = self.groups.iter().enumerate().zip(local.ids);
+        ids.into_iter().all(|((group, range), id)| {
+            let count = match range.len() {
+                1 => self.parts[self.numbers_of[range.start]].len(),
+                _ => self.interned[group].len(),
+            };
+            (id as usize) < count
+        })
+    }
+
+    /// By column: whose numbers it uses.
+    pub fn numbers_of(&self) -> &[usize] {
+        &self.numbers_of
+    }
+
+    /// The parts met so far, by the column whose numbers they have.
+    pub fn parts_now(&self) -> Vec<Vec<P>> {
+        self.parts.iter().map(Interner::items).collect()
     }
 
     /// Whether the key of a state is the sum of what its columns are, so that what a step adds to

@@ -3,6 +3,7 @@
 
 use super::memo::{Leaf, Memo, Shortcut, Transition, Update};
 use super::rows::{Local, Overflow, Rows};
+use super::saved::Born;
 use super::{Keep, Options};
 use crate::hash::fingerprint_of;
 use crate::parts::{Offer, Parts};
@@ -47,6 +48,8 @@ pub(super) struct Worker<'s, S: Parts> {
     parts: Vec<S::Part>,
     updates: Vec<Update>,
     seen: Vec<S::Observation>,
+    /// The parts that came up in the leaf that is being worked out, if that is to be noted.
+    born: Vec<Born>,
     /// Leaves that were remembered, and that were not.
     pub hits: u64,
     pub misses: u64,
@@ -74,6 +77,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             parts: Vec::new(),
             updates: Vec::new(),
             seen: Vec::new(),
+            born: Vec::new(),
             hits: 0,
             misses: 0,
         }
@@ -117,6 +121,11 @@ impl<'s, S: Parts> Worker<'s, S> {
     pub fn state_of(&mut self, rows: &Rows<S::Part>, key: u64) -> S::State {
         rows.decode(&mut self.local, key, &mut self.row);
         self.current(rows)
+    }
+
+    /// Whether there is a state with this key.
+    pub fn knows(&mut self, rows: &Rows<S::Part>, key: u64) -> bool {
+        rows.knows(&mut self.local, key)
     }
 
     fn current(&mut self, rows: &Rows<S::Part>) -> S::State {
@@ -347,6 +356,19 @@ impl<'s, S: Parts> Worker<'s, S> {
         number: usize,
         forget: bool,
     ) -> Result<Leaf, Overflow> {
+        let leaf = self.work_out(rows, number, forget);
+        if !self.born.is_empty() {
+            rows.born(&self.row, number, std::mem::take(&mut self.born));
+        }
+        leaf
+    }
+
+    fn work_out(
+        &mut self,
+        rows: &Rows<S::Part>,
+        number: usize,
+        forget: bool,
+    ) -> Result<Leaf, Overflow> {
         let state = match self.state.take() {
             Some(state) => state,
             None => self.current(rows),
@@ -361,7 +383,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             special: offer.when_idle,
             ..Leaf::default()
         };
-        for offered in &offer.steps {
+        for (index, offered) in (0..).zip(&offer.steps) {
             let mut after = state.clone();
             self.seen.clear();
             let footprint = self.system.apply(&mut after, offered.step, &mut self.seen);
@@ -376,7 +398,8 @@ impl<'s, S: Parts> Worker<'s, S> {
             leaf.notable |= transition.witnessed != 0 || transition.breach.is_some();
             leaf.special |= offered.crew.is_some() || offered.of_time;
             depends |= self.system.depends(offered.step, footprint);
-            self.note_updates(rows, &after, self.system.changes(offered.step, footprint));
+            let changed = self.system.changes(offered.step, footprint);
+            self.note_updates(rows, &after, changed, index);
             let growth = if rows.is_flat() {
                 growth_of(rows, &self.updates)
             } else {
@@ -402,16 +425,24 @@ impl<'s, S: Parts> Worker<'s, S> {
     }
 
     /// Puts into `updates` those of the columns `changed` in which `after` is not what the current
-    /// row is.
-    fn note_updates(&mut self, rows: &Rows<S::Part>, after: &S::State, mut changed: u64) {
+    /// row is; `step` is the number of the step that led there.
+    fn note_updates(
+        &mut self,
+        rows: &Rows<S::Part>,
+        after: &S::State,
+        mut changed: u64,
+        step: u32,
+    ) {
         self.updates.clear();
         while changed != 0 {
             let column = changed.trailing_zeros() as usize;
             changed &= changed - 1;
-            let (from, to) = (
-                self.row[column],
-                rows.part_id(column, self.system.part(after, column)),
-            );
+            let from = self.row[column];
+            let (to, is_new) = rows.part_entry(column, self.system.part(after, column));
+            if is_new {
+                let (column, id) = (column as u32, to);
+                self.born.push(Born { step, column, id });
+            }
             if from != to {
                 self.updates.push(Update {
                     column: column as u8,

@@ -1,0 +1,215 @@
+//! Checkpoints: how far a piece of work is, in a file, so that the next call can go on from there.
+//!
+//! `--checkpoint DIR` has a file for each piece of work (a story in a dialect, a range of random stories, …). It is written
+//! when the piece begins, now and then, when it is ended early, and when it is done, each time whole or not at all
+//! (`file.rs`). It says what it is bound to (`bound.rs`): with anything else it is refused, and not taken for what it is not.
+//! `--resume` reads it.
+
+mod bound;
+mod file;
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::bound::Bound;
+use crate::cli::duration;
+
+/// Of the time that work takes, one in so many parts may go into its checkpoints.
+const SHARE: u32 = 10;
+
+/// Arguments of commands whose work can be gone on with later.
+#[derive(Args, Clone, Debug)]
+pub struct CheckpointArgs {
+    /// Keep in this folder how far everything is: from time to time, when it is ended early, and when it is done
+    #[arg(long = "checkpoint", value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// How often; seldomer if it takes more than a tenth of the time
+    #[arg(long = "checkpoint-every", value_name = "TIME", value_parser = duration, default_value = "60s",
+          requires = "folder")]
+    every: Duration,
+    /// Go on from what the folder has; what has no checkpoint there begins anew
+    #[arg(long, requires = "folder")]
+    resume: bool,
+}
+
+/// The folder of checkpoints of one call; nobody else writes there as long as this is.
+pub struct Shelf {
+    folder: PathBuf,
+    every: Duration,
+    resume: bool,
+    _lock: File,
+}
+
+impl CheckpointArgs {
+    /// Whether checkpoints are wanted.
+    pub fn is_given(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// The folder, if checkpoints are wanted.
+    ///
+    /// # Errors
+    /// What to print: a folder that cannot be made, or in which somebody is at work.
+    pub fn shelf(&self) -> Result<Option<Shelf>, String> {
+        let Some(folder) = &self.folder else {
+            return Ok(None);
+        };
+        Ok(Some(Shelf {
+            _lock: lock(folder)?,
+            folder: folder.clone(),
+            every: self.every,
+            resume: self.resume,
+        }))
+    }
+}
+
+/// Makes the folder ours until this process ends, in whichever way.
+fn lock(folder: &Path) -> Result<File, String> {
+    let place = folder.display();
+    let path = folder.join("lock");
+    let file = fs::create_dir_all(folder).and_then(|()| File::create(&path));
+    let file = file.map_err(|error| {
+        format!(
+            "{place}: no checkpoint can be written there: {error}\n  --checkpoint names a folder"
+        )
+    })?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "{place}: another blockrace keeps its checkpoints there now\n  give each its own --checkpoint DIR"
+        )),
+        // A file system without locks: then nobody can ask.
+        Err(TryLockError::Error(_)) | Ok(()) => Ok(file),
+    }
+}
+
+impl Shelf {
+    /// The place of one piece of work: `name` is its own in this folder, and `bound` what it is bound to.
+    ///
+    /// # Errors
+    /// What to print: a checkpoint is there, and is not to be gone on with, or cannot be.
+    pub fn slot(&self, command: &'static str, name: &str, bound: Bound) -> Result<Slot, String> {
+        let path = self.folder.join(format!("{name}.checkpoint"));
+        if path.exists() {
+            if !self.resume {
+                return Err(format!(
+                    "{}: is there from an earlier call\n  --resume goes on from it; to begin anew, remove it or choose \
+                     another --checkpoint DIR",
+                    path.display()
+                ));
+            }
+            file::Reader::open(&path)?.is_of(command, &bound)?;
+        }
+        Ok(Slot {
+            head: file::Head::new(command, bound),
+            path,
+            every: self.every,
+            last: Mutex::new((Instant::now(), Duration::ZERO)),
+            has_failed: AtomicBool::new(false),
+        })
+    }
+}
+
+/// The place of one piece of work's checkpoint.
+pub struct Slot {
+    path: PathBuf,
+    head: file::Head,
+    every: Duration,
+    /// When it was written last, and how long that took.
+    last: Mutex<(Instant, Duration)>,
+    has_failed: AtomicBool,
+}
+
+impl Slot {
+    /// What is there, if something is.
+    ///
+    /// # Errors
+    /// What to print: it cannot be read, is damaged, or is of something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, String> {
+        match self.path.exists() {
+            true => file::Reader::open(&self.path)?.body().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What to print: it cannot be written.
+    pub fn write(&self, body: &impl Serialize) -> Result<(), String> {
+        let started = Instant::now();
+        let written = file::write(&self.path, &self.head, body);
+        let mut last = self
+            .last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *last = (Instant::now(), started.elapsed());
+        written.map_err(|error| {
+            format!(
+                "{}: the checkpoint cannot be written: {error}",
+                self.path.display()
+            )
+        })
+    }
+
+    /// As [`Slot::write`], in the midst of work that is not to be lost because a disk is full: that is said once.
+    pub fn keep(&self, body: &impl Serialize) {
+        if let Err(message) = self.write(body)
+            && !self.has_failed.swap(true, Relaxed)
+        {
+            eprintln!(
+                "blockrace: {message}\n  the work goes on; what is there is the checkpoint before"
+            );
+        }
+    }
+
+    /// Sets `keep` if it is time to write it again.
+    pub fn look(&self, keep: &AtomicBool) {
+        let last = self
+            .last
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (written, cost) = *last;
+        if written.elapsed() >= self.every.max(cost * SHARE) {
+            keep.store(true, Relaxed);
+        }
+    }
+
+    /// Why it cannot be gone on with, as the engine says.
+    pub fn stale(&self, why: sim::Stale) -> String {
+        self.refuse(&why.to_string())
+    }
+
+    /// Why it cannot be gone on with.
+    pub fn refuse(&self, why: &str) -> String {
+        let path = self.path.display();
+        format!("{path}: cannot be gone on with: {why}\n  remove it to begin anew")
+    }
+
+    /// Says from where the work goes on.
+    pub fn tell(&self, what: &str) {
+        crate::progress::summary(&format!("goes on from {}: {what}", self.path.display()));
+    }
+}
+
+/// Says how what was ended early is gone on with.
+pub fn tell_of_resume(args: &CheckpointArgs) {
+    if let Some(folder) = &args.folder {
+        let folder = folder.display();
+        crate::progress::summary(&format!(
+            "not done: the same command with --resume goes on from {folder}"
+        ));
+    }
+}
+
+/// A file's name for a story in a dialect; `name` is what it was called by.
+pub fn name_of(command: &str, story: &str, name: &str, dialect: &str) -> String {
+    let hash = sim::hash::fingerprint_of(&(command, name, dialect)) as u32;
+    format!("{command}-{story}-{dialect}-{hash:08x}")
+}

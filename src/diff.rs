@@ -4,6 +4,8 @@
 //! its recording: it is a scenario that anybody can play. Each story is also played by the model alone, under some
 //! seeds, and every promise is judged.
 
+pub mod row;
+
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -23,11 +25,14 @@ use sim::schedule::Schedule;
 use sim::seed::run_seed;
 use sim::strategy::Random;
 
+use self::row::Row;
 use crate::cli::{DiffArgs, Format};
 use crate::conform::print_rejection;
 use crate::defects;
 use crate::exit::Exit;
 use crate::live::{self, Binary, Limits, Tally};
+use crate::merge::part;
+use crate::partition::Partition;
 use crate::pool;
 use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, STEPS_MAX};
@@ -49,11 +54,12 @@ const TRIES: u64 = 3;
 /// # Errors
 /// What to print: a QEMU that cannot be used, a disagreement that cannot be kept.
 pub fn run(args: &DiffArgs) -> Result<Exit, String> {
-    if args.seeds.is_empty() {
+    let seeds = Partition::of(args.partition, &args.seeds);
+    if seeds.is_empty() {
         eprintln!("blockrace: nothing to check: no seed in the range");
         return Ok(Exit::NothingChecked);
     }
-    let count = args.seeds.end - args.seeds.start;
+    let count = seeds.end - seeds.start;
     let what = format!("{count} random stories");
     let img = args.qemu_img.as_deref();
     let Some(binaries) = live::binaries(&args.qemu, img, args.dialect, &what)? else {
@@ -65,13 +71,14 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
         let told = Campaign {
             args,
             binary,
+            seeds: seeds.clone(),
             watch: &watch,
         }
         .play()?;
         let mut out = terminal::out(args.format == Format::Human);
         crate::written(match args.format {
-            Format::Human => told.print(&mut out, binary, &args.seeds),
-            Format::Json => told.print_json(&mut out, binary, &args.seeds),
+            Format::Human => told.print(&mut out, binary, &seeds),
+            Format::Json => writeln!(out, "{}", json!(told.row(args, binary, &seeds))),
         })?;
         progress::summary_of(
             "stories",
@@ -104,6 +111,7 @@ struct Told {
 struct Campaign<'a> {
     args: &'a DiffArgs,
     binary: &'a Binary,
+    seeds: Range<u64>,
     watch: &'a Watch,
 }
 
@@ -125,7 +133,7 @@ struct Run {
 impl Campaign<'_> {
     fn play(&self) -> Result<Told, String> {
         let started = Instant::now();
-        let seeds = &self.args.seeds;
+        let seeds = &self.seeds;
         let count = usize::try_from(seeds.end - seeds.start)
             .map_err(|_| "--seeds: more stories than this machine can count".to_owned())?;
         let what = format!("QEMU {}", self.binary.version);
@@ -389,25 +397,25 @@ impl Told {
         )
     }
 
-    fn print_json(
-        &self,
-        out: &mut impl Write,
-        binary: &Binary,
-        seeds: &Range<u64>,
-    ) -> io::Result<()> {
-        let row = json!({
-            "qemu": binary.version,
-            "dialect": binary.dialect.name,
-            "seeds": [seeds.start, seeds.end],
-            "stories": self.stories,
-            "lines": self.lines,
-            "agreed": self.agreed,
-            "undecided": self.undecided,
-            "disagreed": self.disagreed,
-            "runs": self.runs,
-            "broken": self.broken,
-            "coverage": self.coverage.to_json(),
-        });
-        writeln!(out, "{row}")
+    /// For machines.
+    fn row(&self, args: &DiffArgs, binary: &Binary, seeds: &Range<u64>) -> Row {
+        let found = !(self.disagreed.is_empty() && self.broken.is_empty());
+        Row {
+            qemu: binary.version.to_string(),
+            dialect: binary.dialect.name.to_owned(),
+            seeds: [seeds.start, seeds.end],
+            campaign: part::Campaign::new(&args.seeds, args.partition, args.keep_going),
+            runs_of_each: args.runs,
+            covered: part::covered(seeds, self.stories),
+            stories: self.stories,
+            lines: self.lines,
+            agreed: self.agreed,
+            undecided: self.undecided,
+            disagreed: self.disagreed.clone(),
+            runs: self.runs,
+            broken: self.broken.clone(),
+            coverage: self.coverage.clone(),
+            interrupted: self.stories < seeds.end - seeds.start && (args.keep_going || !found),
+        }
     }
 }

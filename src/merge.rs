@@ -80,7 +80,7 @@ fn merge<R: Part>(args: &MergeArgs, reports: Vec<Report<R>>) -> Result<Exit, Str
 
 /// The rows, what is missing or does not count, and what is covered.
 fn print<R: Part>(out: &mut impl Write, wholes: &[Whole<R>], count: usize) -> io::Result<()> {
-    let names = wholes.iter().map(|whole| whole.row.name().len());
+    let names = wholes.iter().map(|whole| whole.row.case().name.len());
     let width = names.max().unwrap_or(0);
     for Whole {
         row,
@@ -112,24 +112,23 @@ fn print<R: Part>(out: &mut impl Write, wholes: &[Whole<R>], count: usize) -> io
 /// Which seeds, of how many.
 fn coverage<R: Part>(first: &Whole<R>, wholes: &[Whole<R>], count: usize) -> String {
     let asked = first.row.campaign().asked;
-    let (unit, seeds) = (R::UNIT, words(&asked));
-    let incomplete = wholes.iter().filter(|whole| !whole.missing.is_empty());
-    match incomplete.count() {
-        0 => format!(
-            "{} {seeds}: all {} are covered, by {count} reports",
-            unit,
-            asked[1] - asked[0]
+    let (all, seeds) = (
+        asked[1] - asked[0],
+        format!("{} {}", R::UNIT, words(&asked)),
+    );
+    let rows = wholes.len();
+    let lacking = wholes.iter().filter(|whole| !whole.missing.is_empty());
+    let ended = wholes.iter().filter(|whole| whole.row.covered() != [asked]);
+    match (lacking.count(), ended.count()) {
+        (0, 0) => format!("{seeds}: all {all} are covered, by {count} reports"),
+        (0, ended) => format!(
+            "{seeds}: all {all} are covered, by {count} reports, but for those behind the failure that ends {ended} \
+             of {rows} rows"
         ),
-        some => {
-            let least = wholes.iter().map(|whole| {
-                let spans = whole.row.covered().iter();
-                spans.map(|[start, end]| end - start).sum::<u64>()
-            });
+        (lacking, _) => {
+            let least = wholes.iter().map(Whole::covered).min().unwrap_or(0);
             format!(
-                "{unit} {seeds}: {} of {} are covered, by {count} reports; {some} of {} rows are incomplete",
-                least.min().unwrap_or(0),
-                asked[1] - asked[0],
-                wholes.len()
+                "{seeds}: {least} of {all} are covered, by {count} reports; {lacking} of {rows} rows lack some"
             )
         }
     }

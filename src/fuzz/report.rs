@@ -327,7 +327,7 @@ fn message(end: &End) -> String {
 pub fn numbers(dialect: &str, runs: u64, (traces, ends): (Count, Count)) -> String {
     let new = chance(traces, runs);
     let (traces, ends) = (counted(traces), counted(ends));
-    format!("  QEMU {dialect:<5} {runs:>9} runs {traces:>8} traces {ends:>8} ends {new:>9} new")
+    format!("  QEMU {dialect} {runs:>9} runs {traces:>8} traces {ends:>8} ends {new:>9} new")
 }
 
 /// A count, with a tilde where it is an estimate.

@@ -27,6 +27,14 @@ pub struct Whole<R> {
     pub beyond: Vec<(PathBuf, String)>,
 }
 
+impl<R: Part> Whole<R> {
+    /// How many seeds are covered.
+    pub fn covered(&self) -> u64 {
+        let spans = self.row.covered().iter();
+        spans.map(|[start, end]| end - start).sum()
+    }
+}
+
 /// Adds up the reports. Those of empty parts have no rows, and say nothing.
 ///
 /// # Errors

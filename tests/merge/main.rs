@@ -169,7 +169,7 @@ fn what_people_read() {
     let (first, matrix) = random.split_once("\njob:").expect("a matrix");
     let last = matrix.lines().last().unwrap_or_default();
     told += &format!("\nrandom\n{first}\n...\n{last}\n");
-    snapshot("merge", "What merge says", &told);
+    snapshot("merge.told", "What merge says", &told);
 }
 
 /// Every report that does not fit, and what is said.
@@ -188,7 +188,7 @@ fn what_does_not_fit_is_refused() {
         "part-1.json part-2.json part-2.json part-3.json part-4.json",
     );
     place.play(&format!("{CAMPAIGN} --partition slice:2/3"), "third.json");
-    refuse("another cut", "part-1.json third.json");
+    refuse("another cut", "part-1.json part-2.json third.json");
     let other = |from: &str, to: &str| {
         let line = CAMPAIGN.replace(from, to);
         place.play(&format!("{line} --partition slice:2/4"), "other.json");
@@ -240,4 +240,9 @@ fn what_does_not_fit_is_refused() {
     snapshot("merge.refused", "What merge refuses", &told);
     place.write("other.json", "");
     assert!(place.merge("other.json", 4).contains("nothing to merge"));
+}
+
+#[test]
+fn no_snapshot_is_an_orphan() {
+    common::no_orphans("merge.", &["told", "refused"]);
 }

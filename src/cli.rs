@@ -3,7 +3,6 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,7 +20,9 @@ use crate::demo::DemoArgs;
 use crate::explain::ExplainArgs;
 use crate::init::InitArgs;
 use crate::manual::{CompletionsArgs, ManArgs};
+use crate::merge::MergeArgs;
 use crate::output::{self, OutputArgs};
+use crate::partition::Partition;
 use crate::report::ReportArgs;
 use crate::snapshot::SnapshotArgs;
 use crate::terminal::TerminalArgs;
@@ -62,6 +63,8 @@ pub enum Command {
     Traces(TracesArgs),
     /// Plant every bug of the catalogue, and say how hard each is to find
     Bugs(BugsArgs),
+    /// Add up the reports of the parts of a campaign
+    Merge(MergeArgs),
     /// Play scenarios on real threads, under QEMU's locks: the one result that chance decides
     Stress(StressArgs),
     /// Draw a run, a counterexample or a check as one HTML file
@@ -416,19 +419,19 @@ pub struct FuzzArgs {
 }
 
 impl FuzzArgs {
-    /// The runs to do: of those that were asked for, the part that was asked for.
-    pub fn range(&self) -> Range<u64> {
+    /// The runs of the whole campaign.
+    pub fn asked(&self) -> Range<u64> {
         let end = if self.max_time.is_some() {
             u64::MAX
         } else {
             1000
         };
-        self.part_of(self.seeds.clone().unwrap_or(0..end))
+        self.seeds.clone().unwrap_or(0..end)
     }
 
-    /// The random stories to play: as [`FuzzArgs::range`].
-    pub fn random_stories(&self) -> Option<Range<u64>> {
-        self.random.clone().map(|stories| self.part_of(stories))
+    /// The runs to do: of those that were asked for, the part that was asked for.
+    pub fn range(&self) -> Range<u64> {
+        Partition::of(self.partition, &self.asked())
     }
 
     /// The runs to do of each random story.
@@ -436,45 +439,9 @@ impl FuzzArgs {
         self.seeds.clone().unwrap_or(0..100)
     }
 
-    fn part_of(&self, all: Range<u64>) -> Range<u64> {
-        match self.partition {
-            Some(Partition { part, parts }) => sim::seed::slice(&all, part, parts),
-            None => all,
-        }
-    }
-
     /// Where failures are kept, if they are.
     pub fn failures(&self) -> Option<&Path> {
         (!self.no_failures).then_some(&self.failures)
-    }
-}
-
-/// Part `part` of `parts`, counted from 1.
-#[derive(Clone, Copy, Debug)]
-pub struct Partition {
-    part: u64,
-    parts: u64,
-}
-
-impl FromStr for Partition {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Partition, String> {
-        let numbers = text
-            .strip_prefix("slice:")
-            .and_then(|numbers| numbers.split_once('/'));
-        let (part, parts) = numbers.ok_or("it looks like slice:1/3")?;
-        let number = |text: &str| {
-            text.parse::<u64>()
-                .map_err(|_| format!("`{text}` is not a number"))
-        };
-        let (part, parts) = (number(part)?, number(parts)?);
-        match (1..=parts).contains(&part) {
-            true => Ok(Partition { part, parts }),
-            false => Err(format!(
-                "parts are counted from 1 to {parts}; there is no part {part}"
-            )),
-        }
     }
 }
 
@@ -669,6 +636,9 @@ pub struct DiffArgs {
     /// Stop after this time, such as 90 (seconds), 10m or 8h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_time: Option<Duration>,
+    /// Play one part of the stories: part M of N, counted from 1
+    #[arg(long, value_name = "slice:M/N")]
+    pub partition: Option<Partition>,
     /// Go on after a disagreement or a broken promise
     #[arg(long)]
     pub keep_going: bool,

@@ -5,6 +5,7 @@
 //! seeds, and every promise is judged.
 
 mod kept;
+pub mod row;
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -27,12 +28,15 @@ use sim::schedule::Schedule;
 use sim::seed::run_seed;
 use sim::strategy::Random;
 
+use self::row::Row;
 use crate::checkpoint::{self, Slot};
 use crate::cli::{DiffArgs, Format};
 use crate::conform::print_rejection;
 use crate::defects;
 use crate::exit::Exit;
 use crate::live::{self, Binary, Limits, Tally};
+use crate::merge::part;
+use crate::partition::Partition;
 use crate::pool;
 use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, STEPS_MAX};
@@ -54,11 +58,12 @@ const TRIES: u64 = 3;
 /// # Errors
 /// What to print: a QEMU that cannot be used, a disagreement that cannot be kept.
 pub fn run(args: &DiffArgs) -> Result<Exit, String> {
-    if args.seeds.is_empty() {
+    let seeds = Partition::of(args.partition, &args.seeds);
+    if seeds.is_empty() {
         eprintln!("blockrace: nothing to check: no seed in the range");
         return Ok(Exit::NothingChecked);
     }
-    let count = args.seeds.end - args.seeds.start;
+    let count = seeds.end - seeds.start;
     let what = format!("{count} random stories");
     let img = args.qemu_img.as_deref();
     let Some(binaries) = live::binaries(&args.qemu, img, args.dialect, &what)? else {
@@ -67,7 +72,9 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
     let shelf = args.checkpoint.shelf()?;
     let mut slots = Vec::new();
     for binary in &binaries {
-        let slot = shelf.as_ref().map(|shelf| kept::slot(shelf, args, binary));
+        let slot = shelf
+            .as_ref()
+            .map(|shelf| kept::slot(shelf, args, &seeds, binary));
         slots.push(slot.transpose()?);
     }
     let watch = Watch::new(args.max_time);
@@ -76,14 +83,15 @@ pub fn run(args: &DiffArgs) -> Result<Exit, String> {
         let campaign = Campaign {
             args,
             binary,
+            seeds: seeds.clone(),
             watch: &watch,
             slot,
         };
         let told = campaign.play()?;
         let mut out = terminal::out(args.format == Format::Human);
         crate::written(match args.format {
-            Format::Human => told.print(&mut out, binary, &args.seeds),
-            Format::Json => told.print_json(&mut out, binary, &args.seeds),
+            Format::Human => told.print(&mut out, binary, &seeds),
+            Format::Json => writeln!(out, "{}", json!(told.row(args, binary, &seeds))),
         })?;
         progress::summary_of(
             "stories",
@@ -119,6 +127,7 @@ struct Told {
 struct Campaign<'a> {
     args: &'a DiffArgs,
     binary: &'a Binary,
+    seeds: Range<u64>,
     watch: &'a Watch,
     /// Where it is kept how far it is, if that is wanted.
     slot: Option<Slot>,
@@ -142,7 +151,7 @@ struct Run {
 impl Campaign<'_> {
     fn play(&self) -> Result<Told, String> {
         let started = Instant::now();
-        let seeds = &self.args.seeds;
+        let seeds = &self.seeds;
         let count = usize::try_from(seeds.end - seeds.start)
             .map_err(|_| "--seeds: more stories than this machine can count".to_owned())?;
         let what = format!("QEMU {}", self.binary.version);
@@ -432,25 +441,25 @@ impl Told {
         )
     }
 
-    fn print_json(
-        &self,
-        out: &mut impl Write,
-        binary: &Binary,
-        seeds: &Range<u64>,
-    ) -> io::Result<()> {
-        let row = json!({
-            "qemu": binary.version,
-            "dialect": binary.dialect.name,
-            "seeds": [seeds.start, seeds.end],
-            "stories": self.stories,
-            "lines": self.lines,
-            "agreed": self.agreed,
-            "undecided": self.undecided,
-            "disagreed": self.disagreed,
-            "runs": self.runs,
-            "broken": self.broken,
-            "coverage": self.coverage.to_json(),
-        });
-        writeln!(out, "{row}")
+    /// For machines.
+    fn row(&self, args: &DiffArgs, binary: &Binary, seeds: &Range<u64>) -> Row {
+        let found = !(self.disagreed.is_empty() && self.broken.is_empty());
+        Row {
+            qemu: binary.version.to_string(),
+            dialect: binary.dialect.name.to_owned(),
+            seeds: [seeds.start, seeds.end],
+            campaign: part::Campaign::new(&args.seeds, args.partition, args.keep_going),
+            runs_of_each: args.runs,
+            covered: part::covered(seeds, self.stories),
+            stories: self.stories,
+            lines: self.lines,
+            agreed: self.agreed,
+            undecided: self.undecided,
+            disagreed: self.disagreed.clone(),
+            runs: self.runs,
+            broken: self.broken.clone(),
+            coverage: self.coverage.clone(),
+            interrupted: self.stories < seeds.end - seeds.start && (args.keep_going || !found),
+        }
     }
 }

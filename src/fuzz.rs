@@ -1,8 +1,11 @@
 //! `blockrace fuzz`: many seeds, every expectation checked on each.
 
 mod kept;
-mod random;
+pub mod random;
 mod report;
+pub mod row;
+mod sample;
+mod verdict;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -11,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use serde_json::json;
 use sim::Breach;
 use sim::fuzz::{Campaign, Control, Finding, Report, fuzz};
 use sim::run::{End, Recorder, Runner};
@@ -23,7 +27,7 @@ use crate::cli::FuzzArgs;
 use crate::counterexample::{self, Exhibit, Found};
 use crate::defects;
 use crate::exit::Exit;
-use crate::failures::{self, Known, State, Tried};
+use crate::failures::{self, Known, Tried};
 use crate::output::{Case, Output};
 use crate::progress::{self, Figures, Progress};
 use crate::stage::{self, STEPS_MAX, Staged};
@@ -35,7 +39,7 @@ use crate::watch::{self, Watch};
 /// # Errors
 /// What to print: a scenario or a kept failure that cannot be used, or a failure that cannot be kept.
 pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
-    if let Some(stories) = args.random_stories() {
+    if let Some(stories) = &args.random {
         return random::run(args, stories, output);
     }
     let (stories, dialects) = stage::cast(&args.scenarios, &args.qemu)?;
@@ -56,7 +60,7 @@ pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
         let new = session.keep(&mut told, staged)?;
         runs += told.report.runs;
         is_cut_short |= told.report.interrupted;
-        output.row(told.json(args))?;
+        output.row(json!(told.row(args)))?;
         let mut out = terminal::out(true);
         if output.is_human() {
             crate::written(told.print(&mut out, width, args))?;
@@ -68,7 +72,7 @@ pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
             exhibits.push((failure.index, exhibit));
         }
         drop(out);
-        let exit = exit_of(&told);
+        let exit = told.verdict().exit();
         output.case(told.case(args, exit, &exhibits));
         worst = worst.worse(exit);
         if session.watch.is_interrupted() {
@@ -92,24 +96,6 @@ pub fn run(args: &FuzzArgs, output: &mut Output) -> Result<Exit, String> {
         checkpoint::tell_of_resume(&args.checkpoint);
     }
     Ok(worst)
-}
-
-fn exit_of(told: &Told<'_>) -> Exit {
-    let report = &told.report;
-    let known = told.known.iter().map(|tried| match &tried.state {
-        State::Fails(outcome) => Exit::of_run(&outcome.end),
-        State::Known(_) | State::Fixed | State::Stale => Exit::Clean,
-    });
-    let known = known.fold(Exit::Clean, Exit::worse);
-    let seeds = match &report.first_failure {
-        _ if report.nondeterminism.is_some() => Exit::Nondeterministic,
-        Some(failure) if !told.knows_all() => Exit::of_run(&failure.outcome.end),
-        _ if known != Exit::Clean => known,
-        _ if report.unrested > 0 || told.is_cut_short() => Exit::Inconclusive,
-        _ if report.runs == 0 => Exit::NothingChecked,
-        _ => Exit::Clean,
-    };
-    known.worse(seeds)
 }
 
 /// What all scenarios of one call have in common.
@@ -195,8 +181,7 @@ impl<'a> Session<'a> {
             runs: self.seeds.clone(),
             strategy: &strategy,
             steps_max: STEPS_MAX,
-            // What the story says that it shows hides no other failure.
-            stop_at_failure: !self.args.keep_going && staged.loaded.story.defects.is_empty(),
+            stop_at_failure: report::stops_at_failure(self.args, staged.loaded),
             doublecheck: self.args.doublecheck,
             jobs: self.jobs,
         };
@@ -353,14 +338,14 @@ mod tests {
             out_of_time: false,
             must_finish: false,
         };
-        assert_eq!(exit_of(&told), Exit::Clean);
+        assert_eq!(told.verdict().exit(), Exit::Clean);
         told.report.nondeterminism = Some(Nondeterminism {
             index: 12,
             seed: 0,
             difference: Box::new(difference),
         });
-        assert_eq!(exit_of(&told) as u8, 5);
-        assert_eq!(exit_of(&told).worse(Exit::Violated) as u8, 5);
+        assert_eq!(told.verdict().exit() as u8, 5);
+        assert_eq!(told.verdict().exit().worse(Exit::Violated) as u8, 5);
         let mut out = Vec::new();
         told.print(&mut out, 0, &args).expect("memory");
         let printed = String::from_utf8(out).expect("text");

@@ -22,7 +22,9 @@ mod init;
 mod list;
 mod live;
 mod manual;
+mod merge;
 mod output;
+mod partition;
 mod pool;
 mod progress;
 mod replay;
@@ -92,6 +94,7 @@ fn run(command: &Command) -> Result<Exit, String> {
         Command::Diff(args) => diff::run(args),
         Command::Traces(args) => traces::run(args),
         Command::Bugs(args) => Output::of(&args.output, "bugs", |output| bugs::run(args, output)),
+        Command::Merge(args) => merge::run(args),
         Command::Stress(args) => stress::run(args),
         Command::Report(args) => report::run(args),
         Command::Ci(args) => ci::run(args),

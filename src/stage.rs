@@ -165,14 +165,18 @@ pub fn width_of_names(stages: &[Staged<'_>]) -> usize {
 }
 
 /// The line that plays one run of a campaign again.
-pub fn line_to_paste(
+pub fn line_to_paste(scenario: &str, dialect: &Dialect, run: (u64, u64), strategy: Spec) -> String {
+    words_to_paste(scenario, dialect.name, run, &strategy.to_string())
+}
+
+/// As [`line_to_paste`], where names are all that is known.
+pub fn words_to_paste(
     scenario: &str,
-    dialect: &Dialect,
+    dialect: &str,
     (root, seed): (u64, u64),
-    strategy: Spec,
+    strategy: &str,
 ) -> String {
     let mut line = format!("blockrace run {scenario} --dialect {dialect} --seed {seed}");
-    let strategy = strategy.to_string();
     if strategy != "random" {
         line += &format!(" --strategy {strategy}");
     }

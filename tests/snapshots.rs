@@ -313,7 +313,7 @@ fn a_saved_schedule_is_the_run_again() {
 }
 
 /// How the snapshots begin that other tests look after: `tests/check.rs` those of `check.`.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
     "bugs.",
     "check.",
     "ci.",
@@ -321,6 +321,7 @@ const OTHERS: [&str; 11] = [
     "explain.",
     "first.",
     "log.",
+    "merge.",
     "output.",
     "report.",
     "terminal.",

@@ -160,6 +160,31 @@ impl Matrix {
         Value::Object(rows)
     }
 
+    /// The matrix that [`Matrix::to_json`] wrote.
+    ///
+    /// # Errors
+    /// A row, a column or a count that no matrix has.
+    pub fn of_json(json: &Value) -> Result<Matrix, String> {
+        let mut matrix = Matrix::default();
+        let object = |json: &Value, what: &str| {
+            let object = json.as_object().cloned();
+            object.ok_or_else(|| format!("{what} of the matrix is no object"))
+        };
+        for (name, columns) in object(json, "the whole")? {
+            let row = place(&ROWS, &name)?;
+            for (status, cell) in object(&columns, &name)? {
+                let column = place(&COLUMNS, &status)?;
+                for outcome in Outcome::ALL {
+                    let count = cell[outcome.name()].as_u64();
+                    matrix.counts[row][column][outcome as usize] = count.ok_or_else(|| {
+                        format!("the matrix does not count what was {}", outcome.name())
+                    })?;
+                }
+            }
+        }
+        Ok(matrix)
+    }
+
     fn cell_text(&self, cell: Cell) -> String {
         let one = |outcome| match (self.get(cell, outcome), table::why_not(cell, outcome)) {
             (0, Some(_)) => "-".to_owned(),
@@ -170,6 +195,12 @@ impl Matrix {
             (accepted, refused) => format!("{accepted}/{refused}"),
         }
     }
+}
+
+/// Where a name stands.
+fn place(names: &[&str], name: &str) -> Result<usize, String> {
+    let found = names.iter().position(|known| *known == name);
+    found.ok_or_else(|| format!("the matrix has no {name}"))
 }
 
 /// Every place of the matrix with each outcome, row by row.

@@ -8,6 +8,7 @@
 //! | recording | [`RECORDING`] | [`VALUES_MAX`] |
 //! | log | [`LOG`] | [`VALUES_MAX`], [`MONITORS_MAX`] |
 //! | `blockrace.toml` | [`CONFIG`] | |
+//! | report of a part | [`REPORT`] | |
 //!
 //! YAML and JSON may be nested [`DEPTH_MAX`] deep. All of these are far beyond what real files have: the largest
 //! shipped scenario has 32 KiB, the largest recording 160 KiB.
@@ -71,6 +72,14 @@ pub const CONFIG: Limits = Limits {
     bytes_max: 256 << 10,
     lines_max: usize::MAX,
     advice: "profiles are short: is this another file?",
+};
+
+/// Reports of the parts of a campaign: each row may have the hashes of as many traces as are counted exactly.
+pub const REPORT: Limits = Limits {
+    what: "a report",
+    bytes_max: 256 << 20,
+    lines_max: 100_000,
+    advice: "give each scenario a campaign of its own",
 };
 
 /// How deep mappings and lists may be nested.

@@ -38,7 +38,7 @@ use std::thread;
 const CHUNK_RUNS: u64 = 32;
 
 /// How many [`Finding`]s are kept; failures of further kinds are only counted.
-const FINDINGS_MAX: usize = 256;
+pub const KINDS_MAX: usize = 256;
 
 /// Which runs to do, and how.
 #[derive(Clone)]
@@ -99,6 +99,10 @@ pub struct Report {
     pub traces: Count,
     /// In how many different states runs came to rest.
     pub rests: Count,
+    /// What [`traces`](Report::traces) counts: of parts of a campaign it can be added up.
+    pub trace_census: Census,
+    /// What [`rests`](Report::rests) counts.
+    pub rest_census: Census,
     /// The run with the least index that was not the same twice, if any was; it is not covered.
     pub nondeterminism: Option<Nondeterminism>,
     /// Whether the campaign was interrupted before everything was covered.
@@ -381,6 +385,8 @@ impl<'a> Desk<'a> {
             first_failure,
             traces: traces.count(),
             rests: rests.count(),
+            trace_census: traces,
+            rest_census: rests,
             nondeterminism,
             interrupted: total.runs < wanted && !stopped,
         }
@@ -406,7 +412,7 @@ fn enter_finding(findings: &mut BTreeMap<String, Finding>, failure: Failure, run
     let signature = signature(&failure.outcome.end).expect("internal bug: a failure is no failure");
     if let Some(finding) = findings.get_mut(&signature) {
         finding.runs += runs;
-    } else if findings.len() < FINDINGS_MAX {
+    } else if findings.len() < KINDS_MAX {
         let finding = Finding {
             signature: signature.clone(),
             first: failure,

@@ -182,4 +182,26 @@ proptest! {
         }
         prop_assert_eq!(next, runs.end);
     }
+
+    /// However many parts there are, each begins where the one before it ends; the first and the last are at the ends.
+    #[test]
+    fn slices_follow_each_other(
+        start in any::<u64>(),
+        count in prop_oneof![0_u64..100, any::<u64>()],
+        (part, parts) in any::<(u64, u64)>().prop_map(|(a, b)| {
+            let parts = a.max(b).max(1);
+            (a.min(b).clamp(1, parts), parts)
+        }),
+    ) {
+        let runs = start..start.saturating_add(count);
+        let mine = slice(&runs, part, parts);
+        prop_assert!(mine.start <= mine.end);
+        match part {
+            1 => prop_assert_eq!(mine.start, runs.start),
+            _ => prop_assert_eq!(mine.start, slice(&runs, part - 1, parts).end),
+        }
+        if part == parts {
+            prop_assert_eq!(mine.end, runs.end);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Stories that an earlier call has played.
 
+use std::ops::Range;
+
 use sim::hash::fingerprint_of;
 
 use super::Told;
@@ -11,13 +13,18 @@ use crate::live::Binary;
 ///
 /// # Errors
 /// What to print: what is there cannot be gone on with.
-pub(super) fn slot(shelf: &Shelf, args: &DiffArgs, binary: &Binary) -> Result<Slot, String> {
+pub(super) fn slot(
+    shelf: &Shelf,
+    args: &DiffArgs,
+    seeds: &Range<u64>,
+    binary: &Binary,
+) -> Result<Slot, String> {
     let (version, dialect) = (&binary.version, binary.dialect.name);
-    let (start, end) = (args.seeds.start, args.seeds.end);
+    let Range { start, end } = seeds;
     let bound = Bound::to_rules()
         .option("the QEMU's version", version)
         .option("--dialect", dialect)
-        .option("--seeds", format!("{start}..{end}"))
+        .option("the range of seeds", format!("{start}..{end}"))
         .option("--runs", args.runs)
         .option("--keep-going", args.keep_going);
     let hash = fingerprint_of(&binary.qemu) as u32;

@@ -5,6 +5,7 @@
 
 mod kept;
 mod report;
+pub mod row;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,6 +22,7 @@ use scenarios::coverage::{Follower, Matrix};
 use scenarios::generate;
 use scenarios::line::Line;
 use scenarios::scene::{Moment, Scene, Step};
+use serde_json::json;
 use sim::fuzz::{Difference, run_twice, signature};
 use sim::hash::fingerprint_of;
 use sim::run::{End, Outcome, Recorder, Runner, Watcher};
@@ -34,6 +36,7 @@ use crate::defects;
 use crate::exit::Exit;
 use crate::failures;
 use crate::output::{Case, Output};
+use crate::partition::Partition;
 use crate::progress::{self, Figures, Progress, Summary, rate};
 use crate::stage::{self, STEPS_MAX, Staged};
 use crate::terminal;
@@ -43,7 +46,8 @@ use crate::watch::{self, Watch};
 ///
 /// # Errors
 /// What to print: a failure that cannot be kept.
-pub fn run(args: &FuzzArgs, stories: Range<u64>, output: &mut Output) -> Result<Exit, String> {
+pub fn run(args: &FuzzArgs, all: &Range<u64>, output: &mut Output) -> Result<Exit, String> {
+    let stories = Partition::of(args.partition, all);
     if stories.is_empty() || args.runs_of_each().is_empty() {
         eprintln!("blockrace: nothing to check: no random story, or no seed in the range");
         return Ok(Exit::NothingChecked);
@@ -61,7 +65,8 @@ pub fn run(args: &FuzzArgs, stories: Range<u64>, output: &mut Output) -> Result<
         &watch,
         args.must_finish && campaign.is_cut_short(&total),
     );
-    output.row(report::json(args, &campaign.stories, &total))?;
+    let row = report::row(args, (all, &campaign.stories), &total, exit);
+    output.row(json!(row))?;
     let mut out = terminal::out(true);
     if output.is_human() {
         let told = report::print(&mut out, args, &campaign.stories, &total, exit);

@@ -7,13 +7,18 @@ use model::defect::Defect;
 use model::dialect::Dialect;
 use serde_json::{Value, json};
 use sim::fuzz::{Count, Failure, Finding, Nondeterminism, Report};
+use sim::hash::fingerprint_of;
 use sim::run::End;
 
+use super::row::{EndedBy, FAILS, Failed, Found, Known, Row};
+use super::sample::Seen;
+use super::verdict::{Facts, Verdict};
 use crate::cli::FuzzArgs;
 use crate::counterexample::Exhibit;
 use crate::defects;
 use crate::exit::Exit;
 use crate::failures::{State, Tried};
+use crate::merge::part::{Campaign, covered};
 use crate::output::{self, Case};
 use crate::stage::{self, Loaded};
 use crate::terminal;
@@ -43,12 +48,13 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Whether everything that the seeds broke is a known defect, and the story says so.
-    pub fn knows_all(&self) -> bool {
-        let findings = self.report.findings.iter();
-        let known = findings.filter(|finding| self.expected(finding).is_some());
-        let runs: u64 = known.map(|finding| finding.runs).sum();
-        runs == self.report.failures
+    /// Whether everything that the seeds broke is a known defect, and the story says so. A failure beyond the runs
+    /// covered is in the findings and not in the count.
+    fn knows_all(&self) -> bool {
+        let findings = &self.report.findings;
+        let runs: u64 = findings.iter().map(|finding| finding.runs).sum();
+        let is_known = |finding: &Finding| self.expected(finding).is_some();
+        findings.iter().all(is_known) && runs >= self.report.failures
     }
 
     fn expected(&self, finding: &Finding) -> Option<&'static Defect> {
@@ -60,28 +66,19 @@ impl Told<'_> {
         self.report.interrupted && (!self.out_of_time || self.must_finish)
     }
 
-    /// The verdict, in one word.
-    fn word(&self) -> &'static str {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
         let report = &self.report;
-        if report.nondeterminism.is_some() {
-            "NONDETERMINISTIC"
-        } else if !self.knows_all() || self.known.iter().any(Tried::fails) {
-            "BREACH"
-        } else if self.is_cut_short() {
-            if self.out_of_time {
-                "OUT OF TIME"
-            } else {
-                "INTERRUPTED"
-            }
-        } else if report.unrested > 0 {
-            "UNKNOWN"
-        } else if report.runs == 0 {
-            "UNCHECKED"
-        } else if report.failures > 0 {
-            "known defect"
-        } else {
-            "clean"
-        }
+        Verdict::of(&Facts {
+            differs: report.nondeterminism.is_some(),
+            breaks: !self.knows_all() || self.known.iter().any(Tried::fails),
+            lacks_parts: false,
+            is_cut_short: self.is_cut_short(),
+            out_of_time: self.out_of_time,
+            unrested: report.unrested,
+            runs: report.runs,
+            failures: report.failures,
+        })
     }
 
     /// For people.
@@ -92,14 +89,8 @@ impl Told<'_> {
             report,
             ..
         } = self;
-        let numbers = format!(
-            "  QEMU {dialect:<5} {:>9} runs {:>8} traces {:>8} ends {:>9} new",
-            report.runs,
-            counted(report.traces),
-            counted(report.rests),
-            chance(report),
-        );
-        let row = terminal::row(&loaded.name, width, &numbers, self.word());
+        let numbers = numbers(dialect.name, report.runs, (report.traces, report.rests));
+        let row = terminal::row(&loaded.name, width, &numbers, self.verdict().word());
         writeln!(out, "{row}")?;
         for tried in &self.known {
             self.print_known(out, args, tried)?;
@@ -211,7 +202,7 @@ impl Told<'_> {
             dialect: self.dialect.name.to_owned(),
             file: self.loaded.file.clone(),
             exit,
-            word: self.word().to_owned(),
+            word: self.verdict().word().to_owned(),
             note,
             work: format!("{} runs, {} traces", report.runs, counted(report.traces)),
             seconds: self.seconds,
@@ -259,41 +250,70 @@ impl Told<'_> {
     }
 
     /// For machines.
-    pub fn json(&self, args: &FuzzArgs) -> Value {
+    pub fn row(&self, args: &FuzzArgs) -> Row {
         let report = &self.report;
-        json!({
-            "scenario": self.loaded.name,
-            "dialect": self.dialect.name,
-            "strategy": args.strategy.to_string(),
-            "root": args.root,
-            "runs": report.runs,
-            "steps": report.steps,
-            "unrested": report.unrested,
-            "interrupted": report.interrupted,
-            "out_of_time": self.out_of_time,
-            "digest": format!("{:032x}", report.digest),
-            "traces": count_json(report.traces),
-            "ends": count_json(report.rests),
-            "chance_of_new_trace": report.chance_of_new_trace(),
-            "failures": report.failures,
-            "failure": report.first_failure.as_ref().map(failure_json),
-            "findings": self.findings_json(),
-            "known": self.known.iter().map(known_json).collect::<Vec<_>>(),
-            "nondeterminism": report.nondeterminism.as_ref().map(nondeterminism_json),
-        })
+        Row {
+            scenario: self.loaded.name.clone(),
+            dialect: self.dialect.name.to_owned(),
+            file: self.loaded.file.clone(),
+            content: format!("{:032x}", fingerprint_of(&self.loaded.story.to_string())),
+            strategy: args.strategy.to_string(),
+            root: args.root,
+            campaign: Campaign::new(&args.asked(), args.partition, args.keep_going),
+            verdict: self.verdict().word().to_owned(),
+            covered: covered(&args.range(), report.runs),
+            ended_by: self.ended_by(args),
+            runs: report.runs,
+            steps: report.steps,
+            unrested: report.unrested,
+            interrupted: report.interrupted,
+            out_of_time: self.out_of_time,
+            digest: report.digest,
+            traces: report.traces,
+            ends: report.rests,
+            chance_of_new_trace: report.chance_of_new_trace(),
+            failures: report.failures,
+            failure: report.first_failure.as_ref().map(failed_run),
+            findings: self.found(),
+            known: self.known.iter().map(known_row).collect(),
+            nondeterminism: report.nondeterminism.as_ref().map(nondeterminism_json),
+            seen: args.partition.map(|_| Seen {
+                traces: report.trace_census.clone(),
+                ends: report.rest_census.clone(),
+            }),
+        }
     }
 
-    fn findings_json(&self) -> Vec<Value> {
-        let one = |(number, finding): (usize, &Finding)| {
-            let mut row = failure_json(&finding.first);
-            row["signature"] = json!(finding.signature);
-            row["runs"] = json!(finding.runs);
-            row["kept"] = json!(self.kept.get(number));
-            row["defect"] = json!(self.expected(finding).map(|defect| defect.name));
-            row
+    fn ended_by(&self, args: &FuzzArgs) -> Option<EndedBy> {
+        let report = &self.report;
+        if report.nondeterminism.is_some() {
+            Some(EndedBy::Nondeterminism)
+        } else if !args.keep_going && self.known.iter().any(Tried::fails) {
+            Some(EndedBy::KnownFailure)
+        } else if stops_at_failure(args, self.loaded) && report.failures > 0 {
+            Some(EndedBy::Failure)
+        } else if report.interrupted && self.out_of_time {
+            Some(EndedBy::Time)
+        } else {
+            report.interrupted.then_some(EndedBy::Interrupt)
+        }
+    }
+
+    fn found(&self) -> Vec<Found> {
+        let one = |(number, finding): (usize, &Finding)| Found {
+            first: failed_run(&finding.first),
+            signature: finding.signature.clone(),
+            runs: finding.runs,
+            kept: self.kept.get(number).cloned().flatten(),
+            defect: self.expected(finding).map(|defect| defect.name.to_owned()),
         };
         self.report.findings.iter().enumerate().map(one).collect()
     }
+}
+
+/// Whether the first failure of that story ends its campaign. What the story says that it shows hides no other failure.
+pub fn stops_at_failure(args: &FuzzArgs, loaded: &Loaded) -> bool {
+    !args.keep_going && loaded.story.defects.is_empty()
 }
 
 fn message(end: &End) -> String {
@@ -303,19 +323,26 @@ fn message(end: &End) -> String {
     }
 }
 
+/// What a row says behind the name of its scenario.
+pub fn numbers(dialect: &str, runs: u64, (traces, ends): (Count, Count)) -> String {
+    let new = chance(traces, runs);
+    let (traces, ends) = (counted(traces), counted(ends));
+    format!("  QEMU {dialect} {runs:>9} runs {traces:>8} traces {ends:>8} ends {new:>9} new")
+}
+
 /// A count, with a tilde where it is an estimate.
-fn counted(count: Count) -> String {
+pub fn counted(count: Count) -> String {
     let tilde = if count.estimated { "~" } else { "" };
     format!("{tilde}{}", count.distinct)
 }
 
 /// How likely the next run shows something new. When no trace was seen only once, that is less than 3 in
 /// as many runs, with a confidence of 95 %.
-fn chance(report: &Report) -> String {
-    match (report.traces.once, report.runs) {
+fn chance(traces: Count, runs: u64) -> String {
+    match (traces.once, runs) {
         (_, 0) => "?".to_owned(),
         (0, runs) => format!("<{}", percent((3.0 / runs as f64).min(1.0))),
-        _ => percent(report.chance_of_new_trace()),
+        _ => percent(traces.chance_of_new(runs)),
     }
 }
 
@@ -325,10 +352,6 @@ fn percent(share: f64) -> String {
         percent if percent >= 0.1 => format!("{percent:.1} %"),
         percent => format!("{:.3} %", percent.max(0.001)),
     }
-}
-
-fn count_json(count: Count) -> Value {
-    json!({"distinct": count.distinct, "once": count.once, "estimated": count.estimated})
 }
 
 /// What the end of a run breaks.
@@ -344,19 +367,27 @@ fn failed(end: &End) -> output::Failure {
     }
 }
 
-fn failure_json(failure: &Failure) -> Value {
+fn failed_run(failure: &Failure) -> Failed {
     let Failure { index, outcome, .. } = failure;
-    json!({"seed": index, "steps": outcome.steps, "message": message(&outcome.end)})
+    Failed {
+        seed: *index,
+        steps: outcome.steps,
+        message: message(&outcome.end),
+    }
 }
 
-fn known_json(tried: &Tried) -> Value {
+fn known_row(tried: &Tried) -> Known {
     let (state, message) = match &tried.state {
-        State::Fails(outcome) => ("fails", Some(message(&outcome.end))),
+        State::Fails(outcome) => (FAILS, Some(message(&outcome.end))),
         State::Known(_) => ("known", None),
         State::Fixed => ("fixed", None),
         State::Stale => ("stale", None),
     };
-    json!({"file": tried.followed, "state": state, "message": message})
+    Known {
+        file: tried.followed.clone(),
+        state: state.to_owned(),
+        message,
+    }
 }
 
 fn nondeterminism_json(found: &Nondeterminism) -> Value {
@@ -382,12 +413,7 @@ mod tests {
                 once,
                 estimated: false,
             };
-            let report = Report {
-                runs,
-                traces,
-                ..Report::default()
-            };
-            assert_eq!(chance(&report), expected);
+            assert_eq!(chance(traces, runs), expected);
         };
         check(0, 0, "?");
         check(0, 1, "<100 %");

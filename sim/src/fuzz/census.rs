@@ -66,6 +66,50 @@ impl Census {
             .entry(hash)
             .and_modify(|again| *again = true)
             .or_insert(false);
+        self.fit();
+    }
+
+    /// Everything that another census has seen was seen here, too. What comes of censuses with one limit is what one
+    /// census of it all would be, whatever was seen where.
+    pub fn add(&mut self, other: &Census) {
+        self.level = self.level.max(other.level);
+        let level = self.level;
+        self.sample.retain(|hash, _| is_kept(*hash, level));
+        for (&hash, &again) in &other.sample {
+            if is_kept(hash, level) {
+                self.sample
+                    .entry(hash)
+                    .and_modify(|mine| *mine = true)
+                    .or_insert(again);
+            }
+        }
+        self.fit();
+    }
+
+    /// How many zero bits the hashes end in that are kept, and these, each with whether it was seen again:
+    /// [`Census::of_sample`] makes the census of them.
+    pub fn sample(&self) -> (u32, impl Iterator<Item = (u64, bool)>) {
+        let pairs = self.sample.iter().map(|(hash, again)| (*hash, *again));
+        (self.level, pairs)
+    }
+
+    /// The census with the usual limit that has this [`sample`](Census::sample); nothing if none can have it.
+    pub fn of_sample(level: u32, pairs: impl IntoIterator<Item = (u64, bool)>) -> Option<Census> {
+        let mut census = Census {
+            level,
+            ..Census::default()
+        };
+        for (hash, again) in pairs {
+            let is_new = census.sample.insert(hash, again).is_none();
+            if !is_new || !is_kept(hash, level) {
+                return None;
+            }
+        }
+        (level <= u64::BITS && census.sample.len() <= census.limit).then_some(census)
+    }
+
+    /// Keeps no more than the limit.
+    fn fit(&mut self) {
         while self.sample.len() > self.limit && self.level < u64::BITS {
             self.level += 1;
             let level = self.level;
@@ -140,6 +184,30 @@ mod tests {
         let forth = seen(100, 0..5_000);
         let back = seen(100, (0..5_000).rev());
         assert_eq!((forth.level, forth.sample), (back.level, back.sample));
+    }
+
+    #[test]
+    fn censuses_of_parts_are_the_census_of_the_whole() {
+        for limit in [10, 100, 100_000] {
+            let whole = seen(limit, (0..3_000).chain(1_000..4_000));
+            let parts = [0..1_500, 1_500..3_000, 1_000..1_001, 1_001..4_000, 0..0];
+            let mut added = Census::new(limit);
+            for part in parts.map(|part| seen(limit, part)) {
+                added.add(&part);
+            }
+            assert_eq!(added, whole, "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_census_can_be_made_of_its_sample() {
+        let census = seen(1 << 20, 0..3_000);
+        let (level, pairs) = census.sample();
+        assert_eq!(Census::of_sample(level, pairs), Some(census.clone()));
+        // Hashes that no census of that level keeps, or that stand there twice.
+        assert_eq!(Census::of_sample(1, [(3, false)]), None);
+        assert_eq!(Census::of_sample(0, [(3, false), (3, true)]), None);
+        assert_eq!(Census::of_sample(65, []), None);
     }
 
     /// Draws from 100 equally likely things: after *n* draws the chance of a new one is, on average,

@@ -5,13 +5,17 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use model::defect::Defect;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::row::{Found, Met, Row};
 use super::{Finding, Place, Tally};
 use crate::cli::FuzzArgs;
 use crate::counterexample::Exhibit;
 use crate::exit::Exit;
+use crate::fuzz::row::EndedBy;
+use crate::merge::part::{Campaign, covered};
 use crate::output::{Case, Failure};
+use crate::watch;
 
 /// For people: a row for all stories, the known defects that were met, and the failures.
 pub fn print(
@@ -36,12 +40,7 @@ pub fn print(
         word(total, exit)
     )?;
     for (name, met) in &total.defects {
-        let id = Defect::named(name).map_or("", |defect| defect.id);
-        let (stories, runs) = (met.stories, met.runs);
-        writeln!(
-            out,
-            "  DEFECT  {id} {name} in {stories} stories, {runs} runs"
-        )?;
+        writeln!(out, "{}", defect_line(name, met.stories, met.runs))?;
     }
     for finding in total.findings.values() {
         print_finding(out, args, finding)?;
@@ -57,6 +56,12 @@ pub fn print(
         }
     }
     Ok(())
+}
+
+/// How often a known defect was met.
+pub fn defect_line(name: &str, stories: u64, runs: u64) -> String {
+    let id = Defect::named(name).map_or("", |defect| defect.id);
+    format!("  DEFECT  {id} {name} in {stories} stories, {runs} runs")
 }
 
 fn print_finding(out: &mut impl Write, args: &FuzzArgs, finding: &Finding) -> io::Result<()> {
@@ -154,37 +159,68 @@ pub fn case(
     }
 }
 
-/// For machines: all of it in one line.
-pub fn json(args: &FuzzArgs, stories: &Range<u64>, total: &Tally) -> Value {
-    let defect = |(name, met): (&&str, &super::Met)| json!({"defect": name, "stories": met.stories, "runs": met.runs});
-    let dialects: Vec<&str> = args.qemu.all().iter().map(|dialect| dialect.name).collect();
+/// For machines: all of it in one line; `all` are the stories of the whole campaign.
+pub fn row(
+    args: &FuzzArgs,
+    (all, stories): (&Range<u64>, &Range<u64>),
+    total: &Tally,
+    exit: Exit,
+) -> Row {
+    let defect = |(name, met): (&&str, &super::Met)| Met {
+        defect: (*name).to_owned(),
+        stories: met.stories,
+        runs: met.runs,
+    };
+    let dialects = args.qemu.all().into_iter();
     let nondeterminism = total.nondeterminism.as_ref().map(|(place, difference)| {
         json!({"scenario": format!("random:{}", place.story), "dialect": place.dialect.name,
                "seed": place.run, "step": difference.step, "what": difference.what})
     });
-    json!({
-        "random": [stories.start, stories.end],
-        "dialects": dialects,
-        "strategy": args.strategy.to_string(),
-        "root": args.root,
-        "stories": total.stories,
-        "runs": total.runs,
-        "steps": total.steps,
-        "unrested": total.unrested,
-        "digest": format!("{:032x}", total.digest),
-        "defects": total.defects.iter().map(defect).collect::<Vec<_>>(),
-        "findings": total.findings.values().map(finding_json).collect::<Vec<_>>(),
-        "nondeterminism": nondeterminism,
-        "coverage": total.matrix.to_json(),
-    })
+    let seeds = args.runs_of_each();
+    Row {
+        random: [stories.start, stories.end],
+        dialects: dialects.map(|dialect| dialect.name.to_owned()).collect(),
+        strategy: args.strategy.to_string(),
+        root: args.root,
+        seeds: [seeds.start, seeds.end],
+        campaign: Campaign::new(all, args.partition, args.keep_going),
+        verdict: word(total, exit).to_owned(),
+        covered: covered(stories, total.stories),
+        ended_by: ended_by(args, stories, total),
+        stories: total.stories,
+        runs: total.runs,
+        steps: total.steps,
+        unrested: total.unrested,
+        digest: total.digest,
+        defects: total.defects.iter().map(defect).collect(),
+        findings: total.findings.iter().map(found).collect(),
+        nondeterminism,
+        coverage: total.matrix.clone(),
+    }
 }
 
-fn finding_json(finding: &Finding) -> Value {
+fn ended_by(args: &FuzzArgs, stories: &Range<u64>, total: &Tally) -> Option<EndedBy> {
+    match (total.ends() && !args.keep_going, &total.nondeterminism) {
+        (true, Some(_)) => Some(EndedBy::Nondeterminism),
+        (true, None) => Some(EndedBy::Failure),
+        (false, _) if total.stories == stories.end - stories.start => None,
+        (false, _) if watch::is_interrupted() => Some(EndedBy::Interrupt),
+        (false, _) => Some(EndedBy::Time),
+    }
+}
+
+fn found((signature, finding): (&String, &Finding)) -> Found {
     let Place {
         story,
         dialect,
         run,
     } = finding.first;
-    json!({"scenario": format!("random:{story}"), "dialect": dialect.name, "seed": run,
-           "message": finding.breach.to_string(), "runs": finding.runs})
+    Found {
+        scenario: format!("random:{story}"),
+        dialect: dialect.name.to_owned(),
+        seed: run,
+        message: finding.breach.to_string(),
+        signature: signature.clone(),
+        runs: finding.runs,
+    }
 }

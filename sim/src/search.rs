@@ -14,7 +14,9 @@ mod harvest;
 mod key_set;
 mod memo;
 mod path;
+mod recipe;
 mod rows;
+pub mod shard;
 mod sleep;
 mod worker;
 

@@ -1,0 +1,1 @@
+//! The exact search, spread over threads, processes and machines.

@@ -21,6 +21,7 @@ use crate::exit::Exit;
 use crate::failures::{self, Known, Tried};
 use crate::output::{Case, NOT_BEGUN, Output};
 use crate::progress::{self, Figures, Progress};
+use crate::spread::{self, Plan};
 use crate::stage::{self, Loaded, Staged};
 use crate::terminal;
 use crate::watch::{self, Watch};
@@ -116,6 +117,19 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             stateless && args.max_memory.is_some(),
             "--order stateless and --max-memory: no state is kept",
         ),
+        (
+            args.spread.is_wanted() && args.order != OrderArg::Breadth,
+            "several processes and --order: what they share is a layer",
+        ),
+        (
+            args.spread.is_wanted() && args.sleep_sets,
+            "several processes and --sleep-sets: what sleeps in a state depends on who came there before",
+        ),
+        (
+            args.spread.is_wanted() && !args.no_cycles,
+            "several processes and a look for runs that need never rest, which needs all states in one place: say \
+             --no-cycles",
+        ),
     ];
     match refused.into_iter().find(|(is_so, _)| *is_so) {
         Some((_, why)) => Err(format!("these do not go together: {why}")),
@@ -127,6 +141,8 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
 struct Session<'a> {
     args: &'a CheckArgs,
     options: Options,
+    /// Who searches, if not this process alone.
+    plan: Option<Plan>,
     /// Failures of earlier calls.
     known: Vec<Known>,
     watch: Watch,
@@ -151,7 +167,7 @@ impl<'a> Session<'a> {
             jobs: if order == Order::Depth {
                 NonZeroUsize::MIN
             } else {
-                watch::workers(args.jobs)
+                watch::workers_each(args.jobs, args.spread.here())
             },
             states_max: args.max_states.map_or(u64::MAX, u64::from),
             depth_max: args.max_depth.unwrap_or(u64::MAX),
@@ -160,6 +176,7 @@ impl<'a> Session<'a> {
         Ok(Session {
             args,
             options,
+            plan: args.spread.plan()?,
             known: failures::load(args.failures())?,
             watch: Watch::new(args.max_time),
         })
@@ -187,7 +204,7 @@ impl<'a> Session<'a> {
         let started = Instant::now();
         let (covered, broken) = match self.args.order {
             OrderArg::Stateless => self.explore(staged, until),
-            OrderArg::Breadth | OrderArg::Depth => self.search(staged, until),
+            OrderArg::Breadth | OrderArg::Depth => self.search(staged, until)?,
         };
         let mut told = Told {
             loaded,
@@ -247,7 +264,11 @@ impl<'a> Session<'a> {
         (Covered::Traces(report), broken)
     }
 
-    fn search(&self, staged: &Staged<'_>, until: Option<Instant>) -> (Covered, Option<Broken>) {
+    fn search(
+        &self,
+        staged: &Staged<'_>,
+        until: Option<Instant>,
+    ) -> Result<(Covered, Option<Broken>), String> {
         let Staged {
             loaded,
             dialect,
@@ -256,9 +277,10 @@ impl<'a> Session<'a> {
         let control = Control::default();
         let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
         let look = || progress.show(&progress::of_search(&control));
-        let report = self.watch.over(until, &control.interrupt, look, || {
-            search(scene, &self.options, &control)
-        });
+        let report = self.watch.over(until, &control.interrupt, look, || match &self.plan {
+            None => Ok(search(scene, &self.options, &control)),
+            Some(plan) => spread::search(plan, staged, &self.options, &control),
+        })?;
         drop(progress);
         let broken = match &report.verdict {
             Verdict::Broken(found) => Some(Broken {
@@ -268,7 +290,7 @@ impl<'a> Session<'a> {
             }),
             Verdict::Verified | Verdict::Inconclusive(_) => None,
         };
-        (Covered::States(report), broken)
+        Ok((Covered::States(report), broken))
     }
 
     /// Shortens a counterexample, and shows it to people.

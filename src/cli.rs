@@ -22,6 +22,7 @@ use crate::manual::{CompletionsArgs, ManArgs};
 use crate::output::{self, OutputArgs};
 use crate::report::ReportArgs;
 use crate::snapshot::SnapshotArgs;
+use crate::spread::SpreadArgs;
 use crate::terminal::TerminalArgs;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
@@ -78,6 +79,10 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the man pages
     Man(ManArgs),
+    /// One process of a search over several: `check` starts it
+    #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Member,
 }
 
 /// What to list.
@@ -279,6 +284,9 @@ pub struct CheckArgs {
     /// Keep no counterexamples, and try no old ones
     #[arg(long, conflicts_with = "failures")]
     no_failures: bool,
+    /// Who searches
+    #[command(flatten)]
+    pub spread: SpreadArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,

@@ -28,6 +28,7 @@ mod replay;
 mod report;
 mod run;
 mod snapshot;
+mod spread;
 mod stage;
 mod stress;
 mod terminal;
@@ -99,6 +100,8 @@ fn run(command: &Command) -> Result<Exit, String> {
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => manual::completions(args),
         Command::Man(args) => manual::man(args),
+        #[cfg(feature = "cluster")]
+        Command::Member => spread::member::run(),
     }
 }
 

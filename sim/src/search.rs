@@ -191,6 +191,8 @@ pub enum Limit {
     Bytes,
     /// [`Control::interrupt`].
     Interrupt,
+    /// A process with a share of the search is gone: see [`shard`].
+    Peer,
 }
 
 /// Visits every state of `system`, or as many as the options allow.

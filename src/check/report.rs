@@ -100,6 +100,7 @@ impl Covered {
                 Verdict::Inconclusive(Limit::Depth) => Some(DEPTH),
                 Verdict::Inconclusive(Limit::Bytes) => Some("--max-memory"),
                 Verdict::Inconclusive(Limit::Interrupt) => Some(INTERRUPT),
+                Verdict::Inconclusive(Limit::Peer) => Some("the loss of a process"),
                 Verdict::Verified | Verdict::Broken(_) => None,
             },
             Covered::Traces(report) => match report.end {

@@ -20,6 +20,7 @@ mod vote;
 mod way;
 
 pub use frame::Malformed;
+pub use way::Outline;
 
 use super::harvest::Harvest;
 use super::key_set::segment_of;
@@ -99,6 +100,25 @@ enum Phase<T> {
     Lead,
     /// Nothing is left to do.
     Over(Box<Report<T>>),
+}
+
+/// A report of which nothing is known yet but this, to be filled in by whoever was told of a search elsewhere.
+pub fn report<T>(verdict: Verdict<T>) -> Report<T> {
+    Report {
+        verdict,
+        states: 0,
+        transitions: 0,
+        layers: Vec::new(),
+        resting: 0,
+        resting_digest: 0,
+        witnessed: 0,
+        memo_hits: 0,
+        memo_misses: 0,
+        parts: 0,
+        bytes: 0,
+        visited_bytes: 0,
+        omission_odds: 0.0,
+    }
 }
 
 /// One share of a search.

@@ -9,7 +9,7 @@ use super::super::{Counterexample, Verdict};
 use super::frame::{Malformed, Reader, put};
 use super::{Phase, Shard, Stage, kind};
 use crate::parts::Parts;
-use crate::{Breach, System};
+use crate::System;
 use rustc_hash::FxHashMap;
 
 /// How many states ask in one piece of work.
@@ -231,36 +231,64 @@ impl<S: Parts> Shard<'_, S> {
 
     /// Ends the search if the schedule is known.
     pub(super) fn arrive(&mut self) -> Result<(), Malformed> {
-        let Some((schedule, at_rest)) = self.way.found.take() else {
+        let Some((places, at_rest)) = self.way.found.take() else {
             return Ok(());
         };
-        let (steps, breach) = follow(self.system, &schedule, at_rest)
-            .ok_or(Malformed("the schedule breaks no promise"))?;
-        let mut report = self.asked.take().ok_or(Malformed("nothing was found"))?;
-        report.verdict = Verdict::Broken(Counterexample {
-            breach,
-            steps,
-            cycle: Vec::new(),
+        let outline = Outline {
+            places,
+            at_rest,
             shortest: self.stage == Stage::Shortest,
-        });
+        };
+        let found = outline.fill(self.system);
+        let mut report = self.asked.take().ok_or(Malformed("nothing was found"))?;
+        report.verdict = Verdict::Broken(found.ok_or(Malformed("the schedule breaks no promise"))?);
         self.phase = Phase::Over(Box::new(report));
         Ok(())
     }
 }
 
-/// The steps with these places among the enabled ones, and the promise they break; `None` if they do not.
-fn follow<S: System>(
-    system: &S,
-    schedule: &[u64],
-    at_rest: bool,
-) -> Option<(Vec<S::Step>, Breach)> {
-    let (mut state, mut enabled, mut steps) = (system.initial(), Vec::new(), Vec::new());
-    for place in schedule {
-        system.enabled(&state, &mut enabled);
-        let step = *enabled.get(usize::try_from(*place).ok()?)?;
-        system.apply(&mut state, step, &mut Vec::new());
-        steps.push(step);
+/// A counterexample as numbers, which any process can send to any other that has the same system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// For each step, its place among all that were enabled.
+    pub places: Vec<u64>,
+    /// Whether the promise is broken because nothing more happens.
+    pub at_rest: bool,
+    /// See [`Counterexample::shortest`].
+    pub shortest: bool,
+}
+
+impl Outline {
+    /// The outline of a counterexample without a cycle.
+    pub fn of<S: System>(system: &S, found: &Counterexample<S::Step>) -> Outline {
+        let (mut state, mut enabled, mut places) = (system.initial(), Vec::new(), Vec::new());
+        for step in &found.steps {
+            system.enabled(&state, &mut enabled);
+            let place = enabled.iter().position(|other| other == step);
+            places.push(place.expect("internal bug: a step that is not enabled") as u64);
+            system.apply(&mut state, *step, &mut Vec::new());
+        }
+        Outline {
+            places,
+            at_rest: system.judge(&state, false).is_ok(),
+            shortest: found.shortest,
+        }
     }
-    let breach = system.judge(&state, at_rest).err()?;
-    Some((steps, breach))
+
+    /// The counterexample; `None` if it is none of this system.
+    pub fn fill<S: System>(&self, system: &S) -> Option<Counterexample<S::Step>> {
+        let (mut state, mut enabled, mut steps) = (system.initial(), Vec::new(), Vec::new());
+        for place in &self.places {
+            system.enabled(&state, &mut enabled);
+            let step = *enabled.get(usize::try_from(*place).ok()?)?;
+            system.apply(&mut state, step, &mut Vec::new());
+            steps.push(step);
+        }
+        Some(Counterexample {
+            breach: system.judge(&state, self.at_rest).err()?,
+            steps,
+            cycle: Vec::new(),
+            shortest: self.shortest,
+        })
+    }
 }

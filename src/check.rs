@@ -277,10 +277,12 @@ impl<'a> Session<'a> {
         let control = Control::default();
         let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
         let look = || progress.show(&progress::of_search(&control));
-        let report = self.watch.over(until, &control.interrupt, look, || match &self.plan {
-            None => Ok(search(scene, &self.options, &control)),
-            Some(plan) => spread::search(plan, staged, &self.options, &control),
-        })?;
+        let report = self
+            .watch
+            .over(until, &control.interrupt, look, || match &self.plan {
+                None => Ok(search(scene, &self.options, &control)),
+                Some(plan) => spread::search(plan, staged, &self.options, &control),
+            })?;
         drop(progress);
         let broken = match &report.verdict {
             Verdict::Broken(found) => Some(Broken {

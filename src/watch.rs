@@ -19,7 +19,9 @@ pub fn workers(asked: Option<NonZeroUsize>) -> NonZeroUsize {
 /// As [`workers`], for each of some processes on this machine.
 pub fn workers_each(asked: Option<NonZeroUsize>, processes: usize) -> NonZeroUsize {
     match (asked, processes) {
-        (None, 2..) => NonZeroUsize::new(workers(None).get() / processes).unwrap_or(NonZeroUsize::MIN),
+        (None, 2..) => {
+            NonZeroUsize::new(workers(None).get() / processes).unwrap_or(NonZeroUsize::MIN)
+        }
         _ => workers(asked),
     }
 }

@@ -150,7 +150,9 @@ pub fn join(
     let missing = |peers: &Peers| {
         let both = peers.sockets.iter().zip(&peers.lifelines).enumerate();
         let mut missing = both.filter(|(_, both)| both.0.is_none() || both.1.is_none());
-        missing.find(|(number, _)| *number != me).map(|(number, _)| number)
+        missing
+            .find(|(number, _)| *number != me)
+            .map(|(number, _)| number)
     };
     let unusable = |error: io::Error| Refusal::Missing(format!("the listener failed: {error}"));
     listener.set_nonblocking(true).map_err(unusable)?;
@@ -230,7 +232,8 @@ fn call(greeting: &Greeting, number: usize, host: &str, until: Instant) -> Found
     while Instant::now() < until {
         if let Ok(mut stream) = connect(host)
             && say(&mut stream, greeting).is_ok()
-            && let Ok(theirs) = hear(&mut stream, Instant::now() + SAY)
+            // Whoever is there and busy answers later; calling again would be calling twice.
+            && let Ok(theirs) = hear(&mut stream, until)
         {
             return match greeting.differs_from(&theirs) {
                 Some(how) => Found::Different(format!("process {number} at {host} has {how}")),
@@ -271,7 +274,9 @@ fn answer(
     until: Instant,
 ) -> Found {
     let until = until.min(Instant::now() + SAY);
-    let theirs = caller.set_nonblocking(false).and_then(|()| hear(&mut caller, until));
+    let theirs = caller
+        .set_nonblocking(false)
+        .and_then(|()| hear(&mut caller, until));
     let theirs = match theirs {
         Ok(theirs) => theirs,
         Err(error) => {
@@ -354,4 +359,3 @@ fn is_late(error: &io::Error) -> bool {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
 }
-

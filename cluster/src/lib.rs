@@ -58,11 +58,8 @@ where
         options.bytes_max = (options.bytes_max / jobs as u64).max(1);
     }
     let (system, control) = (Arc::clone(system), Arc::clone(control));
-    let guards = timely::execute::execute_from(
-        builders,
-        others,
-        WorkerConfig::default(),
-        move |worker| {
+    let guards =
+        timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
             let is_first = worker.index() % jobs == 0;
             let work = || dataflow::run(worker, &*system, &options, &control);
             match catch_unwind(AssertUnwindSafe(work)) {
@@ -71,8 +68,7 @@ where
                 Ok(Err(malformed)) => fatal(&malformed.to_string()),
                 Err(payload) => fatal(&said(&*payload)),
             }
-        },
-    )?;
+        })?;
     guards.join();
     Ok(())
 }

@@ -60,9 +60,11 @@ where
                     1 => Vec::new(),
                     _ => {
                         let greeting = greeting(process, processes);
-                        join(&greeting, hosts, listener, LONG, &mut |what| panic!("{what}"))
-                            .unwrap()
-                            .sockets
+                        join(&greeting, hosts, listener, LONG, &mut |what| {
+                            panic!("{what}")
+                        })
+                        .unwrap()
+                        .sockets
                     }
                 };
                 let control = Arc::new(Control::default());
@@ -140,7 +142,11 @@ fn told(first: &Greeting, second: &Greeting) -> [String; 2] {
     thread::scope(|scope| {
         let threads = [0, 1].map(|process| {
             let (hosts, listener, greeting) = (&hosts, &listeners[process], both[process]);
-            let join = move || join(greeting, hosts, listener, LONG, &mut |what| panic!("{what}"));
+            let join = move || {
+                join(greeting, hosts, listener, LONG, &mut |what| {
+                    panic!("{what}")
+                })
+            };
             scope.spawn(join)
         });
         threads.map(|thread| match thread.join().unwrap() {
@@ -219,6 +225,9 @@ fn garbage_is_sent_away_and_the_others_are_waited_for() {
         "its greeting is too long",
         "its greeting cannot be read",
     ]) {
-        assert!(note.contains("was sent away: ") && note.contains(why), "{note}");
+        assert!(
+            note.contains("was sent away: ") && note.contains(why),
+            "{note}"
+        );
     }
 }

@@ -30,8 +30,7 @@ fn in_shares<S: Parts>(
         }
         while let Some(number) = order.pop() {
             let mut frames = Vec::new();
-            let is_more =
-                shards[number].work(&control, &mut |to, frame| frames.push((to, frame)));
+            let is_more = shards[number].work(&control, &mut |to, frame| frames.push((to, frame)));
             for (to, frame) in frames {
                 assert_ne!(to, number, "nobody sends to itself");
                 shards[to].take(number, &frame).unwrap();
@@ -47,7 +46,10 @@ fn in_shares<S: Parts>(
         let over: Vec<_> = ends.into_iter().flatten().collect();
         if let Some(report) = over.first() {
             assert_eq!(over.len(), count, "all end in the same round");
-            assert!(over.iter().all(|other| format!("{other:?}") == format!("{report:?}")));
+            assert!(
+                over.iter()
+                    .all(|other| format!("{other:?}") == format!("{report:?}"))
+            );
             return report.clone();
         }
     }
@@ -93,7 +95,7 @@ fn assert_same_in_all_ways<S: Parts>(system: &S) {
 #[test]
 fn a_protocol_has_the_same_states_in_shares() {
     assert_same_in_all_ways(&TwoPhaseCommit {
-        resource_managers: 4,
+        resource_managers: 3,
     });
     assert_same_in_all_ways(&Whole(TwoPhaseCommit {
         resource_managers: 3,
@@ -102,7 +104,7 @@ fn a_protocol_has_the_same_states_in_shares() {
 
 #[test]
 fn a_grouped_backup_has_the_same_states_and_the_same_counterexample_in_shares() {
-    for sizes in ["2,1,1,1,1,fixed", "2,2,1,1,1,fixed", "1,2,2,1,1,bug", "2,1,0,1,0,bug"] {
+    for sizes in ["2,1,1,1,1,fixed", "1,2,2,1,1,bug", "2,1,0,1,0,bug"] {
         let toy: GroupedBackup = sizes.parse().unwrap();
         assert_same_in_all_ways(&toy);
     }
@@ -194,7 +196,10 @@ fn bad_frames_are_refused() {
     for frame in frames {
         let mut shard = Shard::new(&toy, &options, place(0));
         let error = shard.take(1, frame).unwrap_err().to_string();
-        assert!(error.starts_with("a frame cannot be read: "), "{frame:?}: {error}");
+        assert!(
+            error.starts_with("a frame cannot be read: "),
+            "{frame:?}: {error}"
+        );
     }
     // One byte of a good frame is another.
     let (mut first, control) = (Shard::new(&toy, &options, place(0)), Control::default());

@@ -45,7 +45,10 @@ fn take_part(job: &Job) -> Result<(), String> {
     let scene = Arc::new(stage::scene(&loaded, dialect)?);
     let listener = TcpListener::bind(&job.bind).map_err(|error| {
         let bind = &job.bind;
-        format!("process {} cannot listen at {bind}: {error}; is the port taken?", job.process)
+        format!(
+            "process {} cannot listen at {bind}: {error}; is the port taken?",
+            job.process
+        )
     })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     tell(&Message::Listening(address.to_string()));
@@ -78,7 +81,9 @@ fn take_part(job: &Job) -> Result<(), String> {
         move |number: usize, how: &str| {
             if !has_found.load(Relaxed) {
                 let host = &hosts[number];
-                tell(&Message::Lost(format!("process {number} at {host} is gone: {how}")));
+                tell(&Message::Lost(format!(
+                    "process {number} at {host} is gone: {how}"
+                )));
             }
             exit(Exit::Inconclusive as i32);
         }
@@ -110,10 +115,17 @@ fn search(
     let stage = Arc::clone(scene);
     let found = move |report: &_| {
         let reported = Reported::of(&*stage, report);
-        has_found.store(true, Relaxed);
         tell(&Message::Found(Box::new(reported)));
+        has_found.store(true, Relaxed);
     };
-    cluster::search(scene, &job.options(), sockets, control, found, Arc::new(fatal))
+    cluster::search(
+        scene,
+        &job.options(),
+        sockets,
+        control,
+        found,
+        Arc::new(fatal),
+    )
 }
 
 /// Ends the search when that is wanted, and the process when nobody is there to want anything.

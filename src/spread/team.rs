@@ -197,7 +197,9 @@ impl Team<'_> {
                 self.listening += 1;
                 if self.listening == self.members.len() {
                     let hosts = &self.hosts;
-                    self.members.iter_mut().for_each(|member| member.tell(hosts));
+                    self.members
+                        .iter_mut()
+                        .for_each(|member| member.tell(hosts));
                 }
             }
             Message::Note(what) => eprintln!("blockrace: {what}"),
@@ -221,7 +223,9 @@ impl Team<'_> {
         self.ended += 1;
         if !self.has_reported[number] && self.lost.is_none() {
             let host = &self.hosts[number];
-            self.lost = Some(format!("process {number} at {host} ended before it was done"));
+            self.lost = Some(format!(
+                "process {number} at {host} ended before it was done"
+            ));
             self.hurry();
         }
     }

@@ -376,13 +376,7 @@ impl<'s, S: Parts> Shard<'s, S> {
         }
     }
 
-    fn send_row(
-        &mut self,
-        key: u64,
-        to: usize,
-        kind: u8,
-        post: &mut dyn FnMut(usize, Vec<u8>),
-    ) {
+    fn send_row(&mut self, key: u64, to: usize, kind: u8, post: &mut dyn FnMut(usize, Vec<u8>)) {
         let search = &mut self.search;
         let row = search.workers[0].row_of(&search.rows, key);
         self.row.copy_from_slice(row);

@@ -135,16 +135,13 @@ impl<'s, S: Parts> Worker<'s, S> {
     pub fn recipe(&self, numbers: usize, id: u32) -> Recipe {
         let recipes = self.recipes.as_ref();
         let recipe = recipes.and_then(|recipes| recipes.get(numbers, id));
-        recipe.cloned().expect("internal bug: a part came from nowhere")
+        recipe
+            .cloned()
+            .expect("internal bug: a part came from nowhere")
     }
 
     /// Makes a part by its recipe, and returns its number; `None` if there is no such step.
-    pub fn follow(
-        &mut self,
-        rows: &Rows<S::Part>,
-        numbers: usize,
-        recipe: Recipe,
-    ) -> Option<u32> {
+    pub fn follow(&mut self, rows: &Rows<S::Part>, numbers: usize, recipe: Recipe) -> Option<u32> {
         rows.parts_of(&mut self.local, &recipe.row, &mut self.parts);
         let mut state = self.system.put_together(&self.parts);
         self.system

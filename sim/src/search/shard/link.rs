@@ -262,4 +262,3 @@ impl Incoming {
         self.heard.iter().map(|heard| 4 * heard.capacity()).sum()
     }
 }
-

@@ -8,8 +8,8 @@ use super::super::path::successors;
 use super::super::{Counterexample, Verdict};
 use super::frame::{Malformed, Reader, put};
 use super::{Phase, Shard, Stage, kind};
-use crate::parts::Parts;
 use crate::System;
+use crate::parts::Parts;
 use rustc_hash::FxHashMap;
 
 /// How many states ask in one piece of work.
@@ -44,7 +44,9 @@ impl Way {
     }
 
     fn is_marked(&self, key: u64) -> bool {
-        self.marks.last().is_some_and(|marks| marks.contains_key(&key))
+        self.marks
+            .last()
+            .is_some_and(|marks| marks.contains_key(&key))
     }
 }
 

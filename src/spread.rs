@@ -54,6 +54,10 @@ pub struct SpreadArgs {
 }
 
 /// Who searches together, and for how long they wait for each other.
+#[cfg_attr(
+    not(feature = "cluster"),
+    allow(dead_code, reason = "nobody makes a plan without it")
+)]
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Where each listens; a port of 0 is any.

@@ -25,6 +25,7 @@ use crate::failures::{self, Known, Tried};
 use crate::output::{Case, NOT_BEGUN, Output};
 use crate::progress::{self, Figures, Progress};
 use crate::spill::Folder;
+use crate::spread::{self, Plan};
 use crate::stage::{self, Loaded, Staged};
 use crate::terminal;
 use crate::watch::{self, Watch};
@@ -174,6 +175,27 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             args.bitstate.is_some() && args.checkpoint.is_given(),
             "--bitstate and --checkpoint: the bits are not kept",
         ),
+        (
+            args.spread.is_wanted() && args.order != OrderArg::Breadth,
+            "several processes and --order: what they share is a layer",
+        ),
+        (
+            args.spread.is_wanted() && args.sleep_sets,
+            "several processes and --sleep-sets: what sleeps in a state depends on who came there before",
+        ),
+        (
+            args.spread.is_wanted() && (spill || args.bitstate.is_some()),
+            "several processes and --when-full spill or --bitstate: each keeps its share whole, in memory",
+        ),
+        (
+            args.spread.is_wanted() && args.checkpoint.is_given(),
+            "several processes and --checkpoint: no process knows how far the others are",
+        ),
+        (
+            args.spread.is_wanted() && !args.no_cycles,
+            "several processes and a look for runs that need never rest, which needs all states in one place: say \
+             --no-cycles",
+        ),
     ];
     match refused.into_iter().find(|(is_so, _)| *is_so) {
         Some((_, why)) => Err(format!("these do not go together: {why}")),
@@ -194,6 +216,8 @@ fn bytes_of_search(most: u64) -> u64 {
 struct Session<'a> {
     args: &'a CheckArgs,
     options: Options,
+    /// Who searches, if not this process alone.
+    plan: Option<Plan>,
     /// Failures of earlier calls.
     known: Vec<Known>,
     /// Where checkpoints are, if they are wanted.
@@ -223,7 +247,7 @@ impl<'a> Session<'a> {
             jobs: if order == Order::Depth {
                 NonZeroUsize::MIN
             } else {
-                watch::workers(args.jobs)
+                watch::workers_each(args.jobs, args.spread.here())
             },
             states_max: args.max_states.map_or(u64::MAX, u64::from),
             depth_max: args.max_depth.unwrap_or(u64::MAX),
@@ -243,6 +267,7 @@ impl<'a> Session<'a> {
         Ok(Session {
             args,
             options,
+            plan: args.spread.plan()?,
             known: failures::load(args.failures())?,
             shelf: args.checkpoint.shelf()?,
             watch: Watch::new(args.max_time),
@@ -358,12 +383,13 @@ impl<'a> Session<'a> {
                 slot.look(&control.keep);
             }
         };
-        let mut report = self
-            .watch
-            .over(until, &control.interrupt, look, || match &mut kept {
-                Some(kept) => kept.search(scene, &self.options, &control),
-                None => Ok(search(scene, &self.options, &control)),
-            })?;
+        let mut report = self.watch.over(until, &control.interrupt, look, || {
+            match (&self.plan, &mut kept) {
+                (Some(plan), _) => spread::search(plan, staged, &self.options, &control),
+                (None, Some(kept)) => kept.search(scene, &self.options, &control),
+                (None, None) => Ok(search(scene, &self.options, &control)),
+            }
+        })?;
         drop(progress);
         if let (Some(folder), Some(error)) = (&self.folder, &mut report.disk_error) {
             *error = folder.blame(error);

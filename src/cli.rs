@@ -25,6 +25,7 @@ use crate::output::{self, OutputArgs};
 use crate::partition::Partition;
 use crate::report::ReportArgs;
 use crate::snapshot::SnapshotArgs;
+use crate::spread::SpreadArgs;
 use crate::terminal::TerminalArgs;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
@@ -83,6 +84,10 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the man pages
     Man(ManArgs),
+    /// One process of a search over several: `check` starts it
+    #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Member,
 }
 
 /// What to list.
@@ -307,6 +312,9 @@ pub struct CheckArgs {
     /// Where it is kept how far everything is
     #[command(flatten)]
     pub checkpoint: CheckpointArgs,
+    /// Who searches
+    #[command(flatten)]
+    pub spread: SpreadArgs,
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,

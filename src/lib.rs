@@ -32,6 +32,7 @@ mod report;
 mod run;
 mod snapshot;
 mod spill;
+mod spread;
 mod stage;
 mod stress;
 mod terminal;
@@ -104,6 +105,8 @@ fn run(command: &Command) -> Result<Exit, String> {
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => manual::completions(args),
         Command::Man(args) => manual::man(args),
+        #[cfg(feature = "cluster")]
+        Command::Member => spread::member::run(),
     }
 }
 

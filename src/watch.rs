@@ -16,6 +16,16 @@ pub fn workers(asked: Option<NonZeroUsize>) -> NonZeroUsize {
         .unwrap_or(NonZeroUsize::MIN)
 }
 
+/// As [`workers`], for each of some processes on this machine.
+pub fn workers_each(asked: Option<NonZeroUsize>, processes: usize) -> NonZeroUsize {
+    match (asked, processes) {
+        (None, 2..) => {
+            NonZeroUsize::new(workers(None).get() / processes).unwrap_or(NonZeroUsize::MIN)
+        }
+        _ => workers(asked),
+    }
+}
+
 /// Somebody has pressed Ctrl-C: that ends the process's work, whichever command is at it.
 static PRESSED: AtomicBool = AtomicBool::new(false);
 static LISTEN: Once = Once::new();

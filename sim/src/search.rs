@@ -18,8 +18,10 @@ mod layers;
 mod memo;
 mod memory;
 mod path;
+mod recipe;
 mod rows;
 mod saved;
+pub mod shard;
 mod sleep;
 mod worker;
 
@@ -237,7 +239,7 @@ pub struct Counterexample<T> {
 }
 
 /// What ended a search before everything was visited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
     /// [`Options::states_max`].
     States,
@@ -254,6 +256,8 @@ pub enum Limit {
     Bitstate,
     /// [`Control::interrupt`].
     Interrupt,
+    /// A process with a share of the search is gone: see [`shard`].
+    Peer,
 }
 
 /// Visits every state of `system`, or as many as the options allow.

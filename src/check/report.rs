@@ -109,6 +109,7 @@ impl Covered {
                 Verdict::Inconclusive(Limit::Disk) => Some("--spill"),
                 Verdict::Inconclusive(Limit::Bitstate) => Some("--bitstate"),
                 Verdict::Inconclusive(Limit::Interrupt) => Some(INTERRUPT),
+                Verdict::Inconclusive(Limit::Peer) => Some("the loss of a process"),
                 Verdict::Verified | Verdict::Broken(_) => None,
             },
             Covered::Traces(report) => match report.end {

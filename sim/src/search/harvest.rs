@@ -78,6 +78,16 @@ impl<S: System> Harvest<S> {
         }
     }
 
+    /// The keys of the successors.
+    pub fn keys(&self) -> impl Iterator<Item = u64> {
+        let segments = self.visited.iter().zip(&self.keys);
+        let keys = segments.flat_map(|(visited, keys)| match keys.is_empty() {
+            true => visited,
+            false => keys,
+        });
+        keys.copied()
+    }
+
     pub fn clear(&mut self) {
         self.visited.iter_mut().for_each(Vec::clear);
         self.keys.iter_mut().for_each(Vec::clear);

@@ -12,10 +12,15 @@ pub(super) enum Layers {
 }
 
 impl Layers {
+    /// No layers; those to come stay in memory.
+    pub fn in_memory() -> Layers {
+        Layers::Memory(Vec::new())
+    }
+
     /// No layers; those to come are put into a file if there is a store.
     pub fn new(store: Option<&dyn Store>) -> io::Result<Layers> {
         Ok(match store {
-            None => Layers::Memory(Vec::new()),
+            None => Layers::in_memory(),
             Some(store) => Layers::Disk(Keys::new(store)?, Vec::new()),
         })
     }

@@ -152,10 +152,8 @@ pub(super) fn shortest_to<S: Parts>(
     search: &mut Search<'_, S>,
     targets: FxHashSet<u64>,
 ) -> io::Result<(Vec<S::Step>, u64)> {
-    let mut layers = match search.kept_layers.take() {
-        Some(layers) => layers,
-        None => Layers::new(None)?,
-    };
+    let layers = search.kept_layers.take();
+    let mut layers = layers.unwrap_or_else(Layers::in_memory);
     let mut marked = vec![targets];
     for depth in (0..layers.count()).rev() {
         let later = &marked[marked.len() - 1];

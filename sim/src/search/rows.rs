@@ -191,6 +191,21 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         self.parts.len()
     }
 
+    /// The column whose numbers `column` uses: its own, or that of a like thing.
+    pub fn numbers_of(&self, column: usize) -> usize {
+        self.numbers_of[column]
+    }
+
+    /// The same, of all columns.
+    pub fn all_numbers_of(&self) -> &[usize] {
+        &self.numbers_of
+    }
+
+    /// How many numbers were given for parts in `column`, if it uses its own.
+    pub fn numbers_in(&self, column: usize) -> usize {
+        self.parts[column].len()
+    }
+
     pub fn part_id(&self, column: usize, part: P) -> u32 {
         self.parts[self.numbers_of[column]].id_of(part)
     }
@@ -321,11 +336,6 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             };
             (id as usize) < count
         })
-    }
-
-    /// By column: whose numbers it uses.
-    pub fn numbers_of(&self) -> &[usize] {
-        &self.numbers_of
     }
 
     /// The parts met so far, by the column whose numbers they have.

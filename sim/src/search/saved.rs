@@ -167,7 +167,7 @@ fn parts<S: Parts>(
     let first = rows.parts_now();
     let births = numbers.births.iter().map(|birth| &birth.parts);
     let mut known = Known {
-        numbers_of: rows.numbers_of(),
+        numbers_of: rows.all_numbers_of(),
         parts: first
             .into_iter()
             .map(|parts| parts.into_iter().map(Some).collect())

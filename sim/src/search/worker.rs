@@ -2,6 +2,7 @@
 //! tried.
 
 use super::memo::{Leaf, Memo, Shortcut, Transition, Update};
+use super::recipe::{Recipe, Recipes};
 use super::rows::{Local, Overflow, Rows};
 use super::saved::Born;
 use super::{Keep, Options};
@@ -50,6 +51,8 @@ pub(super) struct Worker<'s, S: Parts> {
     seen: Vec<S::Observation>,
     /// The parts that came up in the leaf that is being worked out, if that is to be noted.
     born: Vec<Born>,
+    /// How each part came to be, if somebody wants to know.
+    pub recipes: Option<Recipes>,
     /// Leaves that were remembered, and that were not.
     pub hits: u64,
     pub misses: u64,
@@ -78,6 +81,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             updates: Vec::new(),
             seen: Vec::new(),
             born: Vec::new(),
+            recipes: None,
             hits: 0,
             misses: 0,
         }
@@ -128,6 +132,55 @@ impl<'s, S: Parts> Worker<'s, S> {
         rows.knows(&mut self.local, key)
     }
 
+    /// The row of the state with this key.
+    pub fn row_of(&mut self, rows: &Rows<S::Part>, key: u64) -> &[u32] {
+        rows.decode(&mut self.local, key, &mut self.row);
+        &self.row
+    }
+
+    /// The key of the state with this row, like things not yet in order.
+    pub fn key_of_row(&mut self, rows: &Rows<S::Part>, row: &[u32]) -> Result<u64, Overflow> {
+        self.row.copy_from_slice(row);
+        rows.sort_alike(&mut self.row);
+        rows.encode(&mut self.local, &self.row)
+    }
+
+    /// A hash of the state with this key that is the same in every search of the system, and for all states
+    /// that count as one.
+    pub fn route_of(&mut self, rows: &Rows<S::Part>, key: u64) -> u64 {
+        rows.decode(&mut self.local, key, &mut self.row);
+        let sum = (0..self.row.len()).fold(0_u128, |sum, column| {
+            sum.wrapping_add(self.hash(rows, rows.numbers_of(column), self.row[column]))
+        });
+        (sum >> 32) as u64
+    }
+
+    /// How a part came to be that is none of the initial state's; `numbers` is the column whose number it has.
+    pub fn recipe(&self, numbers: usize, id: u32) -> Recipe {
+        let recipes = self.recipes.as_ref();
+        let recipe = recipes.and_then(|recipes| recipes.get(numbers, id));
+        recipe
+            .cloned()
+            .expect("internal bug: a part came from nowhere")
+    }
+
+    /// Makes a part by its recipe, and returns its number; `None` if there is no such step.
+    pub fn follow(&mut self, rows: &Rows<S::Part>, numbers: usize, recipe: Recipe) -> Option<u32> {
+        rows.parts_of(&mut self.local, &recipe.row, &mut self.parts);
+        let mut state = self.system.put_together(&self.parts);
+        self.system
+            .offer(&state, recipe.offer as usize, &mut self.offer);
+        let step = self.offer.steps.get(recipe.index as usize)?.step;
+        self.seen.clear();
+        self.system.apply(&mut state, step, &mut self.seen);
+        let column = usize::from(recipe.column);
+        let id = rows.part_id(column, self.system.part(&state, column));
+        if let Some(recipes) = &mut self.recipes {
+            recipes.learn(numbers, id, recipe);
+        }
+        Some(id)
+    }
+
     fn current(&mut self, rows: &Rows<S::Part>) -> S::State {
         rows.parts_of(&mut self.local, &self.row, &mut self.parts);
         self.system.put_together(&self.parts)
@@ -140,7 +193,8 @@ impl<'s, S: Parts> Worker<'s, S> {
         })
     }
 
-    fn hash(&mut self, rows: &Rows<S::Part>, column: usize, id: u32) -> u128 {
+    /// What the part with this number in `column` adds to a fingerprint.
+    pub fn hash(&mut self, rows: &Rows<S::Part>, column: usize, id: u32) -> u128 {
         let known = &mut self.hashes[column];
         while known.len() <= id as usize {
             let part = rows.part(&mut self.local, column, known.len() as u32);
@@ -400,6 +454,9 @@ impl<'s, S: Parts> Worker<'s, S> {
             depends |= self.system.depends(offered.step, footprint);
             let changed = self.system.changes(offered.step, footprint);
             self.note_updates(rows, &after, changed, index);
+            if let Some(recipes) = &mut self.recipes {
+                recipes.note(rows, &self.row, (number, index as usize), &self.updates);
+            }
             let growth = if rows.is_flat() {
                 growth_of(rows, &self.updates)
             } else {

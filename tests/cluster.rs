@@ -1,0 +1,327 @@
+//! `blockrace check` over several processes: the same answer as one process gives, and what happens when they do not
+//! come, do not agree, or die. Build with `--features cluster`.
+#![cfg(feature = "cluster")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{blockrace, project, snapshot, text};
+
+/// Ten stories, and three that break promises: in a step, at rest, and one that is long to explain.
+const STORIES: &str = "three-empty-backups three-empty-backups-each-alone clear-while-busy never-mode-keeps-all \
+    several-on-one-node a-drain-beside-an-iothread a-resize-beside-a-guest cancelled-under-a-write \
+    finalize-meets-the-end checkpoint-of-two-bitmaps tests/data/racy.yaml tests/data/never-comes.yaml \
+    tests/data/guest-is-first.yaml";
+
+/// So many states, without reduction, that somebody can be killed among them.
+const LONG: &str = "checkpoint-of-two-bitmaps --no-reduction --dialect 10.0";
+
+/// The command line after `blockrace`.
+fn command(rest: &str) -> Vec<&str> {
+    let rest = rest.split(' ').filter(|word| !word.is_empty());
+    [
+        "check",
+        "-q",
+        "--no-failures",
+        "--no-cycles",
+        "--shrink-time=0",
+    ]
+    .into_iter()
+    .chain(rest)
+    .collect()
+}
+
+fn start(rest: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_blockrace"))
+        .args(command(rest))
+        .current_dir(project())
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command was built with the tests")
+}
+
+/// What it printed, and the exit code; a hang fails the test.
+fn ended(mut child: Child) -> Output {
+    let started = Instant::now();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let out = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        out.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let err = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        err.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if started.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("it hangs");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    Output {
+        status,
+        stdout: out.join().unwrap().unwrap(),
+        stderr: err.join().unwrap().unwrap(),
+    }
+}
+
+/// A file of hosts on ports that are free now.
+fn hosts(name: &str, count: usize) -> PathBuf {
+    let listeners: Vec<_> = (0..count)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let lines: String = listeners
+        .iter()
+        .map(|listener| format!("{}\n", listener.local_addr().unwrap()))
+        .collect();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&file, format!("# a line for each process\n{lines}")).unwrap();
+    file
+}
+
+#[test]
+fn processes_on_one_machine_say_what_one_process_says() {
+    let alone = blockrace(&command(STORIES));
+    assert_eq!(alone.status.code(), Some(1));
+    for processes in [2, 4] {
+        let line = format!("{STORIES} --jobs 1 --local-processes {processes}");
+        let output = blockrace(&command(&line));
+        assert_eq!(text(&output.stdout), text(&alone.stdout), "{processes}");
+        assert_eq!(output.status, alone.status);
+    }
+    let limited = "three-empty-backups --max-states 50";
+    let output = blockrace(&command(&format!("{limited} --local-processes 2 --jobs 2")));
+    assert_eq!(output.stdout, blockrace(&command(limited)).stdout);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn processes_started_one_by_one_say_the_same_each() {
+    let stories = "clear-while-busy tests/data/racy.yaml";
+    let alone = blockrace(&command(stories));
+    let file = hosts("hosts.same", 2);
+    let spread = |process| {
+        let file = file.display();
+        start(&format!(
+            "{stories} --jobs 2 --processes 2 --process {process} --hosts {file}"
+        ))
+    };
+    // A stranger calls first, and stays.
+    let first = spread(0);
+    let host = std::fs::read_to_string(&file).unwrap();
+    let host = host.lines().nth(1).unwrap();
+    let mut stranger = loop {
+        match TcpStream::connect(host) {
+            Ok(stranger) => break stranger,
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let second = spread(1);
+    for process in [first, second] {
+        let output = ended(process);
+        assert_eq!(text(&output.stdout), text(&alone.stdout));
+        assert_eq!(output.status, alone.status);
+    }
+}
+
+#[test]
+fn who_does_not_come_is_named() {
+    let file = hosts("hosts.alone", 2);
+    let line = format!(
+        "clear-while-busy --processes 2 --process 0 --hosts {} --connect-timeout 1s",
+        file.display()
+    );
+    let output = ended(start(&line));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.starts_with("blockrace: process 1 at 127.0.0.1:"),
+        "{said}"
+    );
+    assert!(
+        said.contains("did not come within 1s: is it started"),
+        "{said}"
+    );
+}
+
+#[test]
+fn two_that_are_about_to_search_different_things_do_not() {
+    let file = hosts("hosts.different", 2);
+    let at = |process: usize, what: &str| {
+        let file = file.display();
+        start(&format!(
+            "{what} --jobs 1 --processes 2 --process {process} --hosts {file}"
+        ))
+    };
+    let both = [at(0, "clear-while-busy"), at(1, "never-mode-keeps-all")];
+    for process in both {
+        let output = ended(process);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("another scenario"), "{said}");
+    }
+}
+
+/// The processes that a process has started.
+fn children(id: u32) -> Vec<u32> {
+    let file = format!("/proc/{id}/task/{id}/children");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect()
+}
+
+#[test]
+fn a_process_that_is_killed_makes_it_inconclusive() {
+    let mut child = start(&format!(
+        "{LONG} --jobs 1 --local-processes 3 --format json"
+    ));
+    let members = loop {
+        match children(child.id()) {
+            members if members.len() == 3 => break members,
+            _ => assert!(child.try_wait().unwrap().is_none(), "it ended at once"),
+        }
+    };
+    // They have met, and are at it, or about to be.
+    std::thread::sleep(Duration::from_millis(700));
+    let kill = format!("kill -KILL {}", members[1]);
+    let sent = Command::new("sh").args(["-c", &kill]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "{kill}");
+    let started = Instant::now();
+    let output = ended(child);
+    let printed = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    assert!(printed.contains("the loss of a process"), "{printed}");
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
+    for member in members {
+        assert!(
+            !Path::new(&format!("/proc/{member}")).exists(),
+            "{member} is left"
+        );
+    }
+}
+
+#[test]
+fn nobody_is_left_when_the_one_who_asked_is_killed() {
+    let mut child = start(&format!("{LONG} --jobs 1 --local-processes 2"));
+    let members = loop {
+        match children(child.id()) {
+            members if members.len() == 2 => break members,
+            _ => assert!(child.try_wait().unwrap().is_none(), "it ended at once"),
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let started = Instant::now();
+    let is_there = |member: &u32| {
+        // Whoever adopts it may be slow to bury it.
+        std::fs::read_to_string(format!("/proc/{member}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while members.iter().any(is_there) {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "a member is left"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let file = |name: &str, content: &str| {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&file, content).unwrap();
+        file
+    };
+    let one = file("hosts.one", "127.0.0.1:4000\n");
+    let public = file(
+        "hosts.public",
+        "127.0.0.1:4000\n192.0.2.7:4000 # not ours\n",
+    );
+    let twice = file("hosts.twice", "127.0.0.1:4000\n127.0.0.1:4000\n");
+    let bad = file("hosts.bad", "127.0.0.1:4000\nnode\n");
+    let story = "clear-while-busy";
+    let rows = [
+        (
+            "order",
+            format!("{story} --local-processes 2 --order depth"),
+        ),
+        (
+            "sleep-sets",
+            format!("{story} --local-processes 2 --sleep-sets"),
+        ),
+        ("both", format!("{story} --local-processes 2 --processes 2")),
+        ("no-hosts", format!("{story} --processes 2 --process 0")),
+        (
+            "one-host",
+            format!(
+                "{story} --processes 2 --process 0 --hosts {}",
+                one.display()
+            ),
+        ),
+        (
+            "not-one",
+            format!(
+                "{story} --processes 1 --process 1 --hosts {}",
+                one.display()
+            ),
+        ),
+        (
+            "public",
+            format!(
+                "{story} --processes 2 --process 0 --hosts {}",
+                public.display()
+            ),
+        ),
+        (
+            "twice",
+            format!(
+                "{story} --processes 2 --process 0 --hosts {}",
+                twice.display()
+            ),
+        ),
+        (
+            "no-address",
+            format!(
+                "{story} --processes 2 --process 0 --hosts {}",
+                bad.display()
+            ),
+        ),
+    ];
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).display().to_string();
+    for (name, line) in &rows {
+        let output = blockrace(&command(line));
+        let said = text(&output.stderr).replace(&folder, "FOLDER");
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        snapshot(
+            &format!("cluster.error.{name}"),
+            &format!(
+                "blockrace check --no-cycles {}",
+                line.replace(&folder, "FOLDER")
+            ),
+            &said,
+        );
+    }
+    let cycles = blockrace(&["check", story, "--local-processes", "2"]);
+    assert_eq!(cycles.status.code(), Some(2));
+    assert!(text(&cycles.stderr).contains("say --no-cycles"));
+}

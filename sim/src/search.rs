@@ -295,7 +295,7 @@ pub fn search_on<'s, S: Parts>(
         Some(saved) => saved::restore(system, *options, saved)?,
         None => Search::new(system, *options),
     };
-    search.rows.note_births();
+    search.rows.note_recipes();
     search.keeper = Some(keeper);
     Ok(conclude(search, control))
 }

@@ -7,13 +7,14 @@
 //! halves, whose numbers are the key. So a key is exact: two states have one key only if they are
 //! equal.
 
-use super::saved::{Birth, Born, Numbers, Packed};
+use super::recipe::{Made, Recipe, Recipes};
+use super::saved::{Numbers, Packed};
 use crate::Stale;
 use crate::parts::Parts;
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::ops::Range;
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 /// How many groups there are at most.
 const GROUPS_MAX: usize = 8;
@@ -122,8 +123,8 @@ pub(super) struct Rows<P> {
     /// By group; not used for a group of one column.
     interned: Vec<Interner<Ids>>,
     packing: Packing,
-    /// How each part came up first, if somebody wants to keep that.
-    births: Option<Mutex<Vec<Birth>>>,
+    /// How each part came to be, if somebody wants to know.
+    recipes: Option<Mutex<Recipes>>,
 }
 
 /// A row does not fit into a key as keys are packed now.
@@ -183,7 +184,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             interned: groups.iter().map(|_| Interner::new()).collect(),
             groups,
             packing: Packing::Fields(fields.expect("internal bug: one bit for each group")),
-            births: None,
+            recipes: None,
         }
     }
 
@@ -210,41 +211,44 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         self.parts[self.numbers_of[column]].id_of(part)
     }
 
-    /// The number of a part, and whether it is to be noted how the part came up.
+    /// The number of a part, and whether it is to be noted how the part came to be.
     pub fn part_entry(&self, column: usize, part: P) -> (u32, bool) {
         let (id, is_new) = self.parts[self.numbers_of[column]].enter(part);
-        (id, is_new && self.births.is_some())
+        (id, is_new && self.recipes.is_some())
     }
 
-    /// From now on it is noted how parts come up.
-    pub fn note_births(&mut self) {
-        self.births.get_or_insert_default();
+    /// From now on it is noted how parts come to be.
+    pub fn note_recipes(&mut self) {
+        let columns = self.columns();
+        self.recipes
+            .get_or_insert_with(|| Mutex::new(Recipes::new(columns)));
     }
 
-    /// Parts came up in what offer `number` does in the state of `row`.
-    pub fn born(&self, row: &[u32], number: usize, parts: Vec<Born>) {
-        let Some(births) = &self.births else { return };
-        let birth = Birth {
-            row: row.to_vec(),
-            offer: number as u32,
-            parts,
+    /// Notes how parts came to be in the state of `row`, each with its number.
+    pub fn note(&self, row: impl Into<Arc<[u32]>>, parts: impl IntoIterator<Item = (Made, u32)>) {
+        let Some(mut recipes) = self.recipes() else {
+            return;
         };
-        births
-            .lock()
-            .expect("internal bug: a worker panicked while it noted parts")
-            .push(birth);
+        let row = row.into();
+        for (made, id) in parts {
+            let numbers = self.numbers_of(made.column.into());
+            let row = Arc::clone(&row);
+            recipes.enter(numbers, id, Recipe { row, made });
+        }
+    }
+
+    /// How parts came to be, if that is noted.
+    pub fn recipes(&self) -> Option<MutexGuard<'_, Recipes>> {
+        let recipes = self.recipes.as_ref()?.lock();
+        Some(recipes.expect("internal bug: a worker panicked while it noted parts"))
     }
 
     /// All numbers given so far, by what they can be made from again.
     pub fn numbers(&self) -> Numbers {
-        let births = self.births.as_ref().map(|births| {
-            let births = births.lock();
-            births
-                .expect("internal bug: a worker panicked while it noted parts")
-                .clone()
-        });
+        let recipes = self.recipes();
         Numbers {
-            births: births.unwrap_or_default(),
+            recipes: recipes
+                .map_or_else(|| Recipes::new(self.columns()), |recipes| recipes.clone()),
             groups: self.interned.iter().map(Interner::items).collect(),
             packed: match &self.packing {
                 Packing::Fields(fields) => {
@@ -261,7 +265,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         let interners: Option<Vec<_>> = parts.into_iter().map(Interner::of).collect();
         self.parts = interners.ok_or(Stale("two parts are the same one now"))?;
         let Numbers {
-            births,
+            recipes,
             groups,
             packed,
         } = numbers;
@@ -281,7 +285,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         }
         self.interned = interned;
         self.packing = self.packing_of(packed)?;
-        self.births = Some(Mutex::new(births));
+        self.recipes = Some(Mutex::new(recipes));
         Ok(())
     }
 
@@ -539,7 +543,8 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             Packing::Fields(_) => 0,
             Packing::Halves(halves) => halves.iter().map(|half| of(half, GROUPS_MAX / 2)).sum(),
         };
-        groups + halves + bytes_of_entry(size_of::<P>()) * self.parts_met()
+        let recipes = self.recipes().map_or(0, |recipes| recipes.bytes());
+        groups + halves + recipes + bytes_of_entry(size_of::<P>()) * self.parts_met()
     }
 
     /// How many different parts have been met.

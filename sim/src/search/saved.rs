@@ -1,42 +1,25 @@
 //! A search as far as it has got, to go on from later, in another process.
 //!
 //! Keys are numbers, and mean the same as long as the numbers do that they are made of: those of parts and of groups of
-//! them. Groups are numbers themselves. Parts are not kept: a part first came up when some step was done in some state, and
-//! that state is a row of numbers; so the row and the step are kept, and the part is made by the rules again. There are
-//! few parts and many states, so that is a small share of what was done before. What is remembered of offers (`memo.rs`)
-//! is left out: it comes back as it is needed.
+//! them. Groups are numbers themselves. Parts are kept as their recipes (`recipe.rs`), and made by the rules again. What is
+//! remembered of offers (`memo.rs`) is left out: it comes back as it is needed.
 //!
 //! The order in which numbers were given is the workers' affair. It is kept, and changes no result.
 
 use super::harvest::Tally;
 use super::key_set::{Segment, segment_of};
+use super::recipe::Recipes;
 use super::rows::{Ids, Rows};
 use super::{Options, Search};
 use crate::Stale;
-use crate::parts::{Offer, Parts};
+use crate::parts::Parts;
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
-
-/// Parts that came up in what offer `offer` does in the state of `row`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Birth {
-    pub row: Vec<u32>,
-    pub offer: u32,
-    pub parts: Vec<Born>,
-}
-
-/// A part that came up: the number of the offer's step, the column, the number that the part got.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Born {
-    pub step: u32,
-    pub column: u32,
-    pub id: u32,
-}
 
 /// All numbers of a search.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Numbers {
-    pub births: Vec<Birth>,
+    pub recipes: Recipes,
     pub groups: Vec<Vec<Ids>>,
     pub packed: Packed,
 }
@@ -164,26 +147,27 @@ fn parts<S: Parts>(
     for column in 0..rows.columns() {
         rows.part_id(column, system.part(&initial, column));
     }
-    let first = rows.parts_now();
-    let births = numbers.births.iter().map(|birth| &birth.parts);
+    let mut left: Vec<_> = numbers.recipes.all().collect();
     let mut known = Known {
         numbers_of: rows.all_numbers_of(),
-        parts: first
+        parts: rows
+            .parts_now()
             .into_iter()
             .map(|parts| parts.into_iter().map(Some).collect())
             .collect(),
-        count_max: rows.parts_met() + births.clone().map(Vec::len).sum::<usize>(),
+        count_max: rows.parts_met() + left.len(),
     };
-    // Workers note what they found a little later than others can use it, so a row may come before its parts.
-    let mut left: Vec<&Birth> = numbers.births.iter().collect();
+    // A recipe may stand before those of the parts of its row.
     while !left.is_empty() {
         let before = left.len();
         let mut later = Vec::new();
-        for birth in left {
-            match known.row(&birth.row) {
-                Some(row) => known.enter(system, &row, birth).ok_or(OTHER)?,
-                None => later.push(birth),
-            }
+        for (numbers, id, recipe) in left {
+            let Some(row) = known.row(&recipe.row) else {
+                later.push((numbers, id, recipe));
+                continue;
+            };
+            let part = recipe.made.part(system, &row).ok_or(OTHER)?;
+            known.enter(numbers, id, part).ok_or(OTHER)?;
         }
         if later.len() == before {
             return Err(OTHER);
@@ -203,7 +187,7 @@ struct Known<'r, P> {
     count_max: usize,
 }
 
-impl<P: Clone + PartialEq> Known<'_, P> {
+impl<P: Clone> Known<'_, P> {
     /// The parts of a row, if they were all made.
     fn row(&self, ids: &[u32]) -> Option<Vec<P>> {
         if ids.len() != self.numbers_of.len() {
@@ -213,27 +197,14 @@ impl<P: Clone + PartialEq> Known<'_, P> {
         ids.iter().zip(self.numbers_of).map(part).collect()
     }
 
-    /// Makes the parts that came up; `None` if they do not.
-    fn enter<S: Parts<Part = P>>(&mut self, system: &S, row: &[P], birth: &Birth) -> Option<()> {
-        let state = system.put_together(row);
-        let number = birth.offer as usize;
-        let mut offer = Offer::new();
-        if number >= system.offers() {
-            return None;
+    /// Puts a part where its number says; `None` if there is no such place.
+    fn enter(&mut self, numbers: usize, id: u32, part: P) -> Option<()> {
+        let parts = self.parts.get_mut(numbers)?;
+        let place = Some(id as usize).filter(|id| *id < self.count_max)?;
+        if parts.len() <= place {
+            parts.resize(place + 1, None);
         }
-        system.offer(&state, number, &mut offer);
-        for Born { step, column, id } in &birth.parts {
-            let step = offer.steps.get(*step as usize)?.step;
-            let own = *self.numbers_of.get(*column as usize)?;
-            let mut after = state.clone();
-            system.apply(&mut after, step, &mut Vec::new());
-            let parts = &mut self.parts[own];
-            let place = Some(*id as usize).filter(|id| *id < self.count_max)?;
-            if parts.len() <= place {
-                parts.resize(place + 1, None);
-            }
-            parts[place] = Some(system.part(&after, *column as usize));
-        }
+        parts[place] = Some(part);
         Some(())
     }
 }

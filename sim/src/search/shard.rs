@@ -25,7 +25,6 @@ pub use way::Outline;
 use super::harvest::Harvest;
 use super::key_set::segment_of;
 use super::layers::Layers;
-use super::recipe::Recipes;
 use super::rows::Overflow;
 use super::{Control, Counterexample, Limit, Options, Order, Report, Search, Verdict};
 use crate::parts::Parts;
@@ -226,7 +225,7 @@ impl<'s, S: Parts> Shard<'s, S> {
         };
         let count = self.place.count.get();
         let initial = search.workers[0].row_of(&search.rows, key).to_vec();
-        search.workers[0].recipes = Some(Recipes::new(&search.rows));
+        search.rows.note_recipes();
         let outgoing = (0..count).map(|_| Outgoing::new(&search.rows, &initial));
         self.outgoing = outgoing.collect();
         self.incoming = (0..count).map(|_| Incoming::new(&search.rows)).collect();
@@ -367,8 +366,7 @@ impl<'s, S: Parts> Shard<'s, S> {
     fn bytes(&self) -> usize {
         let outgoing: usize = self.outgoing.iter().map(Outgoing::bytes).sum();
         let incoming: usize = self.incoming.iter().map(Incoming::bytes).sum();
-        let recipes = self.search.workers[0].recipes.as_ref();
-        self.search.bytes_now() + outgoing + incoming + recipes.map_or(0, Recipes::bytes)
+        self.search.bytes_now() + outgoing + incoming
     }
 
     /// A successor is met: here, or where it belongs.

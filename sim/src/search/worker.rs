@@ -2,9 +2,8 @@
 //! tried.
 
 use super::memo::{Leaf, Memo, Shortcut, Transition, Update};
-use super::recipe::{Recipe, Recipes};
+use super::recipe::{Made, Recipe};
 use super::rows::{Local, Overflow, Rows};
-use super::saved::Born;
 use super::{Keep, Options};
 use crate::hash::fingerprint_of;
 use crate::parts::{Offer, Parts};
@@ -50,9 +49,7 @@ pub(super) struct Worker<'s, S: Parts> {
     updates: Vec<Update>,
     seen: Vec<S::Observation>,
     /// The parts that came up in the leaf that is being worked out, if that is to be noted.
-    born: Vec<Born>,
-    /// How each part came to be, if somebody wants to know.
-    pub recipes: Option<Recipes>,
+    made: Vec<(Made, u32)>,
     /// Leaves that were remembered, and that were not.
     pub hits: u64,
     pub misses: u64,
@@ -80,8 +77,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             parts: Vec::new(),
             updates: Vec::new(),
             seen: Vec::new(),
-            born: Vec::new(),
-            recipes: None,
+            made: Vec::new(),
             hits: 0,
             misses: 0,
         }
@@ -155,28 +151,13 @@ impl<'s, S: Parts> Worker<'s, S> {
         (sum >> 32) as u64
     }
 
-    /// How a part came to be that is none of the initial state's; `numbers` is the column whose number it has.
-    pub fn recipe(&self, numbers: usize, id: u32) -> Recipe {
-        let recipes = self.recipes.as_ref();
-        let recipe = recipes.and_then(|recipes| recipes.get(numbers, id));
-        recipe
-            .cloned()
-            .expect("internal bug: a part came from nowhere")
-    }
-
     /// Makes a part by its recipe, and returns its number; `None` if there is no such step.
-    pub fn follow(&mut self, rows: &Rows<S::Part>, numbers: usize, recipe: Recipe) -> Option<u32> {
+    pub fn follow(&mut self, rows: &Rows<S::Part>, recipe: Recipe) -> Option<u32> {
         rows.parts_of(&mut self.local, &recipe.row, &mut self.parts);
-        let mut state = self.system.put_together(&self.parts);
-        self.system
-            .offer(&state, recipe.offer as usize, &mut self.offer);
-        let step = self.offer.steps.get(recipe.index as usize)?.step;
-        self.seen.clear();
-        self.system.apply(&mut state, step, &mut self.seen);
-        let column = usize::from(recipe.column);
-        let id = rows.part_id(column, self.system.part(&state, column));
-        if let Some(recipes) = &mut self.recipes {
-            recipes.learn(numbers, id, recipe);
+        let part = recipe.made.part(self.system, &self.parts)?;
+        let (id, is_new) = rows.part_entry(recipe.made.column.into(), part);
+        if is_new {
+            rows.note(recipe.row, [(recipe.made, id)]);
         }
         Some(id)
     }
@@ -411,8 +392,8 @@ impl<'s, S: Parts> Worker<'s, S> {
         forget: bool,
     ) -> Result<Leaf, Overflow> {
         let leaf = self.work_out(rows, number, forget);
-        if !self.born.is_empty() {
-            rows.born(&self.row, number, std::mem::take(&mut self.born));
+        if !self.made.is_empty() {
+            rows.note(&*self.row, self.made.drain(..));
         }
         leaf
     }
@@ -453,10 +434,7 @@ impl<'s, S: Parts> Worker<'s, S> {
             leaf.special |= offered.crew.is_some() || offered.of_time;
             depends |= self.system.depends(offered.step, footprint);
             let changed = self.system.changes(offered.step, footprint);
-            self.note_updates(rows, &after, changed, index);
-            if let Some(recipes) = &mut self.recipes {
-                recipes.note(rows, &self.row, (number, index as usize), &self.updates);
-            }
+            self.note_updates(rows, &after, changed, (number as u32, index));
             let growth = if rows.is_flat() {
                 growth_of(rows, &self.updates)
             } else {
@@ -482,13 +460,13 @@ impl<'s, S: Parts> Worker<'s, S> {
     }
 
     /// Puts into `updates` those of the columns `changed` in which `after` is not what the current
-    /// row is; `step` is the number of the step that led there.
+    /// row is; `step` is the offer and the number in it of the step that led there.
     fn note_updates(
         &mut self,
         rows: &Rows<S::Part>,
         after: &S::State,
         mut changed: u64,
-        step: u32,
+        (offer, index): (u32, u32),
     ) {
         self.updates.clear();
         while changed != 0 {
@@ -497,8 +475,12 @@ impl<'s, S: Parts> Worker<'s, S> {
             let from = self.row[column];
             let (to, is_new) = rows.part_entry(column, self.system.part(after, column));
             if is_new {
-                let (column, id) = (column as u32, to);
-                self.born.push(Born { step, column, id });
+                let made = Made {
+                    offer,
+                    index,
+                    column: column as u8,
+                };
+                self.made.push((made, to));
             }
             if from != to {
                 self.updates.push(Update {

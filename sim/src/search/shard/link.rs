@@ -5,7 +5,7 @@
 //! the same numbers everywhere, for every shard meets that state first.
 
 use super::super::Search;
-use super::super::recipe::Recipe;
+use super::super::recipe::{Made, Recipe};
 use super::super::rows::Rows;
 use super::frame::{Malformed, Reader, put};
 use crate::parts::Parts;
@@ -71,7 +71,11 @@ impl Outgoing {
             if self.knows(numbers, id) {
                 continue;
             }
-            let recipe = search.workers[0].recipe(numbers, id);
+            let recipe = search
+                .rows
+                .recipes()
+                .and_then(|recipes| recipes.get(numbers, id).cloned());
+            let recipe = recipe.expect("internal bug: a part came from nowhere");
             if is_ready {
                 let check = search.workers[0].hash(&search.rows, numbers, id) as u32;
                 self.define(numbers, id, &recipe, check);
@@ -87,7 +91,12 @@ impl Outgoing {
     fn define(&mut self, numbers: usize, id: u32, recipe: &Recipe, check: u32) {
         let bytes = &mut self.definitions;
         let head = [numbers as u32, id, check];
-        let step = [recipe.offer, recipe.index, recipe.column.into()];
+        let Made {
+            offer,
+            index,
+            column,
+        } = recipe.made;
+        let step = [offer, index, column.into()];
         for number in head.into_iter().chain(step) {
             put(bytes, number.into());
         }
@@ -235,12 +244,14 @@ impl Incoming {
         }
         let recipe = Recipe {
             row: body.row.as_slice().into(),
-            offer: offer as u32,
-            index,
-            column: column as u8,
+            made: Made {
+                offer: offer as u32,
+                index,
+                column: column as u8,
+            },
         };
         let ours = worker
-            .follow(rows, numbers, recipe)
+            .follow(rows, recipe)
             .ok_or(Malformed("a part is defined by a step that is not there"))?;
         if worker.hash(rows, numbers, ours) as u32 != check {
             return Err(Malformed("a part is defined as what it is not"));

@@ -99,6 +99,16 @@ fn steady(contents: &str) -> String {
 const CHECK: &str = "check --no-failures --dialect 10.0 test_transaction_failure_race";
 const BROKEN: &str = "check --no-failures --dialect 10.0 tests/data/too-early.yaml";
 
+/// What is for machines is on one line however narrow the terminal is, or it could not be copied from there.
+#[test]
+fn json_is_not_folded() {
+    for line in ["config --json"] {
+        let seen = Seen::of(40, &[], line);
+        let json: Result<serde_json::Value, _> = serde_json::from_str(&seen.raw);
+        assert!(json.is_ok(), "{line}: {}", seen.raw);
+    }
+}
+
 #[test]
 fn no_line_is_longer_than_the_terminal_is_wide() {
     for columns in [40, 80, 120] {

@@ -48,6 +48,21 @@ pub const TARGETS: &[Target] = &[
     targets::config::TARGET,
 ];
 
+/// The binary of the target of that name for libFuzzer.
+#[macro_export]
+macro_rules! libfuzzer {
+    ($name:literal) => {
+        libfuzzer_sys::fuzz_target!(|input: &[u8]| ($crate::target($name).run)(input));
+
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            match seed % 3 {
+                0 => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
+                _ => $crate::target($name).mutate_in_place(data, size, max_size, seed.into()),
+            }
+        });
+    };
+}
+
 /// The target of that name.
 ///
 /// # Panics

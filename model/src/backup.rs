@@ -297,8 +297,8 @@ pub(crate) fn create(
     let target_image = &w.file(w.node(w.image_under(target)).chain()[0]).image;
     let target_cluster = target_image.reported_cluster_size();
     let bitmap = request.bitmap.clone().zip(request.bitmap_mode);
+    check_bitmap(w, request, source)?;
     if let Some((name, _)) = &bitmap {
-        check_bitmap(w, request, source)?;
         (w.rules().freeze_bitmap)(w, source, name)?;
     }
     match create_frozen(

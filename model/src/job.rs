@@ -50,8 +50,19 @@ impl Status {
         Created, Running, Paused, Ready, Standby, Waiting, Pending, Aborting, Concluded, Null,
     ];
 
+    /// The words on the wire, in the order of [`Status::ALL`].
+    pub const NAMES: [&'static str; 10] = {
+        let mut names = [""; 10];
+        let mut index = 0;
+        while index < names.len() {
+            names[index] = Status::ALL[index].name();
+            index += 1;
+        }
+        names
+    };
+
     /// The word on the wire.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Created => "created",
             Running => "running",

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use model::job::Status;
 use serde_json::Value;
 
 use crate::line::Line;
@@ -47,18 +48,17 @@ pub const ROWS: [&str; 20] = [
 
 /// The status of the job that it is about, a column each; `none`: there is no such job. Of a command about drives it
 /// is the job of one of them that was created last, of `quit` the last of all.
-pub const COLUMNS: [&str; 10] = [
-    "none",
-    "created",
-    "running",
-    "paused",
-    "ready",
-    "standby",
-    "waiting",
-    "pending",
-    "aborting",
-    "concluded",
-];
+pub const COLUMNS: [&str; Status::ALL.len()] = {
+    let mut columns = Status::NAMES;
+    let mut index = columns.len() - 1;
+    // It comes first, and a job that is `null` is none.
+    while index > 0 {
+        columns[index] = Status::NAMES[index - 1];
+        index -= 1;
+    }
+    columns[0] = "none";
+    columns
+};
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use scenarios::limits::CONFIG;
+use scenarios::load::{LoadError, Place};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use sim::near;
 use toml::Spanned;
@@ -146,8 +146,8 @@ impl File {
     pub fn parse(path: PathBuf, text: &str) -> Result<File, String> {
         let document: Document = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
-            let (message, meant) = in_our_words(error.message());
-            shown(&path, text, span, &message, &meant)
+            let (what, help) = in_our_words(error.message());
+            shown(&path, text, span.start, &what, help.as_deref())
         })?;
         let file = File {
             path,
@@ -166,7 +166,7 @@ impl File {
         let Some(said) = profile.said(key.name) else {
             return Ok(());
         };
-        let wrong = |why: String| shown(&self.path, &self.text, said.span(), &why, "");
+        let wrong = |why: String| shown(&self.path, &self.text, said.span().start, &why, None);
         let words = &said.get_ref().0;
         if words.is_empty() && key.name == key.lane {
             return Err(wrong(format!(
@@ -241,7 +241,7 @@ impl OfProfile<'_> {
             values: values.collect(),
             from: Source::File(
                 self.file.path.clone(),
-                line_of(&self.file.text, said.span().start).0,
+                place_of(&self.file.text, said.span().start).line as usize,
             ),
         })
     }
@@ -280,56 +280,33 @@ fn seen_from(base: &Path, path: &str) -> String {
 }
 
 /// What is said of a field that is not known, and the nearest one that is.
-fn in_our_words(message: &str) -> (String, String) {
+fn in_our_words(message: &str) -> (String, Option<String>) {
     let Some(rest) = message.strip_prefix("unknown field `") else {
-        return (message.to_owned(), String::new());
+        return (message.to_owned(), None);
     };
     let mut quoted = rest.split('`');
     let unknown = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
-    let meant = match near::nearest(unknown, &known, 1).first() {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => String::new(),
-    };
+    let near = near::nearest(unknown, &known, 1);
+    let what = format!(
+        "no key is called `{unknown}` here; there are: {}",
+        known.join(", ")
+    );
     (
-        format!(
-            "no key is called `{unknown}` here; there are: {}",
-            known.join(", ")
-        ),
-        meant,
+        what,
+        near.first().map(|near| format!("did you mean `{near}`?")),
     )
 }
 
-/// The line of a place in the text, counted from 1, where it begins, and what it says.
-fn line_of(text: &str, place: usize) -> (usize, usize, &str) {
-    let place = (0..=place.min(text.len()))
-        .rev()
-        .find(|place| text.is_char_boundary(*place));
-    let before = &text[..place.unwrap_or(0)];
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = text[start..].lines().next().unwrap_or_default();
-    (before.matches('\n').count() + 1, start, line)
+/// The place of the byte with that number, or of the letter it is a part of.
+fn place_of(text: &str, byte: usize) -> Place {
+    Place::after(&text[..text.floor_char_boundary(byte)])
 }
 
 /// A message with its place, the line, and a caret below what is wrong.
-fn shown(path: &Path, text: &str, span: Range<usize>, message: &str, meant: &str) -> String {
-    let (number, start, line) = line_of(text, span.start);
-    let column = text
-        .get(start..span.start)
-        .map_or(0, |before| before.chars().count());
-    let end = span.end.min(start + line.len()).max(span.start);
-    let width = text
-        .get(span.start..end)
-        .map_or(1, |wrong| wrong.chars().count())
-        .max(1);
-    let margin = " ".repeat(number.to_string().len());
-    let caret = format!("{}{} {meant}", " ".repeat(column), "^".repeat(width));
-    format!(
-        "{}:{number}:{}: {message}\n{margin} |\n{number} | {line}\n{margin} | {}",
-        path.display(),
-        column + 1,
-        caret.trim_end()
-    )
+fn shown(path: &Path, text: &str, byte: usize, what: &str, help: Option<&str>) -> String {
+    let file = path.display().to_string();
+    LoadError::at(&file, text, place_of(text, byte), what, help).to_string()
 }
 
 #[cfg(test)]

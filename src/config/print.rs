@@ -26,7 +26,7 @@ pub struct ConfigArgs {
 /// What to print: a file, a variable or a profile that cannot be used.
 pub fn run(args: &ConfigArgs) -> Result<Exit, String> {
     let settings = Settings::of(&args.flags)?;
-    let mut out = terminal::out(true);
+    let mut out = terminal::out(!args.json);
     crate::written(match args.json {
         true => writeln!(out, "{:#}", json(&settings)),
         false => print(&mut out, &settings),

@@ -1,5 +1,6 @@
 //! Which events the model sends, with which data: what a story waits for must be among them.
 
+use model::job::Status;
 use serde_json::{Map, Value};
 
 use super::{Cast, Wrong, unknown};
@@ -20,19 +21,6 @@ enum Kind {
     Words(&'static [&'static str]),
 }
 
-const STATUSES: &[&str] = &[
-    "created",
-    "running",
-    "paused",
-    "ready",
-    "standby",
-    "waiting",
-    "pending",
-    "aborting",
-    "concluded",
-    "null",
-];
-
 const TYPE: (&str, Kind) = ("type", Kind::Words(&["backup"]));
 
 const END: [(&str, Kind); 5] = [
@@ -47,7 +35,7 @@ const END: [(&str, Kind); 5] = [
 const EVENTS: &[(&str, &[(&str, Kind)])] = &[
     (
         "JOB_STATUS_CHANGE",
-        &[("id", Kind::Job), ("status", Kind::Words(STATUSES))],
+        &[("id", Kind::Job), ("status", Kind::Words(&Status::NAMES))],
     ),
     (
         "BLOCK_JOB_COMPLETED",

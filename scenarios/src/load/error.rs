@@ -47,9 +47,13 @@ impl LoadError {
             help,
         }
     }
-}
 
-impl LoadError {
+    /// What is wrong at a place of a text, and what usually helps.
+    pub fn at(file: &str, text: &str, place: Place, what: &str, help: Option<&str>) -> LoadError {
+        let (what, help) = (what.to_owned(), help.map(str::to_owned));
+        Trouble { place, what, help }.shown_in(file, text)
+    }
+
     /// What can never be in a story, shown in the text that it was read from.
     pub fn of_wrong(file: &str, text: Option<&str>, wrong: Wrong) -> LoadError {
         let Wrong {
@@ -168,6 +172,19 @@ fn one_line(text: &str, length_max: usize) -> String {
     }
 }
 
+impl Place {
+    /// The place of what follows this text, which the file begins with.
+    pub fn after(before: &str) -> Place {
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Place {
+            line: short(line),
+            column: short(column),
+        }
+    }
+}
+
 impl From<Location> for Place {
     fn from(location: Location) -> Place {
         let from_one = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).max(1);
@@ -180,15 +197,8 @@ impl From<Location> for Place {
 
 /// The trouble with bytes that begin with this good text and go on with something else.
 pub(crate) fn not_utf8(good: &str) -> Trouble {
-    let line = good.matches('\n').count() + 1;
-    let column = good.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    let from_one = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let place = Place {
-        line: from_one(line),
-        column: from_one(column),
-    };
     Trouble::new(
-        place,
+        Place::after(good),
         "what follows is not UTF-8",
         "a scenario is a text file; is this an image or a recording?",
     )

@@ -1,8 +1,6 @@
 //! The process: jobs.md §7 (process exit), as stories under many seeds.
 
-mod support;
-
-use support::{Row, check};
+use crate::support::{Row, check};
 
 fn story(lines: &str) -> String {
     format!(

@@ -22,8 +22,6 @@
 //! A pattern is a list of them with `; ` between: `..` stands for any lines, `*` for any letters, `^` and `$` for
 //! the ends of the trace; without the last two it may be anywhere.
 
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 
 use model::dialect::{DIALECTS, Dialect};

@@ -2,13 +2,11 @@
 //! seeds choose. QEMU's own assertions must hold (a broken one is a panic of the model), every command is
 //! answered, every job's events come in their order, and at rest every job has ended or waits for its user.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{play, witnessed};
 use model::dialect::{DIALECTS, Dialect};
 use model::property::WITNESSES;
-use support::{play, witnessed};
 
 /// A small generator of its own (splitmix64), so that a story means the same for ever.
 struct Dice(u64);

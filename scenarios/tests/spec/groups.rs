@@ -1,8 +1,6 @@
 //! Jobs that end together: jobs.md §6, §10 and concurrency.md §5.1, as stories under many seeds.
 
-mod support;
-
-use support::{Row, check};
+use crate::support::{Row, check};
 
 /// Two disks with something to copy, their targets, one clean bitmap each.
 const TWO: &str = "

@@ -1,8 +1,6 @@
 //! Injected faults: faults.md §3 to §5, as stories under many seeds.
 
-mod support;
-
-use support::{Row, check, row};
+use crate::support::{Row, check, row};
 
 fn story(rules: &str, lines: &str) -> String {
     format!(

@@ -1,9 +1,7 @@
 //! The job machine: jobs.md §1, §5, §7 to §10, as tables and as stories under many seeds.
 
-mod support;
-
+use crate::support::{Row, check, row};
 use model::job::{Status, Verb};
-use support::{Row, check, row};
 
 /// One disk with something to copy, its target, a clean bitmap.
 const ONE: &str = "

@@ -1,8 +1,6 @@
 //! Drained sections beside several jobs: whom they hold, who is paused first, how often. As real QEMUs do it.
 
-mod support;
-
-use support::{Row, check};
+use crate::support::{Row, check};
 
 /// Two disks, their targets, and disks for a third and a fourth.
 fn story(lines: &str) -> String {

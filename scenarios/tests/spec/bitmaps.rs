@@ -1,8 +1,6 @@
 //! Dirty bitmaps: bitmaps.md §2 to §9, as stories under many seeds.
 
-mod support;
-
-use support::{Row, check, row};
+use crate::support::{Row, check, row};
 
 const ONE: &str = "
     disk d0 256k 0x41@0+256k

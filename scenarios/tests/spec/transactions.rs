@@ -1,8 +1,6 @@
 //! `transaction`: transactions.md §1 to §6 and the live defects A2 to A4, as stories under many seeds.
 
-mod support;
-
-use support::{Row, check};
+use crate::support::{Row, check};
 
 /// A disk, its target, and a bitmap of which two granules are dirty.
 const ONE: &str = "

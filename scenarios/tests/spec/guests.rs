@@ -1,9 +1,7 @@
 //! Guests beside a backup: backup.md §7 and concurrency.md §6, as stories under many seeds, in the main loop and in
 //! an iothread.
 
-mod support;
-
-use support::{Row, check};
+use crate::support::{Row, check, play};
 
 /// A full disk, a copy of it as it was, a target whose backing file is that copy, and guests.
 fn story(thread: &str, faults: &str, guests: &str, lines: &str) -> String {
@@ -278,7 +276,7 @@ fn no_mixture_of_workers_guests_and_faults_spoils_the_target() {
                          x-perf: {{max-workers: {workers}, max-chunk: {chunk}}}}}\nmark\nstart g0 g1\n{end}\njoin g0 g1\nshutdown\ncompare t0 before"
                     );
                     for dialect in model::dialect::DIALECTS {
-                        for trace in support::play(&story, dialect, 12) {
+                        for trace in play(&story, dialect, 12) {
                             let broken = trace.iter().any(|line| {
                                 line == "compare different" || line.starts_with("PANIC")
                             });

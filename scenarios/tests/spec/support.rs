@@ -768,35 +768,3 @@ fn object(value: Value) -> Map<String, Value> {
         other => panic!("{other} is not a map"),
     }
 }
-
-/// Prints one run, steps and what was seen, for those who look for the reason.
-pub fn show(story: &str, dialect: &'static Dialect, seed: u64) {
-    struct Printer;
-    impl sim::run::Watcher<Scene> for Printer {
-        fn before(
-            &mut self,
-            scene: &Scene,
-            state: &scenarios::scene::Moment,
-            step: scenarios::scene::Step,
-        ) {
-            println!("{}", sim::System::name(scene, state, step));
-        }
-        fn after(
-            &mut self,
-            _: &Scene,
-            _: &scenarios::scene::Moment,
-            _: scenarios::scene::Step,
-            _: sim::Footprint,
-            seen: &[Line],
-        ) {
-            seen.iter()
-                .filter_map(shown)
-                .for_each(|line| println!("        {line}"));
-        }
-    }
-    let scene = Scene::new(Build::new(dialect).script(story));
-    let mut runner = Runner::new(&scene);
-    runner.steps_max = STEPS_MAX;
-    let outcome = runner.run(&mut Random::default(), seed, &mut Printer);
-    println!("{:?}", outcome.end);
-}

@@ -258,6 +258,9 @@ pub enum Limit {
     Interrupt,
     /// A process with a share of the search is gone: see [`shard`].
     Peer,
+    /// Every state was visited and no promise is broken, but some state can be reached from itself; whether a run need
+    /// never rest for that is found by a search in one place ([`search`]), not by shards.
+    Cycle,
 }
 
 /// Visits every state of `system`, or as many as the options allow.

@@ -1,11 +1,16 @@
 //! A search in shares finds what the search in one place finds, however many shares there are, and in whatever order
 //! frames come.
 
+mod common;
+
+use common::Ring;
 use sim::parts::{Parts, Whole};
 use sim::search::shard::{Place, Shard, refusal};
-use sim::search::{Control, Keep, Limit, Options, Order, Report, Verdict, search};
+use sim::search::{Control, Keep, Limit, Options, Order, Report, Saved, Verdict, search};
 use sim::toys::{Counter, Dining, GroupedBackup, TwoPhaseCommit};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Searches in `count` shares, all on this thread. `backwards`: the shards work in the other order, so frames come
 /// in another one.
@@ -15,14 +20,24 @@ fn in_shares<S: Parts>(
     count: usize,
     backwards: bool,
 ) -> Report<S::Step> {
-    let control = Control::default();
-    let place = |number| Place {
+    let shards = (0..count).map(|number| Shard::new(system, options, place(number, count)));
+    together(shards.collect(), &Control::default(), backwards)
+}
+
+fn place(number: usize, count: usize) -> Place {
+    Place {
         number,
         count: NonZeroUsize::new(count).unwrap(),
-    };
-    let mut shards: Vec<_> = (0..count)
-        .map(|number| Shard::new(system, options, place(number)))
-        .collect();
+    }
+}
+
+/// Searches with these shards to the end.
+fn together<S: Parts>(
+    mut shards: Vec<Shard<'_, S>>,
+    control: &Control,
+    backwards: bool,
+) -> Report<S::Step> {
+    let count = shards.len();
     loop {
         let mut order: Vec<usize> = (0..count).collect();
         if backwards {
@@ -30,7 +45,7 @@ fn in_shares<S: Parts>(
         }
         while let Some(number) = order.pop() {
             let mut frames = Vec::new();
-            let is_more = shards[number].work(&control, &mut |to, frame| frames.push((to, frame)));
+            let is_more = shards[number].work(control, &mut |to, frame| frames.push((to, frame)));
             for (to, frame) in frames {
                 assert_ne!(to, number, "nobody sends to itself");
                 shards[to].take(number, &frame).unwrap();
@@ -41,7 +56,7 @@ fn in_shares<S: Parts>(
         }
         let ends: Vec<_> = shards
             .iter_mut()
-            .map(|shard| shard.turn(&control).unwrap())
+            .map(|shard| shard.turn(control).unwrap())
             .collect();
         let over: Vec<_> = ends.into_iter().flatten().collect();
         if let Some(report) = over.first() {
@@ -83,7 +98,7 @@ fn assert_same_in_all_ways<S: Parts>(system: &S) {
             let options = Options {
                 reduce,
                 keep,
-                cycles: false,
+                cycles: keep == Keep::Rows,
                 ..Options::default()
             };
             assert_eq!(refusal(system, &options), None);
@@ -153,21 +168,142 @@ fn what_needs_all_states_in_one_place_is_refused() {
     let toy = TwoPhaseCommit {
         resource_managers: 3,
     };
-    let cycles = Options::default();
+    let all = Options::default();
+    let cycles = Options {
+        keep: Keep::Fingerprints,
+        ..all
+    };
     let depth = Options {
         order: Order::Depth,
-        cycles: false,
-        ..cycles
+        ..all
     };
     let sleeping = Options {
         sleep_sets: true,
-        cycles: false,
-        ..cycles
+        ..all
     };
     let whole = Whole(toy);
+    assert_eq!(refusal(&whole, &all), None);
     assert!(refusal(&whole, &cycles).is_some_and(|why| why.contains("never rest")));
     assert!(refusal(&whole, &depth).is_some());
     assert!(refusal(&whole, &sleeping).is_some());
+}
+
+/// Whether a state leads back to itself is known in shares; which run does is asked elsewhere.
+#[test]
+fn what_goes_round_is_noticed() {
+    for leaves in [false, true] {
+        for count in [1, 2, 5] {
+            let ring = Whole(Ring { leaves });
+            let report = in_shares(&ring, &Options::default(), count, false);
+            assert_eq!(report.verdict, Verdict::Inconclusive(Limit::Cycle));
+        }
+    }
+}
+
+/// From each place where all shards are kept, the end is that of a search which nobody disturbed.
+#[test]
+fn shards_go_on_from_each_place_where_they_are_kept() {
+    let two_phase = TwoPhaseCommit {
+        resource_managers: 3,
+    };
+    let free = Options::default();
+    goes_on(&two_phase, &free);
+    let unlike = Options {
+        symmetry: false,
+        reduce: false,
+        ..free
+    };
+    goes_on(&two_phase, &unlike);
+    for sizes in ["2,1,1,1,1,fixed", "2,1,0,1,0,bug"] {
+        let toy: GroupedBackup = sizes.parse().unwrap();
+        goes_on(&toy, &free);
+        // A limit ends it, in the midst of a layer or after one, and another goes on.
+        for limited in [
+            Options {
+                depth_max: 3,
+                ..free
+            },
+            Options {
+                states_max: 9,
+                ..free
+            },
+            Options {
+                bytes_max: 1,
+                ..free
+            },
+        ] {
+            let kept = kept(&toy, &limited, 2);
+            let last = kept.last_key_value().unwrap().0;
+            assert_eq!(
+                resumed(&toy, &free, &kept, *last),
+                told(&search(&toy, &free, &Control::default()))
+            );
+        }
+    }
+}
+
+/// What all shards kept, by number.
+type Kept = BTreeMap<u64, Vec<String>>;
+
+fn kept<S: Parts>(system: &S, options: &Options, count: usize) -> Kept {
+    let control = Control::default();
+    control.keep.store(true, Relaxed);
+    let kept = std::cell::RefCell::new(Kept::new());
+    let mut keepers: Vec<_> = (0..count)
+        .map(|_| {
+            |number: u64, so_far: &sim::search::SoFar<'_>| {
+                let text = serde_json::to_string(so_far).unwrap();
+                kept.borrow_mut().entry(number).or_default().push(text);
+                control.keep.store(true, Relaxed);
+            }
+        })
+        .collect();
+    let shards = keepers.iter_mut().enumerate().map(|(number, keeper)| {
+        let mut shard = Shard::new(system, options, place(number, count));
+        shard.set_keeper(keeper);
+        shard
+    });
+    together(shards.collect(), &control, false);
+    kept.into_inner()
+}
+
+fn resumed<S: Parts>(system: &S, options: &Options, kept: &Kept, number: u64) -> Told {
+    let of_all = &kept[&number];
+    let shards = of_all.iter().enumerate().map(|(shard, text)| {
+        let saved: Saved = serde_json::from_str(text).unwrap();
+        Shard::restore(system, options, place(shard, of_all.len()), (number, saved)).unwrap()
+    });
+    told(&together(shards.collect(), &Control::default(), true))
+}
+
+/// Counts, layers, verdict.
+type Told = ([u64; 4], Vec<u64>, String);
+
+/// What of a report is the same however often it was ended and gone on with.
+fn told<T: std::fmt::Debug>(report: &Report<T>) -> Told {
+    let counts = [
+        report.states,
+        report.transitions,
+        report.resting,
+        report.witnessed,
+    ];
+    (
+        counts,
+        report.layers.clone(),
+        format!("{:?}", report.verdict),
+    )
+}
+
+fn goes_on<S: Parts>(system: &S, options: &Options) {
+    let alone = told(&search(system, options, &Control::default()));
+    for count in [1, 3] {
+        let kept = kept(system, options, count);
+        assert!(kept.len() > 3, "kept {} times", kept.len());
+        for (number, of_all) in &kept {
+            assert_eq!(of_all.len(), count, "all keep it at once");
+            assert_eq!(resumed(system, options, &kept, *number), alone);
+        }
+    }
 }
 
 /// Whatever comes, a shard says what is wrong with it, and does not panic.

@@ -202,9 +202,15 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         &self.numbers_of
     }
 
-    /// How many numbers were given for parts in `column`, if it uses its own.
-    pub fn numbers_in(&self, column: usize) -> usize {
-        self.parts[column].len()
+    /// By column, if it uses its own numbers: how many the parts of the initial state have, whose row that is. They are
+    /// the first in every search of the system.
+    pub fn first_numbers(&self, initial: &[u32]) -> Vec<usize> {
+        let mut counts = vec![0; self.columns()];
+        for (column, id) in initial.iter().enumerate() {
+            let count = &mut counts[self.numbers_of[column]];
+            *count = (*count).max(*id as usize + 1);
+        }
+        counts
     }
 
     pub fn part_id(&self, column: usize, part: P) -> u32 {

@@ -11,11 +11,15 @@
 //! kept, and then the states from which it can be reached in time are marked backwards, and the least step into a
 //! marked state is taken forwards, as in `path.rs`, with a question to a state's owner where that looks into a set.
 //!
-//! Not known here: sleep sets, depth first, and cycles, for which all states must be in one place: see
+//! Whether there is any cycle is found by taking away states to which nothing leads any more (`round.rs`). Which run
+//! goes round one is then a question for one place: see [`Limit::Cycle`]. Not known here: sleep sets and depth first, see
 //! [`refusal`].
+//!
+//! All shards can be kept in the same round, each by itself, and gone on with: see [`Keeper`].
 
 mod frame;
 mod link;
+mod round;
 mod vote;
 mod way;
 
@@ -26,17 +30,20 @@ use super::harvest::Harvest;
 use super::key_set::segment_of;
 use super::layers::Layers;
 use super::rows::Overflow;
-use super::{Control, Counterexample, Limit, Options, Order, Report, Search, Verdict};
+use super::saved::{self, Saved, SoFar};
+use super::{Control, Counterexample, Keep, Limit, Options, Order, Report, Search, Verdict};
+use crate::Stale;
 use crate::parts::Parts;
 use frame::Reader;
 use link::{Incoming, Outgoing};
+use round::Round;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use vote::Vote;
 use way::Way;
 
 /// What frames are like; whoever changes that changes this number.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// How many states are expanded in one piece of work.
 const CHUNK: usize = 1 << 12;
@@ -52,18 +59,21 @@ mod kind {
     pub const ANSWER: u8 = 4;
     pub const LEAD: u8 = 5;
     pub const SCHEDULE: u8 = 6;
+    pub const EDGES: u8 = 7;
+    pub const TAKEN: u8 = 8;
 }
 
 /// Why shards cannot search like that, if they cannot.
 pub fn refusal<S: Parts>(system: &S, options: &Options) -> Option<&'static str> {
+    let looks_for_cycles = options.cycles && !system.uses_up();
     if options.order != Order::Breadth {
         return Some("the newest state is one, so there is work for one");
     }
     if options.sleep_sets {
         return Some("what sleeps in a state depends on who came there before");
     }
-    let looks_for_cycles = options.cycles && !system.uses_up();
-    looks_for_cycles.then_some("runs that need never rest are found where all states are")
+    (looks_for_cycles && options.keep != Keep::Rows)
+        .then_some("runs that need never rest are looked for in whole states, not in fingerprints")
 }
 
 /// Which shard of how many.
@@ -98,6 +108,12 @@ enum Phase<T> {
     Answer,
     /// The schedule is taken from state to state.
     Lead,
+    /// It is counted how many steps lead to each state; so many states have sent theirs.
+    Edges(usize),
+    /// States to which no step leads any more are taken away, with their steps.
+    Take,
+    /// It is added up how many were.
+    Taken,
     /// Nothing is left to do.
     Over(Box<Report<T>>),
 }
@@ -146,8 +162,20 @@ pub struct Shard<'s, S: Parts> {
     /// What the search that was asked for has found.
     asked: Option<Report<S::Step>>,
     way: Way,
+    round: Round,
     row: Vec<u32>,
+    /// What of the frontier was expanded when the layer ended.
+    done: usize,
+    /// How often it was kept.
+    kept: u64,
+    keeper: Option<&'s mut Keeper<'s>>,
 }
+
+/// Who keeps a shard: called with a number that is the same for all shards in the round in which they are kept, and
+/// grows.
+///
+/// A search can be gone on with from what all its shards kept with one number.
+pub type Keeper<'k> = dyn FnMut(u64, &SoFar<'_>) + 'k;
 
 impl<'s, S: Parts> Shard<'s, S> {
     /// One that has done nothing. All of a search have the same options, of which `jobs` means nothing here and
@@ -173,7 +201,11 @@ impl<'s, S: Parts> Shard<'s, S> {
             votes: 0,
             asked: None,
             way: Way::default(),
+            round: Round::default(),
             row: Vec::new(),
+            done: 0,
+            kept: 0,
+            keeper: None,
         };
         match system.judge(&system.initial(), false) {
             Ok(()) => shard.begin(Stage::Asked),
@@ -189,6 +221,30 @@ impl<'s, S: Parts> Shard<'s, S> {
             }
         }
         shard
+    }
+
+    /// One that goes on from where it was when `saved` was kept, with the number `kept`. All shards of the search go on
+    /// from that number.
+    ///
+    /// # Errors
+    ///
+    /// What was kept is of another system, or of other options.
+    pub fn restore(
+        system: &'s S,
+        options: &Options,
+        place: Place,
+        (kept, saved): (u64, Saved),
+    ) -> Result<Shard<'s, S>, Stale> {
+        let mut shard = Shard::new(system, options, place);
+        shard.search = saved::restore(system, shard.options, saved)?;
+        shard.kept = kept;
+        shard.meet_others();
+        Ok(shard)
+    }
+
+    /// Says who keeps it, whenever [`Control::keep`] was set somewhere, and when a limit ends it.
+    pub fn set_keeper(&mut self, keeper: &'s mut Keeper<'s>) {
+        self.keeper = Some(keeper);
     }
 
     /// Begins a search.
@@ -216,6 +272,18 @@ impl<'s, S: Parts> Shard<'s, S> {
         let mut search = Search::new(self.system, options);
         search.kept_layers = (stage != Stage::Asked).then(Layers::in_memory);
         search.layers.push(1);
+        self.search = search;
+        (self.stage, self.phase) = (stage, Phase::Expand(0));
+        let key = self.meet_others();
+        if self.owner_of(key) == self.place.number {
+            self.visit(key);
+            self.search.frontier = std::mem::take(&mut self.search.next[0]);
+        }
+    }
+
+    /// Nothing was sent yet, and nobody has voted. Returns the key of the initial state, which all have in common.
+    fn meet_others(&mut self) -> u64 {
+        let search = &mut self.search;
         let state = self.system.initial();
         let key = loop {
             match search.workers[0].key_of(&search.rows, &state) {
@@ -223,23 +291,21 @@ impl<'s, S: Parts> Shard<'s, S> {
                 Err(Overflow) => search.repack(),
             }
         };
-        let count = self.place.count.get();
         let initial = search.workers[0].row_of(&search.rows, key).to_vec();
         search.rows.note_recipes();
-        let outgoing = (0..count).map(|_| Outgoing::new(&search.rows, &initial));
+        let others = 0..self.place.count.get();
+        let outgoing = others
+            .clone()
+            .map(|_| Outgoing::new(&search.rows, &initial));
         self.outgoing = outgoing.collect();
-        self.incoming = (0..count).map(|_| Incoming::new(&search.rows)).collect();
-        self.row = initial.clone();
+        let incoming = others.map(|_| Incoming::new(&search.rows, &initial));
+        self.incoming = incoming.collect();
+        self.row.clone_from(&initial);
         self.initial = initial;
         self.harvest.forget();
-        self.search = search;
         self.cut = None;
         (self.sum, self.votes) = (Vote::default(), 0);
-        (self.stage, self.phase) = (stage, Phase::Expand(0));
-        if self.owner_of(key) == self.place.number {
-            self.visit(key);
-            self.search.frontier = std::mem::take(&mut self.search.next[0]);
-        }
+        key
     }
 
     /// Does a bounded piece of the work of this round, hands out frames with the numbers of the shards that they are
@@ -251,11 +317,15 @@ impl<'s, S: Parts> Shard<'s, S> {
             Phase::Ask(done) => self.ask(done, post),
             Phase::Answer => self.answer(post),
             Phase::Lead => self.lead(post),
+            Phase::Edges(done) => self.send_edges(done, control, post),
+            Phase::Take => self.take_away(control, post),
+            Phase::Taken => self.tell_taken(post),
             Phase::Over(_) => false,
         };
         if !is_more {
             let kind = match self.phase {
                 Phase::Ask(_) => kind::ASK,
+                Phase::Edges(_) | Phase::Take => kind::EDGES,
                 _ => kind::STATES,
             };
             self.flush(kind, post);
@@ -277,6 +347,9 @@ impl<'s, S: Parts> Shard<'s, S> {
             (kind::ANSWER, Phase::Answer) => Shard::take_answer,
             (kind::LEAD, Phase::Lead) => Shard::take_lead,
             (kind::SCHEDULE, Phase::Lead) => Shard::take_schedule,
+            (kind::EDGES, Phase::Edges(_)) => Shard::take_edges,
+            (kind::EDGES, Phase::Take) => Shard::take_ends,
+            (kind::TAKEN, Phase::Taken) => Shard::take_taken,
             _ => return Err(Malformed("it is of another round")),
         };
         if from >= self.incoming.len() {
@@ -292,11 +365,17 @@ impl<'s, S: Parts> Shard<'s, S> {
     /// Not all that must have come did.
     pub fn turn(&mut self, control: &Control) -> Result<Option<Report<S::Step>>, Malformed> {
         match &self.phase {
-            Phase::Expand(_) => self.phase = Phase::Vote,
+            Phase::Expand(done) => {
+                self.done = *done;
+                self.phase = Phase::Vote;
+            }
             Phase::Vote => self.decide(control)?,
             Phase::Ask(_) => self.phase = Phase::Answer,
             Phase::Answer => self.mark(),
             Phase::Lead => self.arrive()?,
+            Phase::Edges(_) => self.set_free(),
+            Phase::Take => self.phase = Phase::Taken,
+            Phase::Taken => self.take_more_or_end()?,
             Phase::Over(_) => {}
         }
         Ok(match &self.phase {
@@ -402,12 +481,25 @@ impl<'s, S: Parts> Shard<'s, S> {
     }
 
     fn take_states(&mut self, from: usize, reader: Reader<'_>) -> Result<(), Malformed> {
+        self.take_rows(from, reader, |shard, key| {
+            shard.visit(key);
+            Ok(())
+        })
+    }
+
+    /// Hands each state of a frame to `on`.
+    fn take_rows(
+        &mut self,
+        from: usize,
+        reader: Reader<'_>,
+        on: fn(&mut Self, u64) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
         let incoming = &mut self.incoming[from];
         let mut body = incoming.open(&mut self.search, &self.initial, reader)?;
         while !body.reader.is_over() {
             self.incoming[from].row(&self.search.rows, &mut body)?;
             let key = self.key_of(&body.row);
-            self.visit(key);
+            on(self, key)?;
         }
         Ok(())
     }
@@ -426,7 +518,8 @@ impl<'s, S: Parts> Shard<'s, S> {
     /// Says what was counted here.
     fn vote(&mut self, control: &Control, post: &mut dyn FnMut(usize, Vec<u8>)) -> bool {
         self.look(control);
-        let vote = Vote::of(&self.search, self.cut);
+        let keep = self.keeper.is_some() && control.keep.load(Relaxed);
+        let vote = Vote::of(&self.search, self.cut, keep);
         let frame = vote.frame(kind::VOTE);
         for to in (0..self.place.count.get()).filter(|to| *to != self.place.number) {
             post(to, frame.clone());
@@ -466,21 +559,64 @@ impl<'s, S: Parts> Shard<'s, S> {
             _ if vote.states > options.states_max => Some(Limit::States),
             cut => cut,
         };
+        let (is_cut, keep) = (vote.cut.is_some(), vote.keep);
         match limit {
-            Some(limit) => self.end(Verdict::Inconclusive(limit)),
-            None if vote.next == 0 => self.end(Verdict::Verified),
-            None => {
-                let expanded = std::mem::take(&mut search.frontier);
-                if let Some(Layers::Memory(layers)) = &mut search.kept_layers {
-                    layers.push(expanded);
+            Some(limit) => {
+                self.end(Verdict::Inconclusive(limit));
+                if is_cut {
+                    self.search.frontier.drain(..self.done);
+                } else {
+                    self.next_layer();
                 }
-                search.frontier = std::mem::take(&mut search.next[0]);
-                search.layers.push(vote.next);
+                self.keep();
+            }
+            None if vote.next == 0 => self.covered(),
+            None => {
+                self.next_layer();
+                if keep {
+                    control.keep.store(false, Relaxed);
+                    self.keep();
+                }
                 self.phase = Phase::Expand(0);
                 (self.sum, self.votes) = (Vote::default(), 0);
             }
         }
         Ok(())
+    }
+
+    /// The states found are those to be expanded.
+    fn next_layer(&mut self) {
+        let search = &mut self.search;
+        let expanded = std::mem::take(&mut search.frontier);
+        if let Some(Layers::Memory(layers)) = &mut search.kept_layers {
+            layers.push(expanded);
+        }
+        search.frontier = std::mem::take(&mut search.next[0]);
+        search.layers.push(self.sum.next);
+    }
+
+    /// Gives what was searched so far to whoever keeps it. All do in the same round, for they have decided alike.
+    fn keep(&mut self) {
+        if self.stage != Stage::Asked {
+            return;
+        }
+        self.kept += 1;
+        if let Some(keeper) = &mut self.keeper {
+            keeper(
+                self.kept,
+                &self.search.so_far(self.search.frontier.clone(), true),
+            );
+        }
+    }
+
+    /// All states were visited, and nothing is broken in any.
+    fn covered(&mut self) {
+        let looks_for_cycles = self.options.cycles && !self.system.uses_up();
+        if self.stage == Stage::Asked && looks_for_cycles {
+            self.begin_round();
+        } else {
+            self.end(Verdict::Verified);
+        }
     }
 
     /// A promise is broken: finds out how, or goes on to a search that can.

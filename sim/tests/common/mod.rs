@@ -139,3 +139,57 @@ impl System for CombinationLock {
         format!("turn to {}", u8::from(step))
     }
 }
+
+/// Two steps into a ring of three places; if it `leaves`, another actor can leave it from each.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    /// Whether it does.
+    pub leaves: bool,
+}
+
+impl System for Ring {
+    type State = u8;
+    type Step = u8;
+    type Observation = ();
+
+    fn initial(&self) -> u8 {
+        0
+    }
+
+    fn enabled(&self, state: &u8, steps: &mut Vec<u8>) {
+        steps.clear();
+        match *state {
+            5 => {}
+            2.. if self.leaves => steps.extend([0, 1]),
+            _ => steps.push(0),
+        }
+    }
+
+    fn apply(&self, state: &mut u8, step: u8, _: &mut Vec<()>) -> Footprint {
+        *state = match (*state, step) {
+            (_, 1) => 5,
+            (4, _) => 2,
+            (at, _) => at + 1,
+        };
+        Footprint {
+            writes: 1,
+            ..Footprint::NONE
+        }
+    }
+
+    fn judge(&self, _: &u8, _: bool) -> Result<(), Breach> {
+        Ok(())
+    }
+
+    fn fingerprint(&self, state: &u8) -> u128 {
+        (*state).into()
+    }
+
+    fn actor(&self, step: u8) -> usize {
+        step.into()
+    }
+
+    fn name(&self, _: &u8, step: u8) -> String {
+        ["on", "out"][usize::from(step)].to_owned()
+    }
+}

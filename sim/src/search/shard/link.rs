@@ -32,7 +32,8 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub fn new<P: Clone + Eq + Hash>(rows: &Rows<P>, initial: &[u32]) -> Outgoing {
-        let told = (0..rows.columns()).map(|column| vec![true; rows.numbers_in(column)]);
+        let first = rows.first_numbers(initial).into_iter();
+        let told = first.map(|count| vec![true; count]);
         Outgoing {
             told: told.collect(),
             count: 0,
@@ -168,8 +169,9 @@ pub(super) struct Body<'a> {
 }
 
 impl Incoming {
-    pub fn new<P: Clone + Eq + Hash>(rows: &Rows<P>) -> Incoming {
-        let heard = (0..rows.columns()).map(|column| (0..rows.numbers_in(column) as u32).collect());
+    pub fn new<P: Clone + Eq + Hash>(rows: &Rows<P>, initial: &[u32]) -> Incoming {
+        let first = rows.first_numbers(initial).into_iter();
+        let heard = first.map(|count| (0..count as u32).collect());
         Incoming {
             heard: heard.collect(),
             count: 0,

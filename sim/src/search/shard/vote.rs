@@ -9,6 +9,8 @@ use crate::parts::Parts;
 pub(super) struct Vote {
     /// What ended the expansion of the layer before it was over.
     pub cut: Option<Limit>,
+    /// It is time to keep what was searched so far.
+    pub keep: bool,
     /// States of the next layer.
     pub next: u64,
     pub states: u64,
@@ -27,11 +29,12 @@ pub(super) struct Vote {
 }
 
 impl Vote {
-    pub fn of<S: Parts>(search: &Search<'_, S>, cut: Option<Limit>) -> Vote {
+    pub fn of<S: Parts>(search: &Search<'_, S>, cut: Option<Limit>, keep: bool) -> Vote {
         let report = search.report();
         let at_rest = search.findings.iter().filter(|found| found.step.is_none());
         Vote {
             cut,
+            keep,
             next: search.next[0].len() as u64,
             states: report.states,
             transitions: report.transitions,
@@ -55,6 +58,7 @@ impl Vote {
             (Some(Limit::Interrupt), _) | (_, None) => self.cut,
             _ => other.cut,
         };
+        self.keep |= other.keep;
         self.next += other.next;
         self.states += other.states;
         self.transitions += other.transitions;
@@ -81,6 +85,7 @@ impl Vote {
         let (low, high) = (self.resting_digest as u64, self.resting_digest >> 64);
         let numbers = [
             cut,
+            self.keep.into(),
             self.next,
             self.states,
             self.transitions,
@@ -112,6 +117,7 @@ impl Vote {
         };
         Ok(Vote {
             cut,
+            keep: reader.below(2)? == 1,
             next: reader.number()?,
             states: reader.number()?,
             transitions: reader.number()?,

@@ -5,10 +5,10 @@
 //! come, the frontier of the operator's input passes *n* + 1, and that is what ends the round. Between two pieces of
 //! work a worker lets timely carry what there is, so that queues stay as short as a piece.
 
-use crate::shard;
+use crate::{Process, shard};
 use sim::parts::Parts;
 use sim::search::shard::Malformed;
-use sim::search::{Control, Options, Report};
+use sim::search::{Control, Options, Report, SoFar};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -43,9 +43,14 @@ pub fn run<S: Parts>(
     system: &S,
     options: &Options,
     control: &Control,
+    process: &impl Process<S>,
 ) -> Result<Report<S::Step>, Malformed> {
     let index = worker.index();
-    let mut shard = shard(system, options, (index, worker.peers()));
+    let mut keeper = |number, so_far: &SoFar<'_>| process.keep(index, number, so_far);
+    let mut shard = shard(system, options, (index, worker.peers()), process);
+    if process.keeps() {
+        shard.set_keeper(&mut keeper);
+    }
     let port = Rc::new(RefCell::new(Port {
         sending: Some(0),
         ..Port::default()

@@ -47,6 +47,9 @@ pub struct Greeting {
     pub jobs: usize,
     /// Who it is.
     pub process: usize,
+    /// The numbers with which all shards that it has were kept by an earlier call, ascending.
+    #[serde(default)]
+    pub kept: Vec<u64>,
     /// What the connection is for; whoever joins fills it in.
     #[serde(default)]
     pub lifeline: bool,
@@ -110,6 +113,8 @@ pub struct Peers {
     pub sockets: Vec<Option<TcpStream>>,
     /// By process: the lifeline.
     pub lifelines: Vec<Option<TcpStream>>,
+    /// The largest number with which all shards of all processes were kept, if there is one.
+    pub kept: Option<u64>,
 }
 
 /// Comes together with the processes at `hosts`, in the order of their numbers; our own address is the
@@ -133,7 +138,9 @@ pub fn join(
     let mut peers = Peers {
         sockets: none(),
         lifelines: none(),
+        kept: None,
     };
+    let mut kept = greeting.kept.clone();
     let (found, finds) = mpsc::channel();
     for (number, host) in hosts.iter().enumerate().take(me) {
         for lifeline in [false, true] {
@@ -167,7 +174,7 @@ pub fn join(
                 let _ = found.send(answer(&greeting, caller, address, until));
             });
         }
-        callers -= take(&finds, &mut peers, noted)?;
+        callers -= take(&finds, &mut peers, &mut kept, noted)?;
         if Instant::now() >= until {
             let host = &hosts[number];
             return Err(Refusal::Missing(format!(
@@ -175,6 +182,7 @@ pub fn join(
             )));
         }
     }
+    peers.kept = kept.last().copied();
     Ok(peers)
 }
 
@@ -194,6 +202,7 @@ enum Found {
 fn take(
     finds: &Receiver<Found>,
     peers: &mut Peers,
+    kept: &mut Vec<u64>,
     noted: &mut dyn FnMut(String),
 ) -> Result<usize, Refusal> {
     let mut heard = 0;
@@ -214,6 +223,7 @@ fn take(
                     )));
                 }
                 *place = Some(stream);
+                kept.retain(|number| greeting.kept.contains(number));
             }
             Found::Stranger(what) => {
                 heard += 1;

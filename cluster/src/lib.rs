@@ -15,9 +15,10 @@ mod lifeline;
 pub use join::{Greeting, Peers, Refusal, join};
 pub use lifeline::Lifelines;
 
+use sim::Stale;
 use sim::parts::Parts;
-use sim::search::shard::Shard;
-use sim::search::{Control, Options, Report};
+use sim::search::shard::{Place, Shard};
+use sim::search::{Control, Options, Report, Saved, SoFar};
 use std::any::Any;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
@@ -28,14 +29,38 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::{CommunicationConfig, WorkerConfig};
 
-/// What happens when the search cannot go on: it never returns, since the threads of a dataflow cannot be stopped.
-pub type Fatal = dyn Fn(&str) + Send + Sync;
+/// The process that searches: what it hears of the search, and what it keeps.
+pub trait Process<S: Parts>: Send + Sync {
+    /// All together have found this. One worker says so, before the others are waited for.
+    fn found(&self, report: &Report<S::Step>);
+
+    /// The search cannot go on: a frame could not be read, or a rule panicked. The threads of a dataflow cannot be
+    /// stopped, so this never returns.
+    fn fail(&self, what: &str) -> !;
+
+    /// What shard number `shard` was kept as, and with which number: see [`Shard::restore`].
+    fn kept(&self, _shard: usize) -> Option<(u64, Saved)> {
+        None
+    }
+
+    /// What it was kept as is not of this search.
+    fn refuse(&self, _shard: usize, why: Stale) -> ! {
+        self.fail(&why.to_string())
+    }
+
+    /// Whether shards are to be kept: see [`Shard::set_keeper`].
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// Keeps shard number `shard`.
+    fn keep(&self, _shard: usize, _number: u64, _so_far: &SoFar<'_>) {}
+}
 
 /// Searches with `options.jobs` workers here and as many at each of the peers.
 ///
 /// `sockets` has one for each process in the order of their numbers, and none at our own place; it is empty if there
-/// is no other process. `found` is called with the report, by one worker, before the others are waited for.
-/// `options.bytes_max` is for all workers here together.
+/// is no other process. `options.bytes_max` is for all workers here together.
 ///
 /// # Errors
 ///
@@ -45,8 +70,7 @@ pub fn search<S>(
     options: &Options,
     sockets: Vec<Option<TcpStream>>,
     control: &Arc<Control>,
-    found: impl Fn(&Report<S::Step>) + Send + Sync + 'static,
-    fatal: Arc<Fatal>,
+    process: Arc<impl Process<S> + 'static>,
 ) -> Result<(), String>
 where
     S: Parts + Send + Sync + 'static,
@@ -61,12 +85,12 @@ where
     let guards =
         timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
             let is_first = worker.index() % jobs == 0;
-            let work = || dataflow::run(worker, &*system, &options, &control);
+            let work = || dataflow::run(worker, &*system, &options, &control, &*process);
             match catch_unwind(AssertUnwindSafe(work)) {
-                Ok(Ok(report)) if is_first => found(&report),
+                Ok(Ok(report)) if is_first => process.found(&report),
                 Ok(Ok(_)) => {}
-                Ok(Err(malformed)) => fatal(&malformed.to_string()),
-                Err(payload) => fatal(&said(&*payload)),
+                Ok(Err(malformed)) => process.fail(&malformed.to_string()),
+                Err(payload) => process.fail(&said(&*payload)),
             }
         })?;
     guards.join();
@@ -96,20 +120,18 @@ fn said(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("no message").to_owned()
 }
 
-/// How many workers there are in all.
-fn workers(count: usize) -> NonZeroUsize {
-    NonZeroUsize::new(count).expect("internal bug: timely runs without workers")
-}
-
-/// The shard of one worker.
+/// The shard of one worker of so many.
 fn shard<'s, S: Parts>(
     system: &'s S,
     options: &Options,
     (number, count): (usize, usize),
+    process: &impl Process<S>,
 ) -> Shard<'s, S> {
-    let place = sim::search::shard::Place {
-        number,
-        count: workers(count),
-    };
-    Shard::new(system, options, place)
+    let count = NonZeroUsize::new(count).expect("internal bug: timely runs without workers");
+    let place = Place { number, count };
+    match process.kept(number) {
+        None => Shard::new(system, options, place),
+        Some(kept) => Shard::restore(system, options, place, kept)
+            .unwrap_or_else(|stale| process.refuse(number, stale)),
+    }
 }

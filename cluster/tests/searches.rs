@@ -1,6 +1,6 @@
 //! Workers and processes find what one worker finds. The processes are threads of this one, with real connections.
 
-use cluster::{Greeting, Refusal, join, search};
+use cluster::{Greeting, Process, Refusal, join, search};
 use sim::parts::Parts;
 use sim::search::{Control, Options, Report, search as search_alone};
 use sim::toys::{GroupedBackup, TwoPhaseCommit};
@@ -15,7 +15,6 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn options(jobs: usize) -> Options {
     Options {
-        cycles: false,
         jobs: NonZeroUsize::new(jobs).unwrap(),
         ..Options::default()
     }
@@ -30,7 +29,24 @@ fn greeting(process: usize, processes: usize) -> Greeting {
         processes,
         jobs: 1,
         process,
+        kept: vec![2, 3],
         lifeline: false,
+    }
+}
+
+/// A process that waits for nothing but the report.
+struct Told<S: Parts>(Arc<Mutex<Vec<Report<S::Step>>>>);
+
+impl<S: Parts> Process<S> for Told<S>
+where
+    S::Step: Send,
+{
+    fn found(&self, report: &Report<S::Step>) {
+        self.0.lock().unwrap().push(report.clone());
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        panic!("{what}")
     }
 }
 
@@ -68,11 +84,8 @@ where
                     }
                 };
                 let control = Arc::new(Control::default());
-                let found = move |report: &Report<S::Step>| {
-                    reports.lock().unwrap().push(report.clone());
-                };
-                let fatal = Arc::new(|what: &str| panic!("{what}"));
-                search(system, &options(jobs), sockets, &control, found, fatal).unwrap();
+                let told = Arc::new(Told::<S>(reports));
+                search(system, &options(jobs), sockets, &control, told).unwrap();
             });
         }
     });

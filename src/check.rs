@@ -188,12 +188,8 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             "several processes and --when-full spill or --bitstate: each keeps its share whole, in memory",
         ),
         (
-            args.spread.is_wanted() && args.checkpoint.is_given(),
-            "several processes and --checkpoint: no process knows how far the others are",
-        ),
-        (
-            args.spread.is_wanted() && !args.no_cycles,
-            "several processes and a look for runs that need never rest, which needs all states in one place: say \
+            args.spread.is_wanted() && !args.no_cycles && args.keep == KeepArg::Fingerprints,
+            "several processes and --keep fingerprints: runs that need never rest are looked for in whole states; say \
              --no-cycles",
         ),
     ];
@@ -267,7 +263,7 @@ impl<'a> Session<'a> {
         Ok(Session {
             args,
             options,
-            plan: args.spread.plan()?,
+            plan: args.spread.plan(options.jobs)?,
             known: failures::load(args.failures())?,
             shelf: args.checkpoint.shelf()?,
             watch: Watch::new(args.max_time),
@@ -287,7 +283,7 @@ impl<'a> Session<'a> {
             dialect,
             scene,
         } = staged;
-        let kept = slot.map(|slot| Kept::begin(slot, self.known.iter()));
+        let kept = slot.map(|slot| Kept::begin(slot, self.known.iter(), self.plan.as_ref()));
         let kept = kept.transpose()?;
         let is_older = |known: &&Known| kept.as_ref().is_none_or(|kept| kept.knew(known));
         let known = self
@@ -385,7 +381,10 @@ impl<'a> Session<'a> {
         };
         let mut report = self.watch.over(until, &control.interrupt, look, || {
             match (&self.plan, &mut kept) {
-                (Some(plan), _) => spread::search(plan, staged, &self.options, &control),
+                (Some(plan), Some(kept)) => {
+                    kept.search_together(plan, staged, &self.options, &control)
+                }
+                (Some(plan), None) => spread::search(plan, staged, &self.options, None, &control),
                 (None, Some(kept)) => kept.search(scene, &self.options, &control),
                 (None, None) => Ok(search(scene, &self.options, &control)),
             }

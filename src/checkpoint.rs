@@ -7,18 +7,22 @@
 
 mod bound;
 mod file;
+#[cfg(feature = "cluster")]
+mod series;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use self::bound::Bound;
+#[cfg(feature = "cluster")]
+pub use self::series::Series;
 use crate::cli::duration;
 
 /// Of the time that work takes, one in so many parts may go into its checkpoints.
@@ -107,23 +111,85 @@ impl Shelf {
             file::Reader::open(&path)?.is_of(command, &bound)?;
         }
         Ok(Slot {
-            head: file::Head::new(command, bound),
+            head: file::Head::new(command, bound.clone()),
+            shares: Shares {
+                path: self.folder.join(name),
+                bound,
+                every: self.every,
+                resume: self.resume,
+            },
             path,
-            every: self.every,
-            last: Mutex::new((Instant::now(), Duration::ZERO)),
+            timer: Timer::new(self.every),
             has_failed: AtomicBool::new(false),
         })
     }
+}
+
+/// Where the shares of a piece of work are kept, for those processes that do it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Shares {
+    path: PathBuf,
+    bound: Bound,
+    every: Duration,
+    resume: bool,
 }
 
 /// The place of one piece of work's checkpoint.
 pub struct Slot {
     path: PathBuf,
     head: file::Head,
-    every: Duration,
-    /// When it was written last, and how long that took.
-    last: Mutex<(Instant, Duration)>,
+    shares: Shares,
+    timer: Timer,
     has_failed: AtomicBool,
+}
+
+/// When it is time to write the next checkpoint.
+struct Timer {
+    every: Duration,
+    /// When one was written last, and how long that took.
+    last: Mutex<(Instant, Duration)>,
+}
+
+impl Timer {
+    fn new(every: Duration) -> Timer {
+        let last = Mutex::new((Instant::now(), Duration::ZERO));
+        Timer { every, last }
+    }
+
+    fn last(&self) -> MutexGuard<'_, (Instant, Duration)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes one.
+    fn timed<T>(&self, write: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let written = write();
+        *self.last() = (Instant::now(), started.elapsed());
+        written
+    }
+
+    /// Sets `keep` if it is time.
+    fn look(&self, keep: &AtomicBool) {
+        let (written, cost) = *self.last();
+        if written.elapsed() >= self.every.max(cost * SHARE) {
+            keep.store(true, Relaxed);
+        }
+    }
+}
+
+/// In the midst of work that is not to be lost because a disk is full: that is said once.
+fn say_once(has_said: &AtomicBool, message: &str) {
+    if !has_said.swap(true, Relaxed) {
+        eprintln!(
+            "blockrace: {message}\n  the work goes on; what is there is the checkpoint before"
+        );
+    }
+}
+
+/// Why a checkpoint cannot be gone on with.
+fn refuse(path: &Path, why: &str) -> String {
+    let path = path.display();
+    format!("{path}: cannot be gone on with: {why}\n  remove it to begin anew")
 }
 
 impl Slot {
@@ -143,13 +209,9 @@ impl Slot {
     /// # Errors
     /// What to print: it cannot be written.
     pub fn write(&self, body: &impl Serialize) -> Result<(), String> {
-        let started = Instant::now();
-        let written = file::write(&self.path, &self.head, body);
-        let mut last = self
-            .last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *last = (Instant::now(), started.elapsed());
+        let written = self
+            .timer
+            .timed(|| file::write(&self.path, &self.head, body));
         written.map_err(|error| {
             format!(
                 "{}: the checkpoint cannot be written: {error}",
@@ -160,25 +222,19 @@ impl Slot {
 
     /// As [`Slot::write`], in the midst of work that is not to be lost because a disk is full: that is said once.
     pub fn keep(&self, body: &impl Serialize) {
-        if let Err(message) = self.write(body)
-            && !self.has_failed.swap(true, Relaxed)
-        {
-            eprintln!(
-                "blockrace: {message}\n  the work goes on; what is there is the checkpoint before"
-            );
+        if let Err(message) = self.write(body) {
+            say_once(&self.has_failed, &message);
         }
     }
 
     /// Sets `keep` if it is time to write it again.
     pub fn look(&self, keep: &AtomicBool) {
-        let last = self
-            .last
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (written, cost) = *last;
-        if written.elapsed() >= self.every.max(cost * SHARE) {
-            keep.store(true, Relaxed);
-        }
+        self.timer.look(keep);
+    }
+
+    /// Where the shares of this work are kept, if several processes do it.
+    pub fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     /// Why it cannot be gone on with, as the engine says.
@@ -188,8 +244,7 @@ impl Slot {
 
     /// Why it cannot be gone on with.
     pub fn refuse(&self, why: &str) -> String {
-        let path = self.path.display();
-        format!("{path}: cannot be gone on with: {why}\n  remove it to begin anew")
+        refuse(&self.path, why)
     }
 
     /// Says from where the work goes on.

@@ -9,6 +9,8 @@ pub mod member;
 #[cfg(feature = "cluster")]
 mod message;
 #[cfg(feature = "cluster")]
+mod shelf;
+#[cfg(feature = "cluster")]
 mod team;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -18,7 +20,10 @@ use std::time::Duration;
 
 use clap::Args;
 use sim::search::{Control, Options, Report};
+#[cfg(feature = "cluster")]
+use sim::search::{Limit, Verdict};
 
+use crate::checkpoint::Shares;
 use crate::cli::duration;
 use crate::stage::Staged;
 use scenarios::scene::Step;
@@ -62,6 +67,8 @@ pub struct SpreadArgs {
 pub struct Plan {
     /// Where each listens; a port of 0 is any.
     pub hosts: Vec<String>,
+    /// How many workers each has.
+    pub jobs: NonZeroUsize,
     /// Those of them that are started here.
     pub ours: std::ops::Range<usize>,
     /// How long the others are waited for.
@@ -85,7 +92,7 @@ impl SpreadArgs {
     ///
     /// # Errors
     /// What to print: hosts that cannot be used.
-    pub fn plan(&self) -> Result<Option<Plan>, String> {
+    pub fn plan(&self, jobs: NonZeroUsize) -> Result<Option<Plan>, String> {
         if !self.is_wanted() {
             return Ok(None);
         }
@@ -114,6 +121,7 @@ impl SpreadArgs {
         }
         Ok(Some(Plan {
             hosts,
+            jobs,
             ours,
             connect_timeout: self.connect_timeout,
             peer_timeout: self.peer_timeout,
@@ -166,7 +174,8 @@ impl SpreadArgs {
     }
 }
 
-/// Searches with all who take part. The counts in `control` are those of all.
+/// Searches with all who take part. The counts in `control` are those of all. Each keeps its share, if `shares` are
+/// wanted.
 ///
 /// # Errors
 /// What to print: somebody did not come, or is about to search something else.
@@ -175,9 +184,17 @@ pub fn search(
     plan: &Plan,
     staged: &Staged<'_>,
     options: &Options,
+    shares: Option<&Shares>,
     control: &Control,
 ) -> Result<Report<Step>, String> {
-    team::search(plan, staged, options, control)
+    let report = team::search(plan, staged, options, shares, control)?;
+    if report.verdict != Verdict::Inconclusive(Limit::Cycle) {
+        return Ok(report);
+    }
+    eprintln!(
+        "blockrace: a state leads back to itself: this process looks by itself for a run that need never rest"
+    );
+    Ok(sim::search::search(&staged.scene, options, control))
 }
 
 /// Never called: there is no plan without the feature.
@@ -189,6 +206,7 @@ pub fn search(
     plan: &Plan,
     _: &Staged<'_>,
     _: &Options,
+    _: Option<&Shares>,
     _: &Control,
 ) -> Result<Report<Step>, String> {
     Err(format!("nobody searches {:?}", plan.hosts))

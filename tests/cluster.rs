@@ -19,21 +19,15 @@ const STORIES: &str = "three-empty-backups three-empty-backups-each-alone clear-
     tests/data/guest-is-first.yaml";
 
 /// So many states, without reduction, that somebody can be killed among them.
-const LONG: &str = "checkpoint-of-two-bitmaps --no-reduction --dialect 10.0";
+const LONG: &str = "three-drives-three-threads --no-reduction --dialect 10.0";
 
 /// The command line after `blockrace`.
 fn command(rest: &str) -> Vec<&str> {
     let rest = rest.split(' ').filter(|word| !word.is_empty());
-    [
-        "check",
-        "-q",
-        "--no-failures",
-        "--no-cycles",
-        "--shrink-time=0",
-    ]
-    .into_iter()
-    .chain(rest)
-    .collect()
+    ["check", "-q", "--no-failures", "--shrink-time=0"]
+        .into_iter()
+        .chain(rest)
+        .collect()
 }
 
 fn start(rest: &str) -> Child {
@@ -178,11 +172,19 @@ fn two_that_are_about_to_search_different_things_do_not() {
 
 /// The processes that a process has started.
 fn children(id: u32) -> Vec<u32> {
-    let file = format!("/proc/{id}/task/{id}/children");
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.split_whitespace()
-        .filter_map(|id| id.parse().ok())
-        .collect()
+    // Each is the child of the thread that has started it.
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter();
+    let files = threads.flatten().flatten();
+    let texts =
+        files.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let mut ids: Vec<u32> = texts
+        .flat_map(|text| {
+            let ids = text.split_whitespace();
+            ids.filter_map(|id| id.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect();
+    ids.sort_unstable();
+    ids
 }
 
 #[test]
@@ -269,6 +271,10 @@ fn mistakes_are_named() {
             "sleep-sets",
             format!("{story} --local-processes 2 --sleep-sets"),
         ),
+        (
+            "fingerprints",
+            format!("{story} --local-processes 2 --keep fingerprints"),
+        ),
         ("both", format!("{story} --local-processes 2 --processes 2")),
         ("no-hosts", format!("{story} --processes 2 --process 0")),
         (
@@ -314,14 +320,55 @@ fn mistakes_are_named() {
         assert_eq!(output.status.code(), Some(2), "{name}: {said}");
         snapshot(
             &format!("cluster.error.{name}"),
-            &format!(
-                "blockrace check --no-cycles {}",
-                line.replace(&folder, "FOLDER")
-            ),
+            &format!("blockrace check {}", line.replace(&folder, "FOLDER")),
             &said,
         );
     }
-    let cycles = blockrace(&["check", story, "--local-processes", "2"]);
-    assert_eq!(cycles.status.code(), Some(2));
-    assert!(text(&cycles.stderr).contains("say --no-cycles"));
+}
+
+/// What the rows of a call say, without what was measured.
+fn rows(output: &Output) -> Vec<serde_json::Value> {
+    let rows = text(&output.stdout);
+    let row = |line: &str| {
+        let mut row: serde_json::Value = serde_json::from_str(line).expect(line);
+        let covered = row["covered"].as_object_mut().expect("a row of `check`");
+        covered.remove("measured");
+        row
+    };
+    rows.lines().map(row).collect()
+}
+
+/// Whoever is killed, and whenever: the next call goes on, and says in the end what one process says.
+#[test]
+fn a_search_that_has_lost_somebody_goes_on() {
+    let story = "group-across-two-iothreads --dialect 7.2 --format json";
+    let alone = blockrace(&command(story));
+    let mut went_on = 0;
+    for round in 0..3_u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let spread = format!(
+            "{story} --local-processes 2 --jobs 1 --checkpoint {} --checkpoint-every 1ms",
+            folder.path().display()
+        );
+        let mut line = spread.clone();
+        for kill in 0..3 {
+            let mut child = start(&line);
+            std::thread::sleep(Duration::from_millis(150 + 130 * (round + 2 * kill)));
+            let members = children(child.id());
+            match members.get(kill as usize) {
+                Some(member) => {
+                    let kill = format!("kill -KILL {member}");
+                    let _ = Command::new("sh").args(["-c", &kill]).status();
+                }
+                None => drop(child.kill()),
+            }
+            went_on += usize::from(text(&ended(child).stderr).contains("goes on from checkpoint"));
+            line = format!("{spread} --resume");
+        }
+        let last = ended(start(&line));
+        went_on += usize::from(text(&last.stderr).contains("goes on from checkpoint"));
+        assert_eq!(rows(&last), rows(&alone), "{}", text(&last.stderr));
+        assert_eq!(last.status, alone.status);
+    }
+    assert!(went_on > 0, "nobody was killed when something was kept");
 }

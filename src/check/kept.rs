@@ -11,6 +11,7 @@ use super::{Session, schedule_of};
 use crate::checkpoint::{self, Bound, Slot};
 use crate::cli::CheckArgs;
 use crate::failures::Known;
+use crate::spread::{self, Plan};
 use crate::stage::Staged;
 
 /// How far the search through one story in one dialect is.
@@ -70,9 +71,8 @@ impl Session<'_> {
             Some(shelf) => {
                 let (loaded, dialect) = (staged.loaded, staged.dialect.name);
                 let name = checkpoint::name_of("check", &loaded.story.name, &loaded.name, dialect);
-                shelf
-                    .slot("check", &name, bound(self.args, staged))
-                    .map(Some)
+                let bound = bound(self.args, self.plan.as_ref(), staged);
+                shelf.slot("check", &name, bound).map(Some)
             }
         };
         stages.iter().map(slot).collect()
@@ -80,14 +80,20 @@ impl Session<'_> {
 }
 
 /// Limits are not among it, so that a search which one of them ended can go on with another.
-fn bound(args: &CheckArgs, staged: &Staged<'_>) -> Bound {
-    Bound::to_rules()
+fn bound(args: &CheckArgs, plan: Option<&Plan>, staged: &Staged<'_>) -> Bound {
+    let bound = Bound::to_rules()
         .story(staged.loaded)
         .option("--dialect", staged.dialect)
         .option("--order", format!("{:?}", args.order).to_lowercase())
         .option("--keep", format!("{:?}", args.keep).to_lowercase())
         .option("--no-reduction", args.no_reduction)
-        .option("--no-cycles", args.no_cycles)
+        .option("--no-cycles", args.no_cycles);
+    match plan {
+        None => bound,
+        Some(plan) => bound
+            .option("the number of processes", plan.hosts.len())
+            .option("the number of workers of each", plan.jobs),
+    }
 }
 
 impl Kept {
@@ -96,10 +102,15 @@ impl Kept {
     ///
     /// # Errors
     /// What to print: a checkpoint that cannot be read or written.
-    pub fn begin<'k>(slot: Slot, known: impl Iterator<Item = &'k Known>) -> Result<Kept, String> {
+    pub fn begin<'k>(
+        slot: Slot,
+        known: impl Iterator<Item = &'k Known>,
+        plan: Option<&Plan>,
+    ) -> Result<Kept, String> {
         let slot = Arc::new(slot);
         if let Some((start, left)) = slot.read::<(Start, Left)>()? {
             slot.tell(&match &left {
+                Left::Amid(None) if plan.is_some() => "its processes have the rest".to_owned(),
                 Left::Amid(None) => "nothing is done".to_owned(),
                 Left::Amid(Some(saved)) => format!("{} states were visited", saved.states()),
                 Left::Done(_) => "it is done".to_owned(),
@@ -137,10 +148,7 @@ impl Kept {
         control: &Control,
     ) -> Result<Report<Step>, String> {
         let saved = match std::mem::replace(&mut self.left, Left::Amid(None)) {
-            Left::Done(done) => {
-                let gone = "its counterexample breaks nothing now";
-                return done.report(scene).ok_or_else(|| self.slot.refuse(gone));
-            }
+            Left::Done(done) => return self.again(&done, scene),
             Left::Amid(saved) => saved.map(|saved| *saved),
         };
         let mut keeper = |so_far: &SoFar<'_>| {
@@ -148,11 +156,41 @@ impl Kept {
         };
         let report = search_on(scene, options, control, saved, &mut keeper)
             .map_err(|stale| self.slot.stale(stale))?;
+        self.keep_if_done(scene, &report);
+        Ok(report)
+    }
+
+    /// As [`Kept::search`], by several processes. Each keeps its own share.
+    ///
+    /// # Errors
+    /// What to print: it is not the same search any more, or see [`spread::search`].
+    pub fn search_together(
+        &mut self,
+        plan: &Plan,
+        staged: &Staged<'_>,
+        options: &Options,
+        control: &Control,
+    ) -> Result<Report<Step>, String> {
+        if let Left::Done(done) = &self.left {
+            return self.again(done, &staged.scene);
+        }
+        let shares = Some(self.slot.shares());
+        let report = spread::search(plan, staged, options, shares, control)?;
+        self.keep_if_done(&staged.scene, &report);
+        Ok(report)
+    }
+
+    /// What came of it.
+    fn again(&self, done: &Done, scene: &Scene) -> Result<Report<Step>, String> {
+        let gone = "its counterexample breaks nothing now";
+        done.report(scene).ok_or_else(|| self.slot.refuse(gone))
+    }
+
+    fn keep_if_done(&self, scene: &Scene, report: &Report<Step>) {
         if !matches!(report.verdict, Verdict::Inconclusive(_)) {
-            let done = Done::of(scene, &report);
+            let done = Done::of(scene, report);
             self.slot.keep(&(&self.start, Leaving::Done(&done)));
         }
-        Ok(report)
     }
 }
 

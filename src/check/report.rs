@@ -110,6 +110,7 @@ impl Covered {
                 Verdict::Inconclusive(Limit::Bitstate) => Some("--bitstate"),
                 Verdict::Inconclusive(Limit::Interrupt) => Some(INTERRUPT),
                 Verdict::Inconclusive(Limit::Peer) => Some("the loss of a process"),
+                Verdict::Inconclusive(Limit::Cycle) => Some("a state that leads back to itself"),
                 Verdict::Verified | Verdict::Broken(_) => None,
             },
             Covered::Traces(report) => match report.end {

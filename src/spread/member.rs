@@ -8,14 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use cluster::{Greeting, Lifelines, Refusal, join};
+use cluster::{Greeting, Lifelines, Process, Refusal, join};
 use model::dialect::Dialect;
-use scenarios::scene::Scene;
-use sim::System;
+use scenarios::scene::{Scene, Step};
 use sim::hash::fingerprint_of;
-use sim::search::{Control, shard};
+use sim::search::{Control, Report, Saved, SoFar, shard};
+use sim::{Stale, System};
 
 use super::message::{Counts, Job, Message, Reported};
+use super::shelf::Shelf;
+use crate::checkpoint::Shares;
 use crate::exit::Exit;
 use crate::stage;
 
@@ -69,12 +71,25 @@ fn take_part(job: &Job) -> Result<(), String> {
         processes: hosts.len(),
         jobs: job.jobs.get(),
         process: job.process,
+        kept: Vec::new(),
         lifeline: false,
+    };
+    let shelf = Shelf::open(job, hosts.len())?;
+    let greeting = Greeting {
+        kept: shelf.numbers()?,
+        ..greeting
     };
     let mut note = |what| tell(&Message::Note(what));
     let peers = join(&greeting, &hosts, &listener, job.connect_timeout, &mut note)
         .map_err(|refusal: Refusal| refusal.to_string())?;
     drop(listener);
+    let shelf = shelf.go_on_from(peers.kept)?;
+    if job.shares.as_ref().is_some_and(Shares::are_gone_on_with) {
+        note(match peers.kept {
+            Some(number) => format!("goes on from checkpoint {number} of all processes"),
+            None => "no checkpoint is one that all processes have: begins anew".to_owned(),
+        });
+    }
     let has_found = Arc::new(AtomicBool::new(false));
     let lost = {
         let has_found = Arc::clone(&has_found);
@@ -90,42 +105,62 @@ fn take_part(job: &Job) -> Result<(), String> {
     };
     let lifelines = Lifelines::watch(peers.lifelines, job.peer_timeout, Arc::new(lost))
         .map_err(|error| format!("the connections cannot be watched: {error}"))?;
-    let tells = Arc::clone(&control);
-    thread::spawn(move || tell_counts(&tells));
-    search(job, &scene, peers.sockets, &control, has_found)?;
+    let member = Arc::new(Member {
+        scene: Arc::clone(&scene),
+        shelf,
+        has_found,
+    });
+    let (tells, looks) = (Arc::clone(&control), Arc::clone(&member));
+    thread::spawn(move || tell_counts(&tells, &looks.shelf));
+    let sockets = match peers.sockets.len() {
+        1 => Vec::new(),
+        _ => peers.sockets,
+    };
+    cluster::search(&scene, &job.options(), sockets, &control, member)?;
     lifelines.finish();
     Ok(())
 }
 
-fn search(
-    job: &Job,
-    scene: &Arc<Scene>,
-    sockets: Vec<Option<std::net::TcpStream>>,
-    control: &Arc<Control>,
+/// This process, as the search sees it.
+struct Member {
+    scene: Arc<Scene>,
+    shelf: Shelf,
     has_found: Arc<AtomicBool>,
-) -> Result<(), String> {
-    let sockets = match sockets.len() {
-        1 => Vec::new(),
-        _ => sockets,
-    };
-    let fatal = |what: &str| {
+}
+
+impl Process<Scene> for Member {
+    fn found(&self, report: &Report<Step>) {
+        let reported = Reported::of(&self.scene, report);
+        tell(&Message::Found(Box::new(reported)));
+        self.has_found.store(true, Relaxed);
+    }
+
+    fn fail(&self, what: &str) -> ! {
         tell(&Message::Failed(what.to_owned()));
         exit(Exit::Internal as i32);
-    };
-    let stage = Arc::clone(scene);
-    let found = move |report: &_| {
-        let reported = Reported::of(&*stage, report);
-        tell(&Message::Found(Box::new(reported)));
-        has_found.store(true, Relaxed);
-    };
-    cluster::search(
-        scene,
-        &job.options(),
-        sockets,
-        control,
-        found,
-        Arc::new(fatal),
-    )
+    }
+
+    fn kept(&self, shard: usize) -> Option<(u64, Saved)> {
+        self.shelf.kept(shard).unwrap_or_else(|why| refuse(why))
+    }
+
+    fn refuse(&self, shard: usize, why: Stale) -> ! {
+        refuse(self.shelf.refuse(shard, why))
+    }
+
+    fn keeps(&self) -> bool {
+        self.shelf.keeps()
+    }
+
+    fn keep(&self, shard: usize, number: u64, so_far: &SoFar<'_>) {
+        self.shelf.keep(shard, number, so_far);
+    }
+}
+
+/// It cannot take part, and all end.
+fn refuse(why: String) -> ! {
+    tell(&Message::Refused(why));
+    exit(Exit::Usage as i32);
 }
 
 /// Ends the search when that is wanted, and the process when nobody is there to want anything.
@@ -158,7 +193,7 @@ fn tell(message: &Message) {
     }
 }
 
-fn tell_counts(control: &Control) {
+fn tell_counts(control: &Control, shelf: &Shelf) {
     let mut last = Counts::default();
     loop {
         let count = |number: &AtomicU64| number.load(Relaxed);
@@ -172,6 +207,7 @@ fn tell_counts(control: &Control) {
             tell(&Message::Covered(counts));
             last = counts;
         }
+        shelf.look(control);
         thread::sleep(TELL);
     }
 }

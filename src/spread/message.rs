@@ -1,5 +1,6 @@
 //! What a member and the one who started it say to each other: a line of JSON each.
 
+use crate::checkpoint::Shares;
 use scenarios::scene::{Scene, Step};
 use serde::{Deserialize, Serialize};
 use sim::search::shard::Outline;
@@ -35,6 +36,10 @@ pub struct Job {
     pub depth_max: u64,
     /// See [`Options::bytes_max`].
     pub bytes_max: u64,
+    /// See [`Options::cycles`].
+    pub cycles: bool,
+    /// Where its shares are kept, if they are.
+    pub shares: Option<Shares>,
 }
 
 impl Job {
@@ -46,7 +51,7 @@ impl Job {
                 false => Keep::Rows,
             },
             reduce: self.reduce,
-            cycles: false,
+            cycles: self.cycles,
             jobs: self.jobs,
             states_max: self.states_max,
             depth_max: self.depth_max,
@@ -62,10 +67,11 @@ impl Job {
             fingerprints,
             states_max,
             depth_max,
+            cycles,
             ..
         } = self;
         format!(
-            "reduction {reduce}, fingerprints {fingerprints}, states {states_max}, depth {depth_max}"
+            "reduction {reduce}, fingerprints {fingerprints}, cycles {cycles}, states {states_max}, depth {depth_max}"
         )
     }
 }

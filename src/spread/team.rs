@@ -14,6 +14,7 @@ use sim::search::{Control, Keep, Limit, Options, Report, Verdict};
 
 use super::Plan;
 use super::message::{Counts, Job, Message, Reported};
+use crate::checkpoint::Shares;
 use crate::stage::Staged;
 
 /// How often it is asked whether somebody wants an end.
@@ -86,6 +87,8 @@ struct Team<'a> {
     is_stopped: bool,
     has_reported: Vec<bool>,
     found: Option<Reported>,
+    /// What was said already, by one of them.
+    noted: Vec<String>,
     /// Who was lost, as it was noticed first.
     lost: Option<String>,
     /// Who is not gone then is ended.
@@ -100,6 +103,7 @@ pub fn search(
     plan: &Plan,
     staged: &Staged<'_>,
     options: &Options,
+    shares: Option<&Shares>,
     control: &Control,
 ) -> Result<Report<Step>, String> {
     let (heard, hears) = mpsc::channel();
@@ -113,11 +117,15 @@ pub fn search(
         is_stopped: false,
         has_reported: vec![false; plan.hosts.len()],
         found: None,
+        noted: Vec::new(),
         lost: None,
         until: None,
     };
     for process in plan.ours.clone() {
-        let job = job(plan, process, staged, options);
+        let job = Job {
+            shares: shares.cloned(),
+            ..job(plan, process, staged, options)
+        };
         team.members.push(start(&job, &heard)?);
     }
     drop(heard);
@@ -150,6 +158,8 @@ fn job(plan: &Plan, process: usize, staged: &Staged<'_>, options: &Options) -> J
         states_max: options.states_max,
         depth_max: options.depth_max,
         bytes_max: options.bytes_max,
+        cycles: options.cycles,
+        shares: None,
     }
 }
 
@@ -202,7 +212,11 @@ impl Team<'_> {
                         .for_each(|member| member.tell(hosts));
                 }
             }
-            Message::Note(what) => eprintln!("blockrace: {what}"),
+            Message::Note(what) if self.noted.contains(&what) => {}
+            Message::Note(what) => {
+                eprintln!("blockrace: {what}");
+                self.noted.push(what);
+            }
             Message::Covered(counts) => self.count(counts),
             Message::Found(reported) => {
                 self.has_reported[number] = true;

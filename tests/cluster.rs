@@ -31,8 +31,11 @@ fn command(rest: &str) -> Vec<&str> {
 }
 
 fn start(rest: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_blockrace"))
-        .args(command(rest))
+    started(Command::new(env!("CARGO_BIN_EXE_blockrace")).args(command(rest)))
+}
+
+fn started(command: &mut Command) -> Child {
+    command
         .current_dir(project())
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
@@ -192,17 +195,10 @@ fn a_process_that_is_killed_makes_it_inconclusive() {
     let mut child = start(&format!(
         "{LONG} --jobs 1 --local-processes 3 --format json"
     ));
-    let members = loop {
-        match children(child.id()) {
-            members if members.len() == 3 => break members,
-            _ => assert!(child.try_wait().unwrap().is_none(), "it ended at once"),
-        }
-    };
+    let members = members_of(&mut child, 3);
     // They have met, and are at it, or about to be.
     std::thread::sleep(Duration::from_millis(700));
-    let kill = format!("kill -KILL {}", members[1]);
-    let sent = Command::new("sh").args(["-c", &kill]).status();
-    assert!(sent.is_ok_and(|status| status.success()), "{kill}");
+    assert!(signal("KILL", members[1]));
     let started = Instant::now();
     let output = ended(child);
     let printed = text(&output.stdout) + &text(&output.stderr);
@@ -221,15 +217,129 @@ fn a_process_that_is_killed_makes_it_inconclusive() {
     }
 }
 
+/// Whether the process was there to hear it.
+fn signal(name: &str, id: u32) -> bool {
+    let line = format!("kill -{name} {id}");
+    let sent = Command::new("sh")
+        .args(["-c", &line])
+        .stderr(Stdio::null())
+        .status();
+    sent.is_ok_and(|status| status.success())
+}
+
+/// The members that a process has started, when all are there.
+fn members_of(child: &mut Child, count: usize) -> Vec<u32> {
+    loop {
+        match children(child.id()) {
+            members if members.len() == count => break members,
+            _ => assert!(child.try_wait().unwrap().is_none(), "it ended at once"),
+        }
+    }
+}
+
+/// Who stops for a while is waited for, and who stops for longer than --peer-timeout is lost.
+#[test]
+fn a_slow_process_is_waited_for_and_a_silent_one_is_not() {
+    let story = "group-across-two-iothreads --dialect 7.2";
+    let alone = blockrace(&command(story));
+    let stopped = |rest: &str, pause: u64| {
+        let mut child = start(&format!("{rest} --jobs 1 --local-processes 2"));
+        let members = members_of(&mut child, 2);
+        std::thread::sleep(Duration::from_millis(250));
+        assert!(signal("STOP", members[1]));
+        std::thread::sleep(Duration::from_millis(pause));
+        if pause < 3_000 {
+            assert!(signal("CONT", members[1]));
+        }
+        ended(child)
+    };
+    let output = stopped(story, 1_500);
+    assert_eq!(text(&output.stdout), text(&alone.stdout));
+    let output = stopped(&format!("{LONG} --peer-timeout 1s"), 3_000);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("process 1 at 127.0.0.1:") && said.contains(" is gone: "),
+        "{said}"
+    );
+}
+
+/// Two namespaces with a cable between them, which are gone when this is.
+struct Namespaces([String; 2]);
+
+impl Namespaces {
+    /// Nothing where they cannot be had: without `ip`, without the right to, without the kernel's support.
+    fn new() -> Option<Namespaces> {
+        let names = ["a", "b"].map(|end| format!("blockrace-{}-{end}", std::process::id()));
+        let both = Namespaces(names);
+        let [a, b] = &both.0;
+        let lines = [
+            format!("netns add {a}"),
+            format!("netns add {b}"),
+            format!("link add cable netns {a} type veth peer name cable netns {b}"),
+            format!("-n {a} addr add 10.77.0.1/24 dev cable"),
+            format!("-n {b} addr add 10.77.0.2/24 dev cable"),
+            format!("-n {a} link set cable up"),
+            format!("-n {b} link set cable up"),
+            format!("-n {a} link set lo up"),
+            format!("-n {b} link set lo up"),
+        ];
+        lines.iter().all(|line| ip(line)).then_some(both)
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for name in &self.0 {
+            ip(&format!("netns del {name}"));
+        }
+    }
+}
+
+fn ip(line: &str) -> bool {
+    let mut command = Command::new("ip");
+    command.args(line.split(' ')).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Each process has a network of its own, and the other is reached by a cable.
+#[test]
+fn two_network_namespaces_are_two_hosts() {
+    let Some(namespaces) = Namespaces::new() else {
+        eprintln!("skipped: there are no network namespaces to be had here");
+        return;
+    };
+    let hosts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts.namespaces");
+    std::fs::write(&hosts, "10.77.0.1:4000\n10.77.0.2:4000\n").unwrap();
+    let stories = "clear-while-busy tests/data/racy.yaml";
+    let alone = blockrace(&command(stories));
+    let both: Vec<Child> = (namespaces.0.iter().enumerate())
+        .map(|(process, name)| {
+            let line = format!(
+                "{stories} --jobs 1 --processes 2 --process {process} --hosts {} --trusted-network",
+                hosts.display()
+            );
+            let mut command_line = Command::new("ip");
+            command_line.args(["netns", "exec", name, env!("CARGO_BIN_EXE_blockrace")]);
+            started(command_line.args(command(&line)))
+        })
+        .collect();
+    for process in both {
+        let output = ended(process);
+        assert_eq!(
+            text(&output.stdout),
+            text(&alone.stdout),
+            "{}",
+            text(&output.stderr)
+        );
+        assert_eq!(output.status, alone.status);
+    }
+}
+
 #[test]
 fn nobody_is_left_when_the_one_who_asked_is_killed() {
     let mut child = start(&format!("{LONG} --jobs 1 --local-processes 2"));
-    let members = loop {
-        match children(child.id()) {
-            members if members.len() == 2 => break members,
-            _ => assert!(child.try_wait().unwrap().is_none(), "it ended at once"),
-        }
-    };
+    let members = members_of(&mut child, 2);
     child.kill().unwrap();
     child.wait().unwrap();
     let started = Instant::now();
@@ -357,8 +467,7 @@ fn a_search_that_has_lost_somebody_goes_on() {
             let members = children(child.id());
             match members.get(kill as usize) {
                 Some(member) => {
-                    let kill = format!("kill -KILL {member}");
-                    let _ = Command::new("sh").args(["-c", &kill]).status();
+                    signal("KILL", *member);
                 }
                 None => drop(child.kill()),
             }

@@ -30,6 +30,14 @@ fn dependencies_point_one_way() {
     let scenarios = dependencies("scenarios/Cargo.toml");
     assert!(scenarios.contains(&"model".into()) && scenarios.contains(&"sim".into()));
     assert!(!scenarios.contains(&"blockrace".into()));
+    let cluster = dependencies("cluster/Cargo.toml");
+    for other in ["model", "scenarios", "blockrace"] {
+        assert!(!cluster.contains(&other.into()), "{cluster:?}");
+    }
+    for package in ["model", "sim", "scenarios"] {
+        let names = dependencies(&format!("{package}/Cargo.toml"));
+        assert!(!names.contains(&"timely".into()), "{package}: {names:?}");
+    }
 }
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

@@ -48,7 +48,7 @@ pub fn run(args: &CheckArgs, output: &mut Output) -> Result<Exit, String> {
     let slots = session.slots(&stages)?;
     let mut worst = Exit::Clean;
     let (mut words, started) = (Vec::new(), Instant::now());
-    let mut summary = Totals::default();
+    let mut summary = Totals::new(session.plan.is_some());
     let mut shown = Vec::new();
     for ((number, staged), slot) in stages.iter().enumerate().zip(slots) {
         let until = session.watch.share_of_time(stages.len() - number);

@@ -252,6 +252,13 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Of nothing yet; `is_elsewhere`: other processes search.
+    pub fn new(is_elsewhere: bool) -> Totals {
+        let mut totals = Totals::default();
+        totals.searches.is_elsewhere = is_elsewhere;
+        totals
+    }
+
     /// One more scenario.
     pub fn add(&mut self, covered: &Covered) {
         self.count += covered.count();

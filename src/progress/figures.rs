@@ -68,6 +68,8 @@ pub struct Summary {
     steps: u64,
     depth_max: Option<u64>,
     queue_max: Option<u64>,
+    /// Other processes searched, so this one's memory says nothing.
+    pub is_elsewhere: bool,
 }
 
 impl Summary {
@@ -88,7 +90,10 @@ impl Summary {
             queue: self.queue_max,
             steps: (self.steps > 0).then_some(self.steps),
         };
-        let memory = resident("VmHWM:").map(bytes);
+        let memory = (!self.is_elsewhere)
+            .then(|| resident("VmHWM:"))
+            .flatten()
+            .map(bytes);
         let words = words.search_words().into_iter().chain(memory);
         words.map(|word| format!(", {word}")).collect()
     }

@@ -370,6 +370,8 @@ struct Search<'s, S: Parts> {
     harvest_bytes: usize,
     /// Keys were packed anew, so that those that harvests know mean nothing.
     repacked: bool,
+    /// How often they were.
+    packings: u64,
     /// With sleep sets: what sleeps where.
     sleepers: sleep::Sleepers<S::Step>,
     layers: Vec<u64>,
@@ -411,6 +413,7 @@ impl<'s, S: Parts> Search<'s, S> {
             harvests: Vec::new(),
             harvest_bytes: 0,
             repacked: false,
+            packings: 0,
             sleepers: FxHashMap::default(),
             layers: Vec::new(),
             amid: false,
@@ -687,6 +690,7 @@ impl<'s, S: Parts> Search<'s, S> {
     /// Makes room in the keys for the numbers that came up.
     fn repack(&mut self) {
         self.repacked = true;
+        self.packings += 1;
         self.prepare_repack();
         let mut recode = self.rows.repack();
         let rows = &self.rows;

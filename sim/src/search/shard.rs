@@ -17,6 +17,7 @@
 //!
 //! All shards can be kept in the same round, each by itself, and gone on with: see [`Keeper`].
 
+mod delivered;
 mod frame;
 mod link;
 mod round;
@@ -34,6 +35,7 @@ use super::saved::{self, Saved, SoFar};
 use super::{Control, Counterexample, Keep, Limit, Options, Order, Report, Search, Verdict};
 use crate::Stale;
 use crate::parts::Parts;
+use delivered::Delivered;
 use frame::Reader;
 use link::{Incoming, Outgoing};
 use round::Round;
@@ -153,6 +155,7 @@ pub struct Shard<'s, S: Parts> {
     initial: Vec<u32>,
     outgoing: Vec<Outgoing>,
     incoming: Vec<Incoming>,
+    delivered: Delivered,
     harvest: Harvest<S>,
     /// What ended the expansion of the layer before it was over.
     cut: Option<Limit>,
@@ -195,6 +198,7 @@ impl<'s, S: Parts> Shard<'s, S> {
             initial: Vec::new(),
             outgoing: Vec::new(),
             incoming: Vec::new(),
+            delivered: Delivered::new(),
             harvest: Harvest::new(),
             cut: None,
             sum: Vote::default(),
@@ -300,6 +304,7 @@ impl<'s, S: Parts> Shard<'s, S> {
         self.outgoing = outgoing.collect();
         let incoming = others.map(|_| Incoming::new(&search.rows, &initial));
         self.incoming = incoming.collect();
+        self.delivered = Delivered::new();
         self.row.clone_from(&initial);
         self.initial = initial;
         self.harvest.forget();
@@ -445,11 +450,14 @@ impl<'s, S: Parts> Shard<'s, S> {
     fn bytes(&self) -> usize {
         let outgoing: usize = self.outgoing.iter().map(Outgoing::bytes).sum();
         let incoming: usize = self.incoming.iter().map(Incoming::bytes).sum();
-        self.search.bytes_now() + outgoing + incoming
+        self.search.bytes_now() + outgoing + incoming + self.delivered.bytes()
     }
 
     /// A successor is met: here, or where it belongs.
     fn deliver(&mut self, key: u64, post: &mut dyn FnMut(usize, Vec<u8>)) {
+        if !self.delivered.is_new(key, self.search.packings) {
+            return;
+        }
         let owner = self.owner_of(key);
         if owner == self.place.number {
             self.visit(key);

@@ -38,6 +38,7 @@ mod stress;
 mod terminal;
 mod trace;
 mod traces;
+mod version;
 mod watch;
 
 use std::io;

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::output::{Output, OutputArgs};
 use crate::progress;
 use crate::terminal;
-use crate::{diff, fuzz};
+use crate::{bugs, diff, fuzz};
 
 /// Arguments of `merge`.
 #[derive(Args, Debug)]
@@ -55,6 +55,7 @@ pub fn run(args: &MergeArgs) -> Result<Exit, String> {
         }
         Some(Kind::Fuzz) => merge::<fuzz::row::Row>(args, read::reports(&texts)?),
         Some(Kind::Random) => merge::<fuzz::random::row::Row>(args, read::reports(&texts)?),
+        Some(Kind::Bugs) => merge::<bugs::row::Row>(args, read::reports(&texts)?),
         Some(Kind::Diff) => merge::<diff::row::Row>(args, read::reports(&texts)?),
     }
 }

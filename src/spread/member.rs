@@ -18,6 +18,7 @@ use sim::search::{Control, shard};
 use super::message::{Counts, Job, Message, Reported};
 use crate::exit::Exit;
 use crate::stage;
+use crate::version::VERSION;
 
 /// How often it says how far the search is.
 const TELL: Duration = Duration::from_millis(100);
@@ -63,7 +64,7 @@ fn take_part(job: &Job) -> Result<(), String> {
     );
     let greeting = Greeting {
         format: shard::FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
         content: format!("{:032x}", fingerprint_of(&content)),
         options: job.common(),
         processes: hosts.len(),

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 /// A story with many states, and how many of them are enough.
 const LARGE: &str = "check -q --no-failures --no-reduction --no-cycles --dialect 10.0 --format json --jobs 2 \
-                     --max-states 400000 test_incremental_failure";
+                     --max-states 20000 test_incremental_failure";
 
 /// What a process has printed, its exit code, and the most bytes of memory that it had.
 struct Ended {

@@ -124,7 +124,8 @@ impl Matrix {
     pub fn add(&mut self, other: &Matrix) {
         let mine = self.counts.iter_mut().flatten().flatten();
         let others = other.counts.iter().flatten().flatten();
-        mine.zip(others).for_each(|(mine, other)| *mine += other);
+        mine.zip(others)
+            .for_each(|(mine, other)| *mine = mine.saturating_add(*other));
     }
 
     /// What can be reached and was not.

@@ -151,7 +151,7 @@ impl Matrix {
             let mut columns = serde_json::Map::new();
             for (column, status) in COLUMNS.iter().enumerate() {
                 let [accepted, refused] = self.counts[row][column];
-                if accepted + refused > 0 {
+                if [accepted, refused] != [0, 0] {
                     let cell = serde_json::json!({"accepted": accepted, "refused": refused});
                     columns.insert((*status).to_owned(), cell);
                 }

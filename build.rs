@@ -1,4 +1,4 @@
-//! The version of the rules: a hash of the sources of the model, the engines and the client. A checkpoint is of these.
+//! The version of the rules: a hash of the sources of the model, the engines and the client. `src/version.rs` has it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn main() {
             hash.update(&text);
         }
     }
-    println!("cargo::rustc-env=BLOCKRACE_RULES={:032x}", hash.digest128());
+    println!("cargo::rustc-env=BLOCKRACE_RULES={:016x}", hash.digest());
 }
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -8,6 +8,7 @@
 mod kept;
 mod promises;
 mod report;
+pub mod row;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -18,6 +19,7 @@ use std::time::Instant;
 use model::dialect::Dialect;
 use model::mutation::{MUTATIONS, Mutation};
 use scenarios::scene::{Scene, Step};
+use serde_json::json;
 use sim::median::Median;
 use sim::search::{self, EVERY_RUN_RESTS, Limit, Options, Verdict, search};
 use sim::trials::{self, Maker, Runs, Trial, Trials, trials};
@@ -47,6 +49,10 @@ pub fn run(args: &BugsArgs, output: &mut Output) -> Result<Exit, String> {
     if args.promises {
         return promises::run(args, &session, output);
     }
+    if args.roots_of_part().is_empty() {
+        eprintln!("blockrace: nothing to check: no root seed in that part");
+        return Ok(Exit::NothingChecked);
+    }
     let bugs = asked(args);
     let mut kept = Kept::begin(args)?;
     let started = Instant::now();
@@ -66,7 +72,7 @@ pub fn run(args: &BugsArgs, output: &mut Output) -> Result<Exit, String> {
         if let Some(kept) = &mut kept {
             kept.add(&row);
         }
-        output.row(table.json(&row))?;
+        output.row(json!(table.row(&row)))?;
         if output.is_human() {
             print(&|out| table.print_row(out, &row))?;
         }
@@ -200,13 +206,13 @@ impl Session {
         let makers: Vec<&Maker> = makers.iter().map(|maker| maker as &Maker).collect();
         let plan = Trials {
             strategies: &makers,
-            roots: args.roots.get(),
+            roots: args.roots_of_part(),
             runs_max: args.max_schedules.get(),
             steps_max: STEPS_MAX,
             jobs: self.jobs,
         };
         let control = trials::Control::default();
-        let campaigns = args.roots.get() * makers.len() as u64;
+        let campaigns = (plan.roots.end - plan.roots.start) * makers.len() as u64;
         let until = self.watch.share_of_time(1);
         let progress = Progress::new(name, Some(campaigns), until);
         let look = || progress.show(&Figures::done("campaigns", control.done.load(Relaxed)));
@@ -215,7 +221,12 @@ impl Session {
         });
         drop(progress);
         match done {
-            Some(done) => Schedules::Done(done.iter().map(|trials| Schedule::of(trials)).collect()),
+            Some(done) => {
+                let of_strategy = |trials| {
+                    Schedule::of(trials).expect("internal bug: there is at least one root seed")
+                };
+                Schedules::Done(done.into_iter().map(of_strategy).collect())
+            }
             None => Schedules::Ended,
         }
     }
@@ -259,10 +270,13 @@ struct Schedule {
     promises: Vec<(&'static str, usize)>,
     /// How many runs that were together.
     runs: u64,
+    /// What came of each root seed.
+    trials: Vec<Trial>,
 }
 
 impl Schedule {
-    fn of(trials: &[Trial]) -> Schedule {
+    /// That of these root seeds; nothing without any.
+    fn of(trials: Vec<Trial>) -> Option<Schedule> {
         let runs: Vec<Runs> = trials.iter().map(|trial| trial.runs).collect();
         let mut promises: Vec<(&str, usize)> = Vec::new();
         for property in trials.iter().filter_map(|trial| trial.property) {
@@ -272,15 +286,19 @@ impl Schedule {
             }
         }
         promises.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
-        Schedule {
-            median: Median::of(&runs).expect("internal bug: there is at least one root seed"),
+        Some(Schedule {
+            median: Median::of(&runs)?,
             given_up: trials
                 .iter()
                 .filter(|trial| trial.property.is_none())
                 .count(),
             promises,
-            runs: runs.iter().map(|runs| runs.done()).sum(),
-        }
+            runs: runs
+                .iter()
+                .map(|runs| runs.done())
+                .fold(0, u64::saturating_add),
+            trials,
+        })
     }
 
     /// Whether no root seed has found the bug.

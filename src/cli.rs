@@ -27,10 +27,11 @@ use crate::report::ReportArgs;
 use crate::snapshot::SnapshotArgs;
 use crate::spread::SpreadArgs;
 use crate::terminal::TerminalArgs;
+use crate::version::VERSION;
 
 /// Simulates and checks QEMU's incremental-backup machinery.
 #[derive(Debug, Parser)]
-#[command(name = "blockrace", version, after_help = crate::exit::HELP, max_term_width = 100)]
+#[command(name = "blockrace", version = VERSION, after_help = crate::exit::HELP, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -726,6 +727,9 @@ pub struct BugsArgs {
     /// How many root seeds each strategy gets: with more, the intervals are narrower
     #[arg(long, value_name = "N", default_value = "200")]
     pub roots: NonZeroU64,
+    /// Try one part of the root seeds: part M of N, counted from 1. The search is done by each part
+    #[arg(long, value_name = "slice:M/N", conflicts_with_all = ["promises", "no_schedules"])]
+    pub partition: Option<Partition>,
     /// Give up on a root seed after so many runs
     #[arg(long, value_name = "N", default_value = "1000")]
     pub max_schedules: NonZeroU64,
@@ -749,6 +753,13 @@ pub struct BugsArgs {
     /// How and where to write the result
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+impl BugsArgs {
+    /// The root seeds to try: of those that were asked for, the part that was asked for.
+    pub fn roots_of_part(&self) -> Range<u64> {
+        Partition::of(self.partition, &(0..self.roots.get()))
+    }
 }
 
 /// Arguments of `stress`.

@@ -38,11 +38,12 @@ mod stress;
 mod terminal;
 mod trace;
 mod traces;
+mod version;
 mod watch;
 
 use std::io;
 use std::panic;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -118,6 +119,15 @@ pub fn profiles(file: &Path, text: &str) -> Result<Vec<String>, String> {
     let file = config::File::parse(file.to_owned(), text)?;
     let names = file.profiles().into_iter();
     Ok(names.map(str::to_owned).collect())
+}
+
+/// Adds up the reports of parts of a campaign, each a file and its text, and returns what `merge` says of them; `partial`
+/// as its option.
+///
+/// # Errors
+/// What to print: one that is none, or that does not fit the others.
+pub fn merged(reports: &[(PathBuf, String)], partial: bool) -> Result<String, String> {
+    merge::told(reports, partial)
 }
 
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {

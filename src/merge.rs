@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::output::{Output, OutputArgs};
 use crate::progress;
 use crate::terminal;
-use crate::{diff, fuzz};
+use crate::{bugs, diff, fuzz};
 
 /// Arguments of `merge`.
 #[derive(Args, Debug)]
@@ -55,7 +55,31 @@ pub fn run(args: &MergeArgs) -> Result<Exit, String> {
         }
         Some(Kind::Fuzz) => merge::<fuzz::row::Row>(args, read::reports(&texts)?),
         Some(Kind::Random) => merge::<fuzz::random::row::Row>(args, read::reports(&texts)?),
+        Some(Kind::Bugs) => merge::<bugs::row::Row>(args, read::reports(&texts)?),
         Some(Kind::Diff) => merge::<diff::row::Row>(args, read::reports(&texts)?),
+    }
+}
+
+/// Adds up reports, each a file's name and its text; gives what `merge` prints of them.
+///
+/// # Errors
+/// What to print: a report that cannot be read, or that does not fit the others.
+pub fn told(texts: &[(PathBuf, String)], partial: bool) -> Result<String, String> {
+    fn of<R: Part>(texts: &[(PathBuf, String)], partial: bool) -> Result<String, String> {
+        let wholes = sum::sum(read::reports::<R>(texts)?, partial)?;
+        let mut told = Vec::new();
+        print(&mut told, &wholes, texts.len()).map_err(|error| error.to_string())?;
+        for whole in &wholes {
+            told.extend(json!(whole.row).to_string().bytes());
+        }
+        String::from_utf8(told).map_err(|error| error.to_string())
+    }
+    match read::kind(texts)? {
+        None => Ok(String::new()),
+        Some(Kind::Fuzz) => of::<fuzz::row::Row>(texts, partial),
+        Some(Kind::Random) => of::<fuzz::random::row::Row>(texts, partial),
+        Some(Kind::Bugs) => of::<bugs::row::Row>(texts, partial),
+        Some(Kind::Diff) => of::<diff::row::Row>(texts, partial),
     }
 }
 
@@ -72,7 +96,8 @@ fn merge<R: Part>(args: &MergeArgs, reports: Vec<Report<R>>) -> Result<Exit, Str
         if output.is_human() {
             crate::written(print(&mut terminal::out(true), &wholes, count))?;
         }
-        let runs: u64 = wholes.iter().map(|whole| whole.row.runs()).sum();
+        let runs = wholes.iter().map(|whole| whole.row.runs());
+        let runs = runs.fold(0, u64::saturating_add);
         progress::summary(&format!("{count} reports, {runs} runs"));
         Ok(worst)
     })

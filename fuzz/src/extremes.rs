@@ -1,7 +1,7 @@
 //! The largest files that are read: what takes most memory for its size. Each is made when its turn comes.
 
 use scenarios::limits::{
-    CONFIG, LOG, Limits, NODES_MAX, RECORDING, SCENARIO, SCHEDULE, VALUES_MAX,
+    CONFIG, LOG, Limits, NODES_MAX, RECORDING, REPORT, SCENARIO, SCHEDULE, VALUES_MAX,
 };
 
 /// Makes one.
@@ -65,6 +65,14 @@ pub const CONFIGS: &[Extreme] = &[
     || filled(&CONFIG, "[profile.a]\nscenarios = ", "{a="),
     || filled(&CONFIG, "", "a."),
     || filled(&CONFIG, "", "[a.a]\n"),
+];
+
+/// Reports: no row, many rows that are none, and lists in lists. (As large as they may be takes too long in each test.)
+pub const REPORTS: &[Extreme] = &[
+    || "\n".repeat(REPORT.lines_max).into_bytes(),
+    || "{}\n".repeat(REPORT.lines_max).into_bytes(),
+    || "[".repeat(1 << 20).into_bytes(),
+    || "---\n".repeat(10_000).into_bytes(),
 ];
 
 const HEADER: &str = "{\"t\":\"header\",\"qemu\":\"10.0.2\"}\n";

@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     targets::log::QMP,
     targets::log::IOTEST,
     targets::config::TARGET,
+    targets::report::TARGET,
 ];
 
 /// The binary of the target of that name for libFuzzer.

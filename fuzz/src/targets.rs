@@ -3,5 +3,6 @@
 pub mod config;
 pub mod log;
 pub mod recording;
+pub mod report;
 pub mod scenario;
 pub mod schedule;

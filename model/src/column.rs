@@ -84,6 +84,25 @@ impl World {
         }
     }
 
+    /// About how many bytes on the heap what a column holds takes: for what a part has there itself as much again.
+    pub fn bytes_of_column(column: usize) -> usize {
+        let part = match Part::of_column(column) {
+            Part::Monitor => size_of::<Monitor>(),
+            Part::Main => size_of::<Main>(),
+            Part::Outbox => size_of::<Broken>(),
+            Part::Directory => size_of::<Directory>(),
+            Part::Graph => size_of::<Graph>(),
+            Part::Node(_) => size_of::<Node>(),
+            Part::File(_) => size_of::<File>(),
+            Part::Copy(_) => size_of::<BlockCopy>(),
+            Part::Job(_) => size_of::<Job>(),
+            Part::Group(_) => size_of::<Group>(),
+            Part::Guest(_) => size_of::<Guest>(),
+            Part::Context(_) => size_of::<Context>(),
+        };
+        2 * part
+    }
+
     /// The world in which a column holds this.
     pub fn set_column(&mut self, column: usize, held: &Column) {
         let part = Part::of_column(column);

@@ -124,7 +124,8 @@ impl Matrix {
     pub fn add(&mut self, other: &Matrix) {
         let mine = self.counts.iter_mut().flatten().flatten();
         let others = other.counts.iter().flatten().flatten();
-        mine.zip(others).for_each(|(mine, other)| *mine += other);
+        mine.zip(others)
+            .for_each(|(mine, other)| *mine = mine.saturating_add(*other));
     }
 
     /// What can be reached and was not.
@@ -150,7 +151,7 @@ impl Matrix {
             let mut columns = serde_json::Map::new();
             for (column, status) in COLUMNS.iter().enumerate() {
                 let [accepted, refused] = self.counts[row][column];
-                if accepted + refused > 0 {
+                if [accepted, refused] != [0, 0] {
                     let cell = serde_json::json!({"accepted": accepted, "refused": refused});
                     columns.insert((*status).to_owned(), cell);
                 }

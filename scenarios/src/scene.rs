@@ -286,6 +286,10 @@ pub enum Held {
     Client(Arc<Client>, Column),
 }
 
+/// What a part has on the heap behind itself (frames, messages, lists of clusters), about: measured as what a process
+/// takes for each part of a story whose states share little, `iotest-124/test_incremental_failure` without reduction.
+const BEHIND_A_PART: usize = 3 << 10;
+
 /// The client's column.
 pub(crate) const CLIENT: usize = Part::Outbox.bit().trailing_zeros() as usize;
 
@@ -303,6 +307,14 @@ impl Parts for Scene {
         } else {
             Held::World(world)
         }
+    }
+
+    fn bytes_of_part(&self, column: usize) -> usize {
+        let client = match column {
+            CLIENT => 2 * size_of::<Client>(),
+            _ => 0,
+        };
+        World::bytes_of_column(column) + client + BEHIND_A_PART
     }
 
     fn put_together(&self, parts: &[Held]) -> Moment {

@@ -31,6 +31,11 @@ pub trait Parts: System {
     /// The state with these parts, one for each column.
     fn put_together(&self, parts: &[Self::Part]) -> Self::State;
 
+    /// About how many bytes on the heap a part of `column` takes that no other part has.
+    fn bytes_of_part(&self, _column: usize) -> usize {
+        0
+    }
+
     /// Into how many offers the steps of a state are cut: best one for each actor.
     fn offers(&self) -> usize;
 

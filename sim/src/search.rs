@@ -368,6 +368,8 @@ struct Search<'s, S: Parts> {
     harvests: Vec<Harvest<S>>,
     /// What they take.
     harvest_bytes: usize,
+    /// By how many bytes each state of the last round has made the search grow.
+    bytes_a_state: usize,
     /// Keys were packed anew, so that those that harvests know mean nothing.
     repacked: bool,
     /// How often they were.
@@ -412,6 +414,7 @@ impl<'s, S: Parts> Search<'s, S> {
             parents: FxHashMap::default(),
             harvests: Vec::new(),
             harvest_bytes: 0,
+            bytes_a_state: 0,
             repacked: false,
             packings: 0,
             sleepers: FxHashMap::default(),
@@ -594,8 +597,8 @@ impl<'s, S: Parts> Search<'s, S> {
         control: &Control,
     ) -> Result<(), Limit> {
         let (jobs, mut done) = (harvests.len(), 0);
-        let chunk = memory::chunk(&self.options);
         while done < self.frontier.len() {
+            let (chunk, before) = (self.chunk(), self.bytes_now());
             let round = (self.frontier.len() - done).min(jobs * chunk);
             if jobs == 1 {
                 let chunk = self.frontier[done..done + round].to_vec();
@@ -606,6 +609,7 @@ impl<'s, S: Parts> Search<'s, S> {
                 continue;
             }
             self.sort_in(harvests);
+            self.bytes_a_state = self.bytes_now().saturating_sub(before).div_ceil(round);
             let limit = self.passed(control).filter(|limit| *limit != Limit::States);
             if let Some(limit) = limit {
                 self.keep(self.unexpanded(done, round, harvests), true);

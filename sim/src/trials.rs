@@ -11,6 +11,7 @@ use crate::seed::run_seed;
 use crate::strategy::Strategy;
 use std::fmt::{self, Display};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -22,8 +23,8 @@ pub type Maker<'a> = dyn Fn() -> Box<dyn Strategy> + Sync + 'a;
 pub struct Trials<'a> {
     /// The strategies that are compared.
     pub strategies: &'a [&'a Maker<'a>],
-    /// How many root seeds each of them gets: 0, 1, 2 and so on.
-    pub roots: u64,
+    /// The root seeds that each of them gets.
+    pub roots: Range<u64>,
     /// A campaign is given up after this many runs.
     pub runs_max: u64,
     /// A run that could go on after this many steps is ended; it counts, and has broken nothing.
@@ -89,7 +90,8 @@ pub fn trials<S: System>(
     trials: &Trials<'_>,
     control: &Control,
 ) -> Option<Vec<Vec<Trial>>> {
-    let count = trials.strategies.len() as u64 * trials.roots;
+    let roots = trials.roots.end.saturating_sub(trials.roots.start);
+    let count = trials.strategies.len() as u64 * roots;
     let next = AtomicU64::new(0);
     let work = || {
         let mut worker = Worker::new(system, trials, &control.interrupt);
@@ -100,7 +102,7 @@ pub fn trials<S: System>(
             if index >= count {
                 return Some(done);
             }
-            let (strategy, root) = (index / trials.roots, index % trials.roots);
+            let (strategy, root) = (index / roots, trials.roots.start + index % roots);
             done.push((index, worker.campaign(strategy as usize, root)?));
             control.done.fetch_add(1, Relaxed);
         }
@@ -122,7 +124,7 @@ pub fn trials<S: System>(
     all.sort_unstable_by_key(|(index, _)| *index);
     let all: Vec<Trial> = all.into_iter().map(|(_, trial)| trial).collect();
     let of_strategy = |strategy: usize| {
-        let roots = trials.roots as usize;
+        let roots = roots as usize;
         all[strategy * roots..(strategy + 1) * roots].to_vec()
     };
     Some((0..trials.strategies.len()).map(of_strategy).collect())

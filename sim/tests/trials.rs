@@ -20,7 +20,7 @@ fn pos() -> Box<dyn Strategy> {
 
 const ONE: Trials<'static> = Trials {
     strategies: &[&random],
-    roots: 200,
+    roots: 0..200,
     runs_max: 1000,
     steps_max: 100,
     jobs: NonZeroUsize::MIN,

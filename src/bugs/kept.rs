@@ -1,21 +1,21 @@
 //! Rows of the scoreboard that an earlier call has made.
 
 use model::mutation::Mutation;
-use model::property::PROPERTIES;
 use serde::{Deserialize, Serialize};
-use sim::median::Median;
-use sim::search::EVERY_RUN_RESTS;
-use sim::trials::Runs;
 
 use super::report::{Row, Schedules};
-use super::{Found, Looked, Schedule};
+use super::row::{Tried, promise};
+use super::{Found, Looked};
 use crate::checkpoint::{Bound, Slot};
 use crate::cli::BugsArgs;
 use crate::exit::Exit;
+use crate::merge::part::words;
 
 /// The rows that are done, in a file.
 pub(super) struct Kept {
     slot: Slot,
+    /// As --max-schedules says.
+    runs_max: u64,
     rows: Vec<Saved>,
 }
 
@@ -27,7 +27,7 @@ struct Saved {
     states: u64,
     seconds: f64,
     /// For each strategy.
-    schedules: Option<Vec<Campaigns>>,
+    schedules: Option<Vec<Tried>>,
 }
 
 /// What a search found.
@@ -36,23 +36,6 @@ enum Answer {
     Breach(String, usize),
     Nothing,
     TooMany,
-}
-
-/// What came of one strategy's campaigns.
-#[derive(Serialize, Deserialize)]
-struct Campaigns {
-    median: Count,
-    interval: Option<(Count, Count)>,
-    given_up: usize,
-    promises: Vec<(String, usize)>,
-    runs: u64,
-}
-
-/// How many runs: exactly, or at least one more.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum Count {
-    Exactly(u64),
-    MoreThan(u64),
 }
 
 impl Kept {
@@ -65,8 +48,10 @@ impl Kept {
             return Ok(None);
         };
         let strategies: Vec<String> = args.strategy.iter().map(ToString::to_string).collect();
+        let roots = args.roots_of_part();
         let bound = Bound::to_rules()
             .option("--roots", args.roots)
+            .option("the root seeds", words(&[roots.start, roots.end]))
             .option("--max-schedules", args.max_schedules)
             .option("--strategy", strategies.join(","))
             .option("--no-schedules", args.no_schedules);
@@ -77,13 +62,17 @@ impl Kept {
         }
         let rows = rows.unwrap_or_default();
         slot.write(&rows)?;
-        Ok(Some(Kept { slot, rows }))
+        Ok(Some(Kept {
+            slot,
+            runs_max: args.max_schedules.get(),
+            rows,
+        }))
     }
 
     /// The row of a bug, if it is done.
     pub fn row(&self, bug: &'static Mutation) -> Option<Row> {
         let saved = self.rows.iter().find(|saved| saved.bug == bug.name)?;
-        saved.row(bug)
+        saved.row(bug, self.runs_max)
     }
 
     /// One more row, if it is done.
@@ -113,17 +102,17 @@ impl Saved {
             states: row.looked.states,
             seconds: row.looked.seconds,
             schedules: match &row.schedules {
-                Some(Schedules::Done(done)) => Some(done.iter().map(Campaigns::of).collect()),
+                Some(Schedules::Done(done)) => Some(done.iter().map(Tried::of).collect()),
                 Some(Schedules::Ended) | None => None,
             },
         })
     }
 
-    fn row(&self, bug: &'static Mutation) -> Option<Row> {
+    fn row(&self, bug: &'static Mutation, runs_max: u64) -> Option<Row> {
         let schedules = match &self.schedules {
             Some(all) => {
-                let all: Option<Vec<Schedule>> = all.iter().map(Campaigns::schedule).collect();
-                Some(Schedules::Done(all?))
+                let all = all.iter().map(|tried| tried.schedule(runs_max).ok());
+                Some(Schedules::Done(all.collect::<Option<_>>()?))
             }
             None => None,
         };
@@ -131,7 +120,9 @@ impl Saved {
             bug,
             looked: Looked {
                 found: match &self.found {
-                    Answer::Breach(property, steps) => Found::Breach(promise(property)?, *steps),
+                    Answer::Breach(property, steps) => {
+                        Found::Breach(promise(property).ok()?, *steps)
+                    }
                     Answer::Nothing => Found::Nothing,
                     Answer::TooMany => Found::TooMany,
                 },
@@ -141,55 +132,4 @@ impl Saved {
             schedules,
         })
     }
-}
-
-impl Campaigns {
-    fn of(schedule: &Schedule) -> Campaigns {
-        let promise = |(name, count): &(&str, usize)| ((*name).to_owned(), *count);
-        let interval = schedule.median.interval;
-        Campaigns {
-            median: Count::of(schedule.median.value),
-            interval: interval.map(|(low, high)| (Count::of(low), Count::of(high))),
-            given_up: schedule.given_up,
-            promises: schedule.promises.iter().map(promise).collect(),
-            runs: schedule.runs,
-        }
-    }
-
-    fn schedule(&self) -> Option<Schedule> {
-        let promises = self.promises.iter();
-        let promises = promises.map(|(name, count)| Some((promise(name)?, *count)));
-        Some(Schedule {
-            median: Median {
-                value: self.median.runs(),
-                interval: self.interval.map(|(low, high)| (low.runs(), high.runs())),
-            },
-            given_up: self.given_up,
-            promises: promises.collect::<Option<_>>()?,
-            runs: self.runs,
-        })
-    }
-}
-
-impl Count {
-    fn of(runs: Runs) -> Count {
-        match runs {
-            Runs::Exactly(runs) => Count::Exactly(runs),
-            Runs::MoreThan(runs) => Count::MoreThan(runs),
-        }
-    }
-
-    fn runs(self) -> Runs {
-        match self {
-            Count::Exactly(runs) => Runs::Exactly(runs),
-            Count::MoreThan(runs) => Runs::MoreThan(runs),
-        }
-    }
-}
-
-/// The promise that is called so.
-fn promise(name: &str) -> Option<&'static str> {
-    let all = PROPERTIES.iter().map(|row| row.id);
-    let mut all = all.chain([EVERY_RUN_RESTS, super::EXPECTATION]);
-    all.find(|id| *id == name)
 }

@@ -7,9 +7,11 @@ use serde_json::{Map, Value, json};
 use sim::median::Median;
 use sim::trials::Runs;
 
+use super::row::{self, Tried};
 use super::{Found, Looked, STATES_MAX, Schedule};
 use crate::cli::BugsArgs;
 use crate::exit::Exit;
+use crate::merge::part::Campaign;
 use crate::output::{Case, Failure};
 
 /// What came of one bug.
@@ -253,34 +255,46 @@ impl Table<'_> {
     }
 
     /// The same for machines, with what was measured.
-    pub fn json(&self, row: &Row) -> Value {
+    pub fn row(&self, row: &Row) -> row::Row {
         let (broken, steps) = match row.looked.found {
-            Found::Breach(property, steps) => (Some(property), Some(steps)),
+            Found::Breach(property, steps) => (Some(property.to_owned()), Some(steps)),
             _ => (None, None),
         };
-        let schedules = match &row.schedules {
-            Some(Schedules::Done(done)) => {
-                let of_strategy =
-                    |(name, done): (&String, &Schedule)| (name.clone(), schedule(done));
-                Value::Object(self.strategies.iter().zip(done).map(of_strategy).collect())
-            }
-            Some(Schedules::Ended) | None => Value::Null,
+        let done = match &row.schedules {
+            Some(Schedules::Done(done)) => Some(self.strategies.iter().zip(done)),
+            Some(Schedules::Ended) | None => None,
         };
-        json!({
-            "mutation": row.bug.name,
-            "bug": row.bug.bug,
-            "scenario": row.bug.story,
-            "dialect": row.bug.dialect,
-            "verdict": row.word(),
-            "breaks": row.bug.breaks,
-            "broken": broken,
-            "states": row.looked.states,
-            "steps": steps,
-            "roots": self.args.roots,
-            "max_schedules": self.args.max_schedules,
-            "schedules": schedules,
-            "measured": {"seconds": row.looked.seconds},
-        })
+        let roots = self.args.roots_of_part();
+        let covered = match row.exit() {
+            Exit::Inconclusive => Vec::new(),
+            _ => vec![[roots.start, roots.end]],
+        };
+        let bug = row.bug;
+        row::Row {
+            mutation: bug.name.to_owned(),
+            bug: bug.bug.to_owned(),
+            scenario: bug.story.to_owned(),
+            dialect: bug.dialect.to_owned(),
+            campaign: Campaign::new(&(0..self.args.roots.get()), self.args.partition, true),
+            verdict: row.word().to_owned(),
+            breaks: bug.breaks.to_owned(),
+            broken,
+            covered,
+            states: row.looked.states,
+            steps,
+            roots: self.args.roots.get(),
+            max_schedules: self.args.max_schedules.get(),
+            schedules: done.clone().map(|done| {
+                let schedules = done.map(|(name, done)| (name.clone(), schedule(done)));
+                schedules.collect()
+            }),
+            measured: json!({"seconds": row.looked.seconds}),
+            seen: self
+                .args
+                .partition
+                .and(done)
+                .map(|done| done.map(|(_, done)| Tried::of(done)).collect()),
+        }
     }
 
     /// How many runs there were.
@@ -311,7 +325,7 @@ fn words(median: &Median<Runs>) -> String {
 }
 
 /// A campaign for machines; what is more than was tried is null.
-fn schedule(done: &Schedule) -> Value {
+pub(super) fn schedule(done: &Schedule) -> Value {
     let number = |runs: Runs| match runs {
         Runs::Exactly(runs) => Some(runs),
         Runs::MoreThan(_) => None,
@@ -433,7 +447,7 @@ mod tests {
             runs: *runs,
             property: matches!(runs, Runs::Exactly(_)).then_some("promise"),
         };
-        Schedule::of(&runs.iter().map(trial).collect::<Vec<_>>())
+        Schedule::of(runs.iter().map(trial).collect()).expect("some runs")
     }
 
     #[test]

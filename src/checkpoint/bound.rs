@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use sim::hash::fingerprint_of;
 
 use crate::stage::Loaded;
-
-/// The version of the rules that this program has: see `build.rs`.
-const RULES: &str = env!("BLOCKRACE_RULES");
+use crate::version::VERSION;
 
 /// What a checkpoint is bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +23,9 @@ impl Bound {
     /// To the rules of this program.
     pub fn to_rules() -> Bound {
         Bound(vec![Part {
-            name: "blockrace itself (its rules)".to_owned(),
-            value: RULES.to_owned(),
-            is_hash: true,
+            name: "the version of blockrace".to_owned(),
+            value: VERSION.to_owned(),
+            is_hash: false,
         }])
     }
 

@@ -15,9 +15,7 @@ use crate::failures;
 use crate::output;
 use crate::report;
 use crate::stage::Loaded;
-
-/// What `blockrace --version` prints.
-const VERSION: &str = concat!("blockrace ", env!("CARGO_PKG_VERSION"));
+use crate::version::VERSION;
 
 /// The story as it was made smaller.
 const SMALLER_STORY: &str = "failure.min.yaml";
@@ -131,12 +129,12 @@ impl Contents<'_> {
         let promise = self.raw.breach.property;
         format!(
             "#!/bin/sh\n\
-             # {VERSION} found that {promise} is broken; this shows it again, and ends with 1 as long as it is.\n\
+             # blockrace {VERSION} found that {promise} is broken; this shows it again, and ends with 1 as long as it is.\n\
              set -eu\n\
              cd \"$(dirname \"$0\")\"\n\
              blockrace=${{BLOCKRACE:-blockrace}}\n\
              found=$(\"$blockrace\" --version)\n\
-             [ \"$found\" = \"{VERSION}\" ] || echo \"this is $found, and {VERSION} found it\" >&2\n\
+             [ \"$found\" = \"blockrace {VERSION}\" ] || echo \"this is $found, and {VERSION} found it\" >&2\n\
              exec \"$blockrace\" {command}\n"
         )
     }
@@ -160,7 +158,7 @@ impl Contents<'_> {
             told += &format!("Promised: {}\n\n", text(says));
         }
         told += &format!(
-            "The story: {}. Found by `{VERSION}`, `{found_by}`. In this folder, `sh repro.sh` shows it again:\n\n",
+            "The story: {}. Found by `blockrace {VERSION}`, `{found_by}`. In this folder, `sh repro.sh` shows it again:\n\n",
             text(&loaded.story.title)
         );
         told += &output::fenced("sh", &format!("blockrace {}", self.command()));

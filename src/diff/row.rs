@@ -88,12 +88,12 @@ impl Part for Row {
     }
 
     fn add(&mut self, later: &Row) -> Result<(), String> {
-        self.stories += later.stories;
-        self.lines += later.lines;
-        self.agreed += later.agreed;
-        self.undecided += later.undecided;
+        self.stories = self.stories.saturating_add(later.stories);
+        self.lines = self.lines.saturating_add(later.lines);
+        self.agreed = self.agreed.saturating_add(later.agreed);
+        self.undecided = self.undecided.saturating_add(later.undecided);
         self.disagreed.extend(&later.disagreed);
-        self.runs += later.runs;
+        self.runs = self.runs.saturating_add(later.runs);
         self.broken.extend(&later.broken);
         self.coverage.add(&later.coverage);
         Ok(())
@@ -116,7 +116,7 @@ impl Part for Row {
     }
 
     fn runs(&self) -> u64 {
-        self.runs + self.stories
+        self.runs.saturating_add(self.stories)
     }
 
     fn told(&self, _: usize) -> Vec<String> {

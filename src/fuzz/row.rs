@@ -117,7 +117,11 @@ pub mod hexadecimal {
 impl Row {
     fn facts(&self) -> Facts {
         let unknown = self.findings.iter().any(|found| found.defect.is_none());
-        let counted: u64 = self.findings.iter().map(|found| found.runs).sum();
+        let counted: u64 = self
+            .findings
+            .iter()
+            .map(|found| found.runs)
+            .fold(0, u64::saturating_add);
         Facts {
             differs: self.nondeterminism.is_some(),
             breaks: unknown || counted < self.failures || self.still_fails().next().is_some(),
@@ -143,7 +147,7 @@ impl Row {
         let same = |found: &&mut Found| found.signature == later.signature;
         let has_room = self.findings.len() < KINDS_MAX;
         match self.findings.iter_mut().find(same) {
-            Some(found) => found.runs += later.runs,
+            Some(found) => found.runs = found.runs.saturating_add(later.runs),
             None if has_room => self.findings.push(later.clone()),
             None => {}
         }
@@ -274,11 +278,11 @@ impl Part for Row {
         seen.ends.add(&more.ends);
         (self.traces, self.ends) = (seen.traces.count(), seen.ends.count());
         self.ended_by = later.ended_by;
-        self.runs += later.runs;
-        self.steps += later.steps;
-        self.unrested += later.unrested;
+        self.runs = self.runs.saturating_add(later.runs);
+        self.steps = self.steps.saturating_add(later.steps);
+        self.unrested = self.unrested.saturating_add(later.unrested);
         self.digest = self.digest.wrapping_add(later.digest);
-        self.failures += later.failures;
+        self.failures = self.failures.saturating_add(later.failures);
         self.failure = self.failure.take().or_else(|| later.failure.clone());
         later
             .findings
@@ -328,7 +332,11 @@ impl Part for Row {
         for found in &self.findings {
             lines.extend(self.told_finding(found));
         }
-        let kinds: u64 = self.findings.iter().map(|found| found.runs).sum();
+        let kinds: u64 = self
+            .findings
+            .iter()
+            .map(|found| found.runs)
+            .fold(0, u64::saturating_add);
         if self.failures > kinds {
             lines.push(format!("  and {} more failures", self.failures - kinds));
         }

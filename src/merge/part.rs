@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Exit;
 use crate::output::Case;
 use crate::partition::Partition;
+use crate::version::VERSION;
 
 /// Some seeds that follow each other: the first, and the one behind the last.
 pub type Span = [u64; 2];
@@ -15,7 +16,7 @@ pub type Span = [u64; 2];
 /// Which campaign a row belongs to. All parts of one campaign have the same, but for the partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Campaign {
-    /// The version of blockrace.
+    /// The version of blockrace, and of its rules.
     pub version: String,
     /// The seeds of the whole campaign.
     pub asked: Span,
@@ -29,7 +30,7 @@ impl Campaign {
     /// One of this blockrace.
     pub fn new(asked: &Range<u64>, partition: Option<Partition>, keep_going: bool) -> Campaign {
         Campaign {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: VERSION.to_owned(),
             asked: [asked.start, asked.end],
             partition,
             keep_going,

@@ -17,13 +17,16 @@ pub enum Kind {
     Random,
     /// `diff`.
     Diff,
+    /// `bugs`.
+    Bugs,
 }
 
 impl Kind {
     /// What only such a row has.
-    const ALL: [(Kind, &str); 3] = [
+    const ALL: [(Kind, &str); 4] = [
         (Kind::Random, "random"),
         (Kind::Diff, "agreed"),
+        (Kind::Bugs, "mutation"),
         (Kind::Fuzz, "chance_of_new_trace"),
     ];
 
@@ -55,8 +58,8 @@ pub fn kind(texts: &[(PathBuf, String)]) -> Result<Option<Kind>, String> {
             let row = json(&place, line)?;
             let kind = Kind::of(&row).ok_or_else(|| {
                 format!(
-                    "{place}: this is no row of a campaign of seeds; merge reads what fuzz, fuzz --random and diff \
-                     write with --format json"
+                    "{place}: this is no row of a campaign of seeds; merge reads what fuzz, fuzz --random, bugs and \
+                     diff write with --format json"
                 )
             })?;
             match found {

@@ -20,6 +20,7 @@ use super::shelf::Shelf;
 use crate::checkpoint::Shares;
 use crate::exit::Exit;
 use crate::stage;
+use crate::version::VERSION;
 
 /// How often it says how far the search is.
 const TELL: Duration = Duration::from_millis(100);
@@ -65,7 +66,7 @@ fn take_part(job: &Job) -> Result<(), String> {
     );
     let greeting = Greeting {
         format: shard::FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
         content: format!("{:032x}", fingerprint_of(&content)),
         options: job.common(),
         processes: hosts.len(),

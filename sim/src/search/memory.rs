@@ -19,9 +19,8 @@ use std::sync::Arc;
 /// How many states a worker expands, at most, before what it found is sorted in.
 const CHUNK: usize = 1 << 19;
 
-/// So many bytes of the limit are there for each state of a chunk, so that what one round finds is a
-/// small part of it.
-const BYTES_A_STATE: u64 = 1 << 12;
+/// What expanding a state takes at the least, until it is known better.
+const BYTES_A_STATE: u64 = 1 << 10;
 
 /// What a search has on disk.
 pub(super) struct Spilled {
@@ -69,13 +68,6 @@ impl Spilled {
     }
 }
 
-/// How many states a worker expands before what it found is sorted in.
-pub(super) fn chunk(options: &Options) -> usize {
-    let share = options.bytes_max / options.jobs.get() as u64 / BYTES_A_STATE;
-    let share = usize::try_from(share).unwrap_or(CHUNK).clamp(256, CHUNK);
-    share.min(options.keys_max.max(16))
-}
-
 /// Whether these options let a search use a disk. Depth first, and with sleep sets, one must know at
 /// once whether a state was visited; fingerprints and bits are no keys.
 fn may_spill(options: &Options) -> bool {
@@ -86,6 +78,22 @@ fn may_spill(options: &Options) -> bool {
 }
 
 impl<S: Parts> Search<'_, S> {
+    /// How many states a worker expands before what it found is sorted in: as many as take a quarter of the room that
+    /// is left, if they take as much as those of the last round.
+    pub(super) fn chunk(&self) -> usize {
+        let Options {
+            bytes_max,
+            keys_max,
+            jobs,
+            ..
+        } = self.options;
+        let room = bytes_max.saturating_sub(self.bytes_now() as u64) / 4;
+        let bytes_a_state = BYTES_A_STATE.max(self.bytes_a_state as u64);
+        let share = room / jobs.get() as u64 / bytes_a_state;
+        let share = usize::try_from(share).unwrap_or(CHUNK);
+        share.min(keys_max).clamp(16, CHUNK)
+    }
+
     /// Uses a disk, if that is what is wanted.
     pub(super) fn use_store(&mut self, store: Option<&Arc<dyn Store>>) {
         self.spilled = match may_spill(&self.options) {

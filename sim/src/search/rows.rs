@@ -117,6 +117,8 @@ pub(super) struct Rows<P> {
     parts: Vec<Interner<P>>,
     /// By column: whose numbers it uses, its own or those of a column of a like thing.
     numbers_of: Vec<usize>,
+    /// By column: see [`Parts::bytes_of_part`].
+    bytes_of: Vec<usize>,
     /// See [`Parts::alike`].
     alike: Vec<Vec<Vec<usize>>>,
     groups: Vec<Range<usize>>,
@@ -180,6 +182,9 @@ impl<P: Clone + Eq + Hash> Rows<P> {
         Rows {
             parts: (0..columns).map(|_| Interner::new()).collect(),
             numbers_of,
+            bytes_of: (0..columns)
+                .map(|column| system.bytes_of_part(column))
+                .collect(),
             alike,
             interned: groups.iter().map(|_| Interner::new()).collect(),
             groups,
@@ -538,7 +543,7 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             .expect("internal bug: fields never become narrower")
     }
 
-    /// Roughly how many bytes the numbers take, without what the parts hold on the heap.
+    /// Roughly how many bytes the numbers and the parts take.
     pub fn bytes(&self) -> usize {
         let of = |interner: &Interner<Ids>, ids: usize| interner.len() * bytes_of_ids(ids);
         let groups = self.groups.iter().zip(&self.interned);
@@ -550,7 +555,10 @@ impl<P: Clone + Eq + Hash> Rows<P> {
             Packing::Halves(halves) => halves.iter().map(|half| of(half, GROUPS_MAX / 2)).sum(),
         };
         let recipes = self.recipes().map_or(0, |recipes| recipes.bytes());
-        groups + halves + recipes + bytes_of_entry(size_of::<P>()) * self.parts_met()
+        let parts = self.parts.iter().zip(&self.bytes_of);
+        let parts =
+            parts.map(|(parts, heap)| parts.len() * (bytes_of_entry(size_of::<P>()) + heap));
+        groups + halves + recipes + parts.sum::<usize>()
     }
 
     /// How many different parts have been met.

@@ -167,10 +167,10 @@ impl Part for Row {
 
     fn add(&mut self, later: &Row) -> Result<(), String> {
         self.ended_by = later.ended_by;
-        self.stories += later.stories;
-        self.runs += later.runs;
-        self.steps += later.steps;
-        self.unrested += later.unrested;
+        self.stories = self.stories.saturating_add(later.stories);
+        self.runs = self.runs.saturating_add(later.runs);
+        self.steps = self.steps.saturating_add(later.steps);
+        self.unrested = self.unrested.saturating_add(later.unrested);
         self.digest = self.digest.wrapping_add(later.digest);
         for met in &later.defects {
             match self
@@ -179,8 +179,8 @@ impl Part for Row {
                 .find(|mine| mine.defect == met.defect)
             {
                 Some(mine) => {
-                    mine.stories += met.stories;
-                    mine.runs += met.runs;
+                    mine.stories = mine.stories.saturating_add(met.stories);
+                    mine.runs = mine.runs.saturating_add(met.runs);
                 }
                 None => self.defects.push(met.clone()),
             }
@@ -190,7 +190,7 @@ impl Part for Row {
         for found in &later.findings {
             let same = |mine: &&mut Found| mine.signature == found.signature;
             match self.findings.iter_mut().find(same) {
-                Some(mine) => mine.runs += found.runs,
+                Some(mine) => mine.runs = mine.runs.saturating_add(found.runs),
                 None => self.findings.push(found.clone()),
             }
         }

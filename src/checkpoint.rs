@@ -9,6 +9,7 @@ mod bound;
 mod file;
 
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -19,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::bound::Bound;
+pub use self::file::States;
 use crate::cli::duration;
 
 /// Of the time that work takes, one in so many parts may go into its checkpoints.
@@ -132,6 +134,14 @@ impl Slot {
     /// # Errors
     /// What to print: it cannot be read, is damaged, or is of something else.
     pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, String> {
+        Ok(self.read_with_states()?.map(|(body, _)| body))
+    }
+
+    /// As [`Slot::read`], with the states behind it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_with_states<T: DeserializeOwned>(&self) -> Result<Option<(T, States)>, String> {
         match self.path.exists() {
             true => file::Reader::open(&self.path)?.body().map(Some),
             false => Ok(None),
@@ -143,8 +153,16 @@ impl Slot {
     /// # Errors
     /// What to print: it cannot be written.
     pub fn write(&self, body: &impl Serialize) -> Result<(), String> {
+        self.write_with_states(body, |_| Ok(()))
+    }
+
+    fn write_with_states(
+        &self,
+        body: &impl Serialize,
+        states: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), String> {
         let started = Instant::now();
-        let written = file::write(&self.path, &self.head, body);
+        let written = file::write(&self.path, &self.head, body, states);
         let mut last = self
             .last
             .lock()
@@ -160,7 +178,16 @@ impl Slot {
 
     /// As [`Slot::write`], in the midst of work that is not to be lost because a disk is full: that is said once.
     pub fn keep(&self, body: &impl Serialize) {
-        if let Err(message) = self.write(body)
+        self.keep_with_states(body, |_| Ok(()));
+    }
+
+    /// As [`Slot::keep`], with what `states` writes behind it.
+    pub fn keep_with_states(
+        &self,
+        body: &impl Serialize,
+        states: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) {
+        if let Err(message) = self.write_with_states(body, states)
             && !self.has_failed.swap(true, Relaxed)
         {
             eprintln!(

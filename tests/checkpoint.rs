@@ -290,9 +290,13 @@ fn what_is_of_something_else_is_refused() {
     fs::write(&story, told.replace("0x22", "0x33")).expect("the story");
     refused(&format!("{with} --resume"));
     refused("fuzz racy.yaml --resume");
-    refused("check racy.yaml --order stateless --checkpoint ck");
-    refused("check racy.yaml --sleep-sets --checkpoint ck");
     refused("check racy.yaml --checkpoint racy.yaml");
+    let traces = "check racy.yaml --dialect 10.0 --order stateless --no-failures --checkpoint traces";
+    place.run(&format!("{traces} --max-depth 5"));
+    refused(&format!("{traces} --max-depth 6 --resume"));
+    let bits = "check racy.yaml --dialect 10.0 --no-failures --checkpoint bits --bitstate";
+    place.run(&format!("{bits} 20"));
+    refused(&format!("{bits} 21 --resume"));
     snapshot(
         "checkpoint.refused",
         "what a checkpoint is not gone on with",

@@ -102,13 +102,15 @@ fn goes_on<S: Parts>(system: &S, options: Options) -> usize {
     };
     let disturbed = search_on(system, &options, &control, None, &mut keeper).unwrap();
     assert_eq!(told(&disturbed), told(&alone));
-    for written in &kept {
-        // Whoever goes on may have another number of workers, and room for so many states.
-        for (when_full, keys_max) in [
-            (options.when_full, options.keys_max),
-            (WhenFull::Stop, usize::MAX),
-            (WhenFull::Spill, 30),
-        ] {
+    // Whoever goes on may have another number of workers, and room for so many states.
+    let rooms = [
+        (options.when_full, options.keys_max),
+        (WhenFull::Stop, usize::MAX),
+        (WhenFull::Spill, 30),
+    ];
+    for (number, written) in kept.iter().enumerate() {
+        let rooms = &rooms[..if number % 7 == 3 { 3 } else { 1 }];
+        for (when_full, keys_max) in rooms.iter().copied() {
             let options = Options {
                 jobs: NonZeroUsize::MIN,
                 when_full,
@@ -230,13 +232,18 @@ fn an_interrupted_search_goes_on() {
         let (mut written, mut rounds) = (None::<Written>, 0);
         let report = loop {
             let (control, mut kept) = (control(), None);
-            control.interrupt.store(rounds < 40, Relaxed);
+            // First to the large layers, then amid them.
+            control.interrupt.store((1..8).contains(&rounds), Relaxed);
+            let options = Options {
+                depth_max: if rounds == 0 { 10 } else { u64::MAX },
+                ..options
+            };
             let mut keeper = |so_far: &mut SoFar<'_>| kept = Some(Written::of(so_far));
             let report = match &written {
                 Some(written) => written.go_on(&toy, &options, &control, &mut keeper),
                 None => search_on(&toy, &options, &control, None, &mut keeper),
             };
-            if rounds == 40 {
+            if rounds == 8 {
                 break report.unwrap();
             }
             written = kept;

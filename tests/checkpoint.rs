@@ -90,6 +90,17 @@ impl Place {
         file.and_then(|file| file.modified()).ok()
     }
 
+    /// Waits until something is written that was not there at `before`, but not for long.
+    fn wait_for_a_write(&self, before: Option<std::time::SystemTime>) {
+        let started = std::time::Instant::now();
+        while started.elapsed() < Duration::from_millis(100) {
+            if self.unfinished().is_some_and(|now| Some(now) != before) {
+                return;
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
+
     fn remove(&self, what: &str) {
         let _ = fs::remove_dir_all(self.0.join(what));
     }
@@ -148,8 +159,8 @@ struct Kills {
     ends: usize,
 }
 
-/// Does the command line without a checkpoint, then with them, killed `kills` times at moments that are drawn, however
-/// often it has to be begun anew for that; each time the end is as if nobody had disturbed it.
+/// Does the command line without a checkpoint, then with them, killed `kills` times at moments that are drawn, every
+/// other time amid the next write if there is one soon, however often it has to be begun anew for that; each time the end is as if nobody had disturbed it.
 fn survives_kills(test: &str, line: &str, kills: usize) -> Kills {
     let place = Place::new(test);
     let line = format!("{line} --format json --quiet");
@@ -173,6 +184,9 @@ fn survives_kills(test: &str, line: &str, kills: usize) -> Kills {
             let mut child = place.command(&with).spawn().expect("the command was built");
             if killed < kills {
                 thread::sleep(moments.next(takes * 2 / 3));
+                if killed % 2 == 1 {
+                    place.wait_for_a_write(unfinished);
+                }
                 // One that has ended already cannot be killed; then it was not.
                 let was_there = child.try_wait().expect("a child of ours").is_none();
                 child.kill().expect("a child of ours");
@@ -275,7 +289,7 @@ const KILLED_LONG: [(&str, &str); 12] = [
     ),
     (
         "spilled-long",
-        "check two-drives-in-one-thread --dialect 10.0 --no-reduction --when-full spill --max-memory 36M --no-failures",
+        "check two-drives-in-one-thread --dialect 10.0 --no-reduction --when-full spill --max-memory 40M --no-failures",
     ),
     (
         "asleep-long",
@@ -290,7 +304,6 @@ const KILLED_LONG: [(&str, &str); 12] = [
         "check racy.yaml --dialect 10.0 --jobs 2 --shrink-time 0",
     ),
 ];
-
 
 /// A search of some hundred states in 34 layers, each with a checkpoint behind it.
 const SEARCHED: &str = "check remove-while-busy --no-reduction --jobs 2 --no-failures";
@@ -412,7 +425,8 @@ fn what_is_of_something_else_is_refused() {
     refused(&format!("{with} --resume"));
     refused("fuzz racy.yaml --resume");
     refused("check racy.yaml --checkpoint racy.yaml");
-    let traces = "check racy.yaml --dialect 10.0 --order stateless --no-failures --checkpoint traces";
+    let traces =
+        "check racy.yaml --dialect 10.0 --order stateless --no-failures --checkpoint traces";
     place.run(&format!("{traces} --max-depth 5"));
     refused(&format!("{traces} --max-depth 6 --resume"));
     let bits = "check racy.yaml --dialect 10.0 --no-failures --checkpoint bits --bitstate";

@@ -508,5 +508,8 @@ impl<'s, S: System> Stateless<'s, S> {
 
 /// What is asleep after `done`, too.
 fn still_asleep<T: Copy>(asleep: &[Move<T>], done: Move<T>) -> impl Iterator<Item = Move<T>> {
-    asleep.iter().filter(move |asleep| !asleep.depends_on(done)).copied()
+    asleep
+        .iter()
+        .filter(move |asleep| !asleep.depends_on(done))
+        .copied()
 }

@@ -15,14 +15,7 @@ use sim::stateless::{self, Keeping, Limits, Stateless};
 use sim::strategy::{Random, Strategy};
 use sim::toys::{Counter, Dining, GroupedBackup, TwoPhaseCommit};
 
-type Told<T> = (
-    Verdict<T>,
-    Vec<u64>,
-    [u64; 4],
-    u128,
-    u64,
-    Option<Coverage>,
-);
+type Told<T> = (Verdict<T>, Vec<u64>, [u64; 4], u128, u64, Option<Coverage>);
 
 /// What of a report does not depend on what was remembered.
 fn told<T: Clone>(report: &Report<T>) -> Told<T> {
@@ -233,7 +226,7 @@ fn an_interrupted_search_goes_on() {
         let report = loop {
             let (control, mut kept) = (control(), None);
             // First to the large layers, then amid them.
-            control.interrupt.store((1..8).contains(&rounds), Relaxed);
+            control.interrupt.store((1..6).contains(&rounds), Relaxed);
             let options = Options {
                 depth_max: if rounds == 0 { 10 } else { u64::MAX },
                 ..options
@@ -243,7 +236,7 @@ fn an_interrupted_search_goes_on() {
                 Some(written) => written.go_on(&toy, &options, &control, &mut keeper),
                 None => search_on(&toy, &options, &control, None, &mut keeper),
             };
-            if rounds == 8 {
+            if rounds == 6 {
                 break report.unwrap();
             }
             written = kept;
@@ -295,7 +288,7 @@ fn exploration_goes_on<S: Parts>(system: &S, limits: Limits<'_>) -> usize {
     let alone = Stateless::of_parts(system, limits).explore(&mut |_| ());
     let (due, mut kept, mut places) = (AtomicBool::new(true), Vec::new(), 0);
     let mut keeper = |saved: &stateless::Saved| {
-        if places % 17 == 0 {
+        if places % 60 == 0 {
             kept.push(serde_json::to_string(saved).unwrap());
         }
         places += 1;

@@ -86,10 +86,7 @@ fn begin(mut file: &File, head: &Head) -> io::Result<()> {
 }
 
 /// Writes a section; its length and its checksum come in front of it when they are known.
-fn section(
-    mut file: &File,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+fn section(mut file: &File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let seal = file.stream_position()?;
     file.write_all(&[0; SEAL])?;
     let summed = Summed {

@@ -54,7 +54,11 @@ impl Bits {
     }
 
     /// Makes them what they were when so many states counted as new.
-    pub fn fill(&mut self, len: usize, mut next: impl FnMut() -> io::Result<u64>) -> io::Result<()> {
+    pub fn fill(
+        &mut self,
+        len: usize,
+        mut next: impl FnMut() -> io::Result<u64>,
+    ) -> io::Result<()> {
         self.len = len;
         for word in &mut self.words {
             *word = next()?;

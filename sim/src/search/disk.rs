@@ -77,11 +77,7 @@ impl Keys {
     }
 
     /// Hands all keys to `on`, from number `from` on.
-    pub fn each(
-        &mut self,
-        from: u64,
-        mut on: impl FnMut(u64) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn each(&mut self, from: u64, mut on: impl FnMut(u64) -> io::Result<()>) -> io::Result<()> {
         let (mut at, mut block) = (from, Vec::new());
         while at < self.len {
             self.read(at, BLOCK, &mut block)?;

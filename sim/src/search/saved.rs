@@ -191,7 +191,8 @@ pub(super) fn restore<'s, S: Parts>(
         let none = Stale("there is no room in memory for its bits");
         search.bits = Bits::all(bits, u64::MAX).ok_or(none)?;
         for (bits, count) in search.bits.iter_mut().zip(&saved.bits) {
-            bits.fill(*count as usize, || input.next()).map_err(unreadable)?;
+            bits.fill(*count as usize, || input.next())
+                .map_err(unreadable)?;
         }
     }
     search.take_waiting([saved.frontier, saved.next], &mut input)?;

@@ -80,7 +80,9 @@ impl<S: System> Stateless<'_, S> {
         let broken = self.report.first_breach.as_ref();
         let names = |found: &Found| found.schedule.names().map(str::to_owned).collect();
         Saved {
-            path: (0..self.nodes.len()).map(|depth| self.stop(depth)).collect(),
+            path: (0..self.nodes.len())
+                .map(|depth| self.stop(depth))
+                .collect(),
             at_end: self.at_end,
             actors: self.actors,
             report: self.report.clone(),
@@ -136,7 +138,9 @@ impl<S: System> Stateless<'_, S> {
             }
             let step = |place: &u32| node.enabled.get(*place as usize).copied().ok_or(OTHER);
             let done = stop.done.iter().map(step).collect::<Result<Vec<_>, _>>()?;
-            let done = done.into_iter().map(|step| self.try_step(&node.state, step).1);
+            let done = done
+                .into_iter()
+                .map(|step| self.try_step(&node.state, step).1);
             let done: Vec<_> = done.collect();
             let next = stop.next.as_ref().map(step).transpose()?;
             let node = self.last_mut();

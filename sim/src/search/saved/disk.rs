@@ -93,7 +93,9 @@ impl<S: Parts> Search<'_, S> {
             spilled.next = next;
         }
         let begun = self.next_piece();
-        begun.map(|_| ()).map_err(|_| unreadable(io::ErrorKind::Other.into()))
+        begun
+            .map(|_| ())
+            .map_err(|_| unreadable(io::ErrorKind::Other.into()))
     }
 
     fn some(&mut self, count: u64, input: &mut Input<'_>) -> Result<Vec<u64>, Stale> {
@@ -108,11 +110,7 @@ impl<S: Parts> Search<'_, S> {
         Ok(keys)
     }
 
-    fn some_on_disk(
-        &mut self,
-        count: u64,
-        input: &mut Input<'_>,
-    ) -> Result<Option<Keys>, Stale> {
+    fn some_on_disk(&mut self, count: u64, input: &mut Input<'_>) -> Result<Option<Keys>, Stale> {
         let store = self.spilled.as_ref().map(|spilled| spilled.store.clone());
         let Some(store) = store.filter(|_| count > 0) else {
             return Ok(None);

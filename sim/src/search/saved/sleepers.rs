@@ -83,10 +83,11 @@ impl<S: Parts> Search<'_, S> {
             }
         }
         for _ in 0..self.frontier.len() {
-            self.only.push(match input.next().map_err(super::unreadable)? {
-                ALL => None,
-                count => Some(some(&steps, count, input)?),
-            });
+            self.only
+                .push(match input.next().map_err(super::unreadable)? {
+                    ALL => None,
+                    count => Some(some(&steps, count, input)?),
+                });
         }
         Ok(())
     }
@@ -138,7 +139,10 @@ fn place_of<S: Parts>(system: &S, state: &S::State, step: S::Step) -> Option<(u3
     (0..system.offers()).find_map(|number| {
         offer = Offer::new();
         system.offer(state, number, &mut offer);
-        let index = offer.steps.iter().position(|offered| offered.step == step)?;
+        let index = offer
+            .steps
+            .iter()
+            .position(|offered| offered.step == step)?;
         Some((number as u32, index as u32))
     })
 }

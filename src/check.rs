@@ -160,22 +160,6 @@ fn refuse_contradictions(args: &CheckArgs) -> Result<(), String> {
             "--bitstate and --max-memory: the bits alone take that memory; 2^30 bits are 128 MiB",
         ),
         (
-            stateless && args.checkpoint.is_given(),
-            "--order stateless and --checkpoint: what is left to try is on no list of states",
-        ),
-        (
-            args.sleep_sets && args.checkpoint.is_given(),
-            "--sleep-sets and --checkpoint: what sleeps in each state is not kept",
-        ),
-        (
-            spill && args.checkpoint.is_given(),
-            "--when-full spill and --checkpoint: what is on disk is not kept",
-        ),
-        (
-            args.bitstate.is_some() && args.checkpoint.is_given(),
-            "--bitstate and --checkpoint: the bits are not kept",
-        ),
-        (
             args.spread.is_wanted() && args.order != OrderArg::Breadth,
             "several processes and --order: what they share is a layer",
         ),
@@ -297,7 +281,7 @@ impl<'a> Session<'a> {
             .collect();
         let started = Instant::now();
         let (covered, broken) = match self.args.order {
-            OrderArg::Stateless => self.explore(staged, until),
+            OrderArg::Stateless => self.explore(staged, kept, until)?,
             OrderArg::Breadth | OrderArg::Depth => self.search(staged, kept, until)?,
         };
         let mut told = Told {
@@ -323,13 +307,18 @@ impl<'a> Session<'a> {
     }
 
     /// One schedule for each class of equivalent ones.
-    fn explore(&self, staged: &Staged<'_>, until: Option<Instant>) -> (Covered, Option<Broken>) {
+    fn explore(
+        &self,
+        staged: &Staged<'_>,
+        mut kept: Option<Kept>,
+        until: Option<Instant>,
+    ) -> Result<(Covered, Option<Broken>), String> {
         let Staged {
             loaded,
             dialect,
             scene,
         } = staged;
-        let interrupt = AtomicBool::new(false);
+        let (interrupt, due) = (AtomicBool::new(false), AtomicBool::new(false));
         let limits = Limits {
             executions_max: self.options.states_max,
             depth_max: usize::try_from(self.options.depth_max).unwrap_or(usize::MAX),
@@ -337,25 +326,32 @@ impl<'a> Session<'a> {
             interrupt: Some(&interrupt),
             ..Limits::NONE
         };
-        let traces = AtomicU64::new(0);
+        let traces = AtomicU64::new(kept.as_ref().map_or(0, Kept::traces));
         let progress = Progress::new(format!("{} {dialect}", loaded.name), None, until);
-        let report = self.watch.over(
-            until,
-            &interrupt,
-            || progress.show(&Figures::done("traces", traces.load(Relaxed))),
-            || {
-                Stateless::of_parts(scene, limits).explore(&mut |_| {
-                    traces.fetch_add(1, Relaxed);
-                })
-            },
-        );
+        let slot = kept.as_ref().map(Kept::slot);
+        let look = || {
+            progress.show(&Figures::done("traces", traces.load(Relaxed)));
+            if let Some(slot) = &slot {
+                slot.look(&due);
+            }
+        };
+        let report = self.watch.over(until, &interrupt, look, || {
+            let exploration = Stateless::of_parts(scene, limits);
+            let mut on_rest = |_: &_| {
+                traces.fetch_add(1, Relaxed);
+            };
+            match &mut kept {
+                Some(kept) => kept.explore(scene, exploration, &due, &mut on_rest),
+                None => Ok(exploration.explore(&mut on_rest)),
+            }
+        })?;
         drop(progress);
         let broken = report.first_breach.clone().map(|found| Broken {
             breach: found.breach,
             schedule: found.schedule,
             shortest: false,
         });
-        (Covered::Traces(report), broken)
+        Ok((Covered::Traces(report), broken))
     }
 
     fn search(

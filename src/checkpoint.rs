@@ -11,6 +11,7 @@ mod file;
 mod series;
 
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::bound::Bound;
+pub use self::file::States;
 #[cfg(feature = "cluster")]
 pub use self::series::Series;
 use crate::cli::duration;
@@ -52,11 +54,6 @@ pub struct Shelf {
 }
 
 impl CheckpointArgs {
-    /// Whether checkpoints are wanted.
-    pub fn is_given(&self) -> bool {
-        self.folder.is_some()
-    }
-
     /// The folder, if checkpoints are wanted.
     ///
     /// # Errors
@@ -198,6 +195,14 @@ impl Slot {
     /// # Errors
     /// What to print: it cannot be read, is damaged, or is of something else.
     pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, String> {
+        Ok(self.read_with_states()?.map(|(body, _)| body))
+    }
+
+    /// As [`Slot::read`], with the states behind it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_with_states<T: DeserializeOwned>(&self) -> Result<Option<(T, States)>, String> {
         match self.path.exists() {
             true => file::Reader::open(&self.path)?.body().map(Some),
             false => Ok(None),
@@ -209,9 +214,17 @@ impl Slot {
     /// # Errors
     /// What to print: it cannot be written.
     pub fn write(&self, body: &impl Serialize) -> Result<(), String> {
+        self.write_with_states(body, |_| Ok(()))
+    }
+
+    fn write_with_states(
+        &self,
+        body: &impl Serialize,
+        states: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), String> {
         let written = self
             .timer
-            .timed(|| file::write(&self.path, &self.head, body));
+            .timed(|| file::write(&self.path, &self.head, body, states));
         written.map_err(|error| {
             format!(
                 "{}: the checkpoint cannot be written: {error}",
@@ -222,7 +235,16 @@ impl Slot {
 
     /// As [`Slot::write`], in the midst of work that is not to be lost because a disk is full: that is said once.
     pub fn keep(&self, body: &impl Serialize) {
-        if let Err(message) = self.write(body) {
+        self.keep_with_states(body, |_| Ok(()));
+    }
+
+    /// As [`Slot::keep`], with what `states` writes behind it.
+    pub fn keep_with_states(
+        &self,
+        body: &impl Serialize,
+        states: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) {
+        if let Err(message) = self.write_with_states(body, states) {
             say_once(&self.has_failed, &message);
         }
     }

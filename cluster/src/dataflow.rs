@@ -46,7 +46,7 @@ pub fn run<S: Parts>(
     process: &impl Process<S>,
 ) -> Result<Report<S::Step>, Malformed> {
     let index = worker.index();
-    let mut keeper = |number, so_far: &SoFar<'_>| process.keep(index, number, so_far);
+    let mut keeper = |number, so_far: &mut SoFar<'_>| process.keep(index, number, so_far);
     let mut shard = shard(system, options, (index, worker.peers()), process);
     if process.keeps() {
         shard.set_keeper(&mut keeper);

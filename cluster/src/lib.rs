@@ -20,6 +20,7 @@ use sim::parts::Parts;
 use sim::search::shard::{Place, Shard};
 use sim::search::{Control, Options, Report, Saved, SoFar};
 use std::any::Any;
+use std::io::Read;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,7 +40,7 @@ pub trait Process<S: Parts>: Send + Sync {
     fn fail(&self, what: &str) -> !;
 
     /// What shard number `shard` was kept as, and with which number: see [`Shard::restore`].
-    fn kept(&self, _shard: usize) -> Option<(u64, Saved)> {
+    fn kept(&self, _shard: usize) -> Option<(u64, Saved, Box<dyn Read>)> {
         None
     }
 
@@ -54,7 +55,7 @@ pub trait Process<S: Parts>: Send + Sync {
     }
 
     /// Keeps shard number `shard`.
-    fn keep(&self, _shard: usize, _number: u64, _so_far: &SoFar<'_>) {}
+    fn keep(&self, _shard: usize, _number: u64, _so_far: &mut SoFar<'_>) {}
 }
 
 /// Searches with `options.jobs` workers here and as many at each of the peers.
@@ -131,7 +132,9 @@ fn shard<'s, S: Parts>(
     let place = Place { number, count };
     match process.kept(number) {
         None => Shard::new(system, options, place),
-        Some(kept) => Shard::restore(system, options, place, kept)
-            .unwrap_or_else(|stale| process.refuse(number, stale)),
+        Some((kept, saved, mut states)) => {
+            Shard::restore(system, options, place, kept, (saved, &mut states))
+                .unwrap_or_else(|stale| process.refuse(number, stale))
+        }
     }
 }

@@ -28,7 +28,7 @@ mod worker;
 pub use bits::{BITSTATE, Coverage};
 pub use cycle::{PROPERTY as EVERY_RUN_RESTS, goes_round};
 pub use disk::{Scratch, Store};
-pub use saved::{Saved, SoFar};
+pub use saved::{Saved, SoFar, States};
 
 use crate::parts::Parts;
 use crate::{Breach, Stale, System};
@@ -40,6 +40,7 @@ use memory::Spilled;
 use rows::{Overflow, Rows};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -60,7 +61,7 @@ pub enum Order {
 }
 
 /// What is kept of a visited state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keep {
     /// All of it, packed: no two states are ever taken for one.
     #[default]
@@ -162,7 +163,7 @@ pub struct Control {
 }
 
 /// Who keeps what was searched so far.
-pub type Keeper<'k> = dyn FnMut(&SoFar<'_>) + Send + 'k;
+pub type Keeper<'k> = dyn FnMut(&mut SoFar<'_>) + Send + 'k;
 
 /// What came of a search. Where it is written down its verdict is left out, and is [`Verdict::Verified`] where it is
 /// read again: a counterexample is kept as a schedule, see [`Counterexample::again`].
@@ -272,7 +273,8 @@ pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Rep
     conclude(Search::new(system, *options), control)
 }
 
-/// As [`search`], from where it was when `from` was kept, if that is given; and it is kept for the next time: whenever
+/// As [`search`], from where it was when `from` was kept, if that is given, with the states that are read from there;
+/// and it is kept for the next time: whenever
 /// [`Control::keep`] says so, when a limit ends it, and when all states are visited.
 ///
 /// The report is that of a search which nobody disturbed, but for what was remembered and how many bytes that took. Of
@@ -281,21 +283,20 @@ pub fn search<S: Parts>(system: &S, options: &Options, control: &Control) -> Rep
 ///
 /// # Errors
 ///
-/// What was kept is of another system, or of other options.
+/// What was kept is of another system, or of other options; or there is no room for it.
 ///
 /// # Panics
 ///
-/// When a rule of the system panics, or with [`Options::sleep_sets`].
+/// When a rule of the system panics.
 pub fn search_on<'s, S: Parts>(
     system: &'s S,
     options: &Options,
     control: &Control,
-    from: Option<Saved>,
+    from: Option<(Saved, &mut dyn Read)>,
     keeper: &'s mut Keeper<'s>,
 ) -> Result<Report<S::Step>, Stale> {
-    assert!(!options.sleep_sets, "what sleeps is not kept");
     let mut search = match from {
-        Some(saved) => saved::restore(system, *options, saved)?,
+        Some((saved, states)) => saved::restore(system, *options, control, saved, states)?,
         None => Search::new(system, *options),
     };
     search.rows.note_recipes();
@@ -376,6 +377,8 @@ struct Search<'s, S: Parts> {
     packings: u64,
     /// With sleep sets: what sleeps where.
     sleepers: sleep::Sleepers<S::Step>,
+    /// With sleep sets, by place of the frontier: the only steps to be done; without it all that do not sleep.
+    only: Vec<Option<Vec<S::Step>>>,
     layers: Vec<u64>,
     /// It goes on where the frontier is what is left of the last layer.
     amid: bool,
@@ -418,6 +421,7 @@ impl<'s, S: Parts> Search<'s, S> {
             repacked: false,
             packings: 0,
             sleepers: FxHashMap::default(),
+            only: Vec::new(),
             layers: Vec::new(),
             amid: false,
             findings: Vec::new(),
@@ -428,7 +432,9 @@ impl<'s, S: Parts> Search<'s, S> {
     }
 
     fn run(&mut self, control: &Control) -> End {
-        self.use_store(control.store.as_ref());
+        if self.spilled.is_none() {
+            self.use_store(control.store.as_ref());
+        }
         if self.states() == 0
             && let Some(end) = self.begin()
         {
@@ -482,7 +488,7 @@ impl<'s, S: Parts> Search<'s, S> {
         loop {
             if !std::mem::take(&mut self.amid) {
                 if self.frontier.is_empty() {
-                    self.keep(Vec::new(), false);
+                    self.keep(0, false);
                     return Ok(End::Covered);
                 }
                 self.layers.push(self.waiting());
@@ -509,30 +515,27 @@ impl<'s, S: Parts> Search<'s, S> {
             let too_deep = depth as u64 >= self.options.depth_max && !self.frontier.is_empty();
             let deepest = too_deep.then_some(Limit::Depth);
             if let Some(limit) = deepest.or_else(|| self.passed(control)) {
-                self.keep(self.frontier.clone(), false);
+                self.keep(0, false);
                 return Err(limit);
             }
         }
     }
 
-    /// Gives what was searched so far to whoever keeps it; `frontier` is what is left to be expanded. Not if a promise
+    /// Gives what was searched so far to whoever keeps it; so many states of the frontier were expanded. Not if a promise
     /// is broken: then there is nothing to go on with, and the layer's end is near.
-    fn keep(&mut self, frontier: Vec<u64>, amid: bool) {
+    fn keep(&mut self, expanded: usize, amid: bool) {
         if let (Some(keeper), true) = (self.keeper.take(), self.findings.is_empty()) {
-            keeper(&self.so_far(frontier, amid));
+            if let Some(mut so_far) = self.so_far(expanded, amid) {
+                keeper(&mut so_far);
+            }
             self.keeper = Some(keeper);
         }
     }
 
     /// As [`Search::keep`], if it is time to.
-    fn keep_if_due(
-        &mut self,
-        control: &Control,
-        frontier: impl FnOnce(&Self) -> Vec<u64>,
-        amid: bool,
-    ) {
+    fn keep_if_due(&mut self, control: &Control, expanded: usize, amid: bool) {
         if self.keeper.is_some() && control.keep.swap(false, Relaxed) {
-            self.keep(frontier(self), amid);
+            self.keep(expanded, amid);
         }
     }
 
@@ -550,14 +553,14 @@ impl<'s, S: Parts> Search<'s, S> {
             self.frontier.append(&mut self.next[0]);
             if expanded_so_far.is_multiple_of(1 << 12) {
                 if let Some(limit) = self.passed(control) {
-                    self.keep(self.frontier.clone(), false);
+                    self.keep(0, false);
                     return End::Limit(limit);
                 }
-                self.keep_if_due(control, |search| search.frontier.clone(), false);
+                self.keep_if_due(control, 0, false);
             }
             expanded_so_far += 1;
         }
-        self.keep(Vec::new(), false);
+        self.keep(0, false);
         End::Covered
     }
 
@@ -608,15 +611,19 @@ impl<'s, S: Parts> Search<'s, S> {
                 self.repack();
                 continue;
             }
+            if self.is_bitstate() {
+                leave_no_gap(round, harvests);
+            }
             self.sort_in(harvests);
             self.bytes_a_state = self.bytes_now().saturating_sub(before).div_ceil(round);
             let limit = self.passed(control).filter(|limit| *limit != Limit::States);
             if let Some(limit) = limit {
-                self.keep(self.unexpanded(done, round, harvests), true);
+                self.frontier = self.unexpanded(done, round, harvests);
+                self.keep(0, true);
                 return Err(limit);
             }
             done += round;
-            self.keep_if_due(control, |search| search.frontier[done..].to_vec(), true);
+            self.keep_if_due(control, done, true);
         }
         Ok(())
     }
@@ -778,6 +785,19 @@ impl<'s, S: Parts> Search<'s, S> {
             spilled_bytes: spilled.map_or(0, |spilled| spilled.runs.written * 8),
             disk_error: error.map(ToString::to_string),
         }
+    }
+}
+
+/// Drops what was found behind a share that was interrupted. With bits the order in which states are met decides which of
+/// them are missed, and they must be met in the same one when the search goes on.
+fn leave_no_gap<S: System>(round: usize, harvests: &mut [Harvest<S>]) {
+    let share = round.div_ceil(harvests.len());
+    let mut is_cut = false;
+    for (harvest, first) in harvests.iter_mut().zip((0..round).step_by(share)) {
+        if is_cut {
+            harvest.forget();
+        }
+        is_cut |= harvest.expanded < share.min(round - first);
     }
 }
 

@@ -34,14 +34,18 @@
 
 mod execution;
 mod races;
+mod saved;
 mod wakeup;
 
 use crate::parts::{Offer, Parts};
 use crate::schedule::Schedule;
-use crate::{Breach, System};
+use crate::{Breach, Stale, System};
 use execution::{Event, Move, Past};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use wakeup::Branch;
+
+pub use saved::{Keeping, Saved};
 
 /// When to end an exploration before all has been seen.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +73,9 @@ impl Limits<'_> {
     };
 }
 
-/// What came of an exploration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of an exploration. Where it is written down its breach is left out: that is kept as a schedule, see
+/// [`Found::again`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {
     /// Why it ended.
@@ -92,11 +97,12 @@ pub struct Report {
     /// Which of [`System::witnesses`] some step was.
     pub witnessed: u64,
     /// The first broken promise, in depth-first order with the least steps first.
+    #[serde(skip)]
     pub first_breach: Option<Found>,
 }
 
 /// Why an exploration ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// Every trace was seen.
     Exhausted,
@@ -160,6 +166,8 @@ pub struct Stateless<'s, S: System> {
     strangers: bool,
     report: Report,
     seen: Vec<S::Observation>,
+    /// The execution has come to its end, and was not yet looked at for where it could have parted.
+    at_end: bool,
 }
 
 impl<'s, S: System> Stateless<'s, S> {
@@ -187,6 +195,7 @@ impl<'s, S: System> Stateless<'s, S> {
                 first_breach: None,
             },
             seen: Vec::new(),
+            at_end: false,
         }
     }
 
@@ -233,36 +242,108 @@ impl<'s, S: System> Stateless<'s, S> {
     /// When a step that was possible is not after independent steps were exchanged: the system's
     /// footprints say too little then.
     pub fn explore(mut self, on_rest: &mut dyn FnMut(&S::State)) -> Report {
+        self.begin();
+        self.run(on_rest, None)
+    }
+
+    /// As [`Stateless::explore`], from where it was when `from` was kept, if that is given; and it is kept for the next
+    /// time. The report is that of an exploration which nobody disturbed. [`Limits::depth_max`] must be what it was:
+    /// executions that were cut off are not gone on with.
+    ///
+    /// # Errors
+    ///
+    /// What was kept is of another system.
+    ///
+    /// # Panics
+    ///
+    /// As [`Stateless::explore`].
+    pub fn explore_on(
+        mut self,
+        from: Option<&Saved>,
+        keeping: Keeping<'_>,
+        on_rest: &mut dyn FnMut(&S::State),
+    ) -> Result<Report, Stale> {
+        match from {
+            Some(saved) => self.restore(saved)?,
+            None => self.begin(),
+        }
+        Ok(self.run(on_rest, Some(keeping)))
+    }
+
+    fn begin(&mut self) {
         self.enter(self.system.initial(), Vec::new(), Vec::new());
         self.judge(false);
+    }
+
+    fn run(
+        mut self,
+        on_rest: &mut dyn FnMut(&S::State),
+        mut keeping: Option<Keeping<'_>>,
+    ) -> Report {
         self.report.end = loop {
-            if let Some(end) = self.limit() {
-                break end;
-            }
-            match self.next() {
-                Next::Go(step, pending) => {
-                    self.go(step, pending);
-                    continue;
+            if !self.at_end {
+                if let Some(end) = self.limit() {
+                    break end;
                 }
-                Next::Rest => {
-                    self.report.executions += 1;
-                    self.judge(true);
-                    on_rest(&self.last().state);
+                match self.next() {
+                    Next::Go(step, pending) => {
+                        self.go(step, pending);
+                        self.keep_if_due(&mut keeping);
+                        continue;
+                    }
+                    Next::Rest => {
+                        self.report.executions += 1;
+                        self.judge(true);
+                        on_rest(&self.last().state);
+                    }
+                    Next::Cut => self.report.cut += 1,
+                    Next::Blocked => self.report.blocked += 1,
                 }
-                Next::Cut => self.report.cut += 1,
-                Next::Blocked => self.report.blocked += 1,
+                self.at_end = true;
+                // Where it could have parted is of no use then.
+                if let Some(end @ End::Breached) = self.limit() {
+                    break end;
+                }
             }
+            let replayed = self.report.steps_replayed;
             self.reverse_races();
+            if self.is_interrupted() {
+                // Perhaps not every race was looked at. Whoever goes on looks at all of them; what is known of some is
+                // not put into a tree twice.
+                self.report.steps_replayed = replayed;
+                break self.limit().unwrap_or(End::Interrupted);
+            }
+            self.at_end = false;
             if !self.back() {
-                break self.exhausted();
+                return Report {
+                    end: self.exhausted(),
+                    ..self.report
+                };
             }
         };
+        if let Some(Keeping { keeper, .. }) = keeping {
+            keeper(&self.so_far());
+        }
         self.report
+    }
+
+    fn keep_if_due(&self, keeping: &mut Option<Keeping<'_>>) {
+        if let Some(Keeping { due, keeper }) = keeping
+            && due.swap(false, Relaxed)
+        {
+            keeper(&self.so_far());
+        }
     }
 
     fn last(&self) -> &Node<S> {
         self.nodes
             .last()
+            .expect("internal bug: the path has a root")
+    }
+
+    fn last_mut(&mut self) -> &mut Node<S> {
+        self.nodes
+            .last_mut()
             .expect("internal bug: the path has a root")
     }
 
@@ -289,8 +370,6 @@ impl<'s, S: System> Stateless<'s, S> {
     fn exhausted(&self) -> End {
         match (&self.report.first_breach, self.report.cut) {
             (Some(_), _) if self.limits.stop_at_breach => End::Breached,
-            // Then not every race was looked at.
-            _ if self.is_interrupted() => End::Interrupted,
             (_, 0) => End::Exhausted,
             _ => End::DepthMax,
         }
@@ -298,15 +377,12 @@ impl<'s, S: System> Stateless<'s, S> {
 
     /// What comes next: what is pending, or the least step that is possible.
     fn next(&mut self) -> Next<S::Step> {
-        let depth = self.events.len();
-        let node = self
-            .nodes
-            .last_mut()
-            .expect("internal bug: the path has a root");
+        let is_deep = self.events.len() >= self.limits.depth_max;
+        let node = self.last_mut();
         if node.enabled.is_empty() {
             return Next::Rest;
         }
-        if depth >= self.limits.depth_max {
+        if is_deep {
             return Next::Cut;
         }
         if !node.pending.is_empty() {
@@ -327,8 +403,7 @@ impl<'s, S: System> Stateless<'s, S> {
         self.report.witnessed |= self.system.witnessed(&state);
         let node = self.last();
         let past = self.past_of(done);
-        let awake = |asleep: &&Move<S::Step>| !asleep.depends_on(done);
-        let asleep = node.asleep.iter().filter(awake).copied().collect();
+        let asleep = still_asleep(&node.asleep, done).collect();
         let alternatives = self.offers(&node.state, done.actor);
         let alternatives = alternatives
             .into_iter()
@@ -429,4 +504,12 @@ impl<'s, S: System> Stateless<'s, S> {
             }
         }
     }
+}
+
+/// What is asleep after `done`, too.
+fn still_asleep<T: Copy>(asleep: &[Move<T>], done: Move<T>) -> impl Iterator<Item = Move<T>> {
+    asleep
+        .iter()
+        .filter(move |asleep| !asleep.depends_on(done))
+        .copied()
 }

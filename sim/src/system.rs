@@ -1,5 +1,6 @@
 //! The one trait: what a thing must be able to say so that its schedules can be tried.
 
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display};
 use std::hash::Hash;
 
@@ -122,7 +123,7 @@ pub trait System: Sync {
 ///
 /// A part is what the system likes it to be; best is what one lock or one context protects. One
 /// part may appear in several masks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Footprint {
     /// Parts on whose contents the step depended.
     pub reads: u64,

@@ -243,7 +243,7 @@ fn shards_go_on_from_each_place_where_they_are_kept() {
 }
 
 /// What all shards kept, by number.
-type Kept = BTreeMap<u64, Vec<String>>;
+type Kept = BTreeMap<u64, Vec<(String, Vec<u8>)>>;
 
 fn kept<S: Parts>(system: &S, options: &Options, count: usize) -> Kept {
     let control = Control::default();
@@ -251,9 +251,12 @@ fn kept<S: Parts>(system: &S, options: &Options, count: usize) -> Kept {
     let kept = std::cell::RefCell::new(Kept::new());
     let mut keepers: Vec<_> = (0..count)
         .map(|_| {
-            |number: u64, so_far: &sim::search::SoFar<'_>| {
-                let text = serde_json::to_string(so_far).unwrap();
-                kept.borrow_mut().entry(number).or_default().push(text);
+            |number: u64, so_far: &mut sim::search::SoFar<'_>| {
+                let text = serde_json::to_string(&so_far.saved).unwrap();
+                let mut states = Vec::new();
+                so_far.states.write(&mut states).unwrap();
+                let mut kept = kept.borrow_mut();
+                kept.entry(number).or_default().push((text, states));
                 control.keep.store(true, Relaxed);
             }
         })
@@ -269,9 +272,11 @@ fn kept<S: Parts>(system: &S, options: &Options, count: usize) -> Kept {
 
 fn resumed<S: Parts>(system: &S, options: &Options, kept: &Kept, number: u64) -> Told {
     let of_all = &kept[&number];
-    let shards = of_all.iter().enumerate().map(|(shard, text)| {
+    let shards = of_all.iter().enumerate().map(|(shard, (text, states))| {
         let saved: Saved = serde_json::from_str(text).unwrap();
-        Shard::restore(system, options, place(shard, of_all.len()), (number, saved)).unwrap()
+        let place = place(shard, of_all.len());
+        let kept = (saved, &mut &states[..] as &mut dyn std::io::Read);
+        Shard::restore(system, options, place, number, kept).unwrap()
     });
     told(&together(shards.collect(), &Control::default(), true))
 }

@@ -5,12 +5,14 @@
 //! u32                        the version of this format
 //! u32, u128, head            its length, its checksum, and which command it is of and what it is bound to
 //! u64, u128, body            its length, its checksum, and how far the work is
+//! u64, u128, states          their length, their checksum, and what of the body is too much to be in memory twice
 //! ```
 //!
-//! Numbers are little-endian, checksums XXH3 with 128 bits, head and body in postcard's format.
+//! Numbers are little-endian, checksums XXH3 with 128 bits, head and body in postcard's format. The states are numbers,
+//! which are written and read one by one; of most work there are none.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -21,11 +23,16 @@ use super::bound::Bound;
 
 const MAGIC: &[u8] = b"blockrace checkpoint\n";
 /// The version of the format, and of what the bodies are.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// No head is longer.
 const HEAD_MAX: u64 = 1 << 20;
-/// The length and the checksum of the body.
+/// The length and the checksum of a section.
 const SEAL: usize = 8 + 16;
+/// So many bytes are read and written at once.
+const BLOCK: usize = 1 << 16;
+
+/// The states of a checkpoint.
+pub type States = BufReader<Take<File>>;
 
 /// Which command a checkpoint is of, and what it is bound to.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,13 +49,23 @@ impl Head {
 }
 
 /// Writes a checkpoint: under another name, to the disk, then by its own name; and that to the disk, too.
-pub(super) fn write(path: &Path, head: &Head, body: &impl Serialize) -> io::Result<()> {
+pub(super) fn write(
+    path: &Path,
+    head: &Head,
+    body: &impl Serialize,
+    states: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     // Of a write that was ended one file is left at most, and the next takes its place.
     unfinished.push(".tmp");
     let unfinished = PathBuf::from(unfinished);
     let file = File::create(&unfinished)?;
-    fill(&file, head, body)?;
+    begin(&file, head)?;
+    section(&file, |output| {
+        let written = postcard::to_io(body, output);
+        written.map(|_| ()).map_err(io::Error::other)
+    })?;
+    section(&file, states)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
     match path.parent() {
@@ -58,30 +75,33 @@ pub(super) fn write(path: &Path, head: &Head, body: &impl Serialize) -> io::Resu
     }
 }
 
-fn fill(file: &File, head: &Head, body: &impl Serialize) -> io::Result<()> {
+fn begin(mut file: &File, head: &Head) -> io::Result<()> {
     let head = postcard::to_stdvec(head).map_err(io::Error::other)?;
     let mut start = MAGIC.to_vec();
     start.extend(VERSION.to_le_bytes());
     start.extend((head.len() as u32).to_le_bytes());
     start.extend(xxh3_128(&head).to_le_bytes());
     start.extend(head);
-    let mut output = Summed {
-        inner: BufWriter::new(file),
+    file.write_all(&start)
+}
+
+/// Writes a section; its length and its checksum come in front of it when they are known.
+fn section(mut file: &File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let seal = file.stream_position()?;
+    file.write_all(&[0; SEAL])?;
+    let summed = Summed {
+        inner: file,
         hash: Xxh3Default::new(),
         len: 0,
     };
-    output.inner.write_all(&start)?;
-    output.inner.write_all(&[0; SEAL])?;
-    postcard::to_io(body, &mut output).map_err(io::Error::other)?;
-    let Summed {
-        mut inner,
-        hash,
-        len,
-    } = output;
-    inner.seek(SeekFrom::Start(start.len() as u64))?;
-    inner.write_all(&len.to_le_bytes())?;
-    inner.write_all(&hash.digest128().to_le_bytes())?;
-    inner.flush()
+    let mut output = BufWriter::with_capacity(BLOCK, summed);
+    fill(&mut output)?;
+    let Summed { hash, len, .. } = output.into_inner().map_err(|error| error.into_error())?;
+    file.seek(SeekFrom::Start(seal))?;
+    file.write_all(&len.to_le_bytes())?;
+    file.write_all(&hash.digest128().to_le_bytes())?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(())
 }
 
 /// Counts what is written, and adds it up.
@@ -165,22 +185,41 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// How far the work is.
-    pub fn body<T: DeserializeOwned>(mut self) -> Result<T, String> {
-        let body = self.read_body();
-        body.map_err(|what| format!("{}: {what}", self.path.display()))
+    /// How far the work is, and its states.
+    pub fn body<T: DeserializeOwned>(mut self) -> Result<(T, States), String> {
+        let path = self.path;
+        let wrong = |what: String| format!("{}: {what}", path.display());
+        let body = self.read_body().map_err(wrong)?;
+        let length = self.check_states().map_err(wrong)?;
+        let states = BufReader::with_capacity(BLOCK, self.file.take(length));
+        Ok((body, states))
     }
 
     fn read_body<T: DeserializeOwned>(&mut self) -> Result<T, String> {
-        let mut length = [0; 8];
-        self.file
-            .read_exact(&mut length)
-            .map_err(|error| what(&error))?;
-        let body = summed(&mut self.file, u64::from_le_bytes(length))?;
-        if self.file.read(&mut [0]).map_err(|error| what(&error))? != 0 {
+        let length = length(&mut self.file)?;
+        let body = summed(&mut self.file, length)?;
+        postcard::from_bytes(&body).map_err(|_| DAMAGED.to_owned())
+    }
+
+    /// Reads the states once, to be sure that they are whole, and stands before them again; gives how many bytes they
+    /// are.
+    fn check_states(&mut self) -> Result<u64, String> {
+        let length = length(&mut self.file)?;
+        let sum = sum(&mut self.file)?;
+        let (mut hash, mut left, mut block) = (Xxh3Default::new(), length, vec![0; BLOCK]);
+        while left > 0 {
+            let block = &mut block[..left.min(BLOCK as u64) as usize];
+            self.file.read_exact(block).map_err(|error| what(&error))?;
+            hash.update(block);
+            left -= block.len() as u64;
+        }
+        if hash.digest128() != sum || self.file.read(&mut [0]).map_err(|error| what(&error))? != 0 {
             return Err(DAMAGED.to_owned());
         }
-        postcard::from_bytes(&body).map_err(|_| DAMAGED.to_owned())
+        let end = self.file.stream_position().map_err(|error| what(&error))?;
+        let start = SeekFrom::Start(end - length);
+        self.file.seek(start).map_err(|error| what(&error))?;
+        Ok(length)
     }
 }
 
@@ -195,10 +234,21 @@ fn what(error: &io::Error) -> String {
     }
 }
 
-/// Reads a checksum and so many bytes, and compares the two.
-fn summed(file: &mut File, length: u64) -> Result<Vec<u8>, String> {
+fn length(file: &mut File) -> Result<u64, String> {
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(|error| what(&error))?;
+    Ok(u64::from_le_bytes(length))
+}
+
+fn sum(file: &mut File) -> Result<u128, String> {
     let mut sum = [0; 16];
     file.read_exact(&mut sum).map_err(|error| what(&error))?;
+    Ok(u128::from_le_bytes(sum))
+}
+
+/// Reads a checksum and so many bytes, and compares the two.
+fn summed(file: &mut File, length: u64) -> Result<Vec<u8>, String> {
+    let sum = sum(file)?;
     let mut bytes = Vec::new();
     file.take(length)
         .read_to_end(&mut bytes)
@@ -206,7 +256,7 @@ fn summed(file: &mut File, length: u64) -> Result<Vec<u8>, String> {
     if (bytes.len() as u64) < length {
         return Err(CUT.to_owned());
     }
-    match xxh3_128(&bytes) == u128::from_le_bytes(sum) {
+    match xxh3_128(&bytes) == sum {
         true => Ok(bytes),
         false => Err(DAMAGED.to_owned()),
     }
@@ -219,7 +269,8 @@ mod tests {
     fn written(folder: &Path) -> (PathBuf, Vec<u8>) {
         let path = folder.join("it.checkpoint");
         let head = Head::new("fuzz", Bound::to_rules().option("--root", 7));
-        write(&path, &head, &vec![1_u64, 300, u64::MAX]).expect("a folder to write in");
+        let states = |output: &mut dyn Write| output.write_all(b"states");
+        write(&path, &head, &vec![1_u64, 300, u64::MAX], states).expect("a folder to write in");
         let bytes = fs::read(&path).expect("the file");
         (path, bytes)
     }
@@ -227,7 +278,11 @@ mod tests {
     fn read(path: &Path) -> Result<Vec<u64>, String> {
         let reader = Reader::open(path)?;
         reader.is_of("fuzz", &Bound::to_rules().option("--root", 7))?;
-        reader.body()
+        let (body, mut states) = reader.body()?;
+        let mut read = String::new();
+        states.read_to_string(&mut read).expect("it is whole");
+        assert_eq!(read, "states");
+        Ok(body)
     }
 
     #[test]
@@ -276,7 +331,7 @@ mod tests {
         check(b"# a schedule\n", "is no checkpoint of blockrace");
         let mut newer = bytes.clone();
         newer[MAGIC.len()] = 99;
-        check(&newer, "format 99, and this blockrace knows 1");
+        check(&newer, "format 99, and this blockrace knows 2");
         fs::write(&path, &bytes).expect("to write");
         let reader = Reader::open(&path).expect("it is whole");
         let refused = |command, root: u64| {

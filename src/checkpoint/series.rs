@@ -4,13 +4,14 @@
 //! a number that all have.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Bound, Shares, Timer, file, say_once};
+use super::{Bound, Shares, States, Timer, file, say_once};
 
 /// The command that such a checkpoint is of.
 const COMMAND: &str = "check, a share";
@@ -80,19 +81,25 @@ impl Series {
     ///
     /// # Errors
     /// What to print: it cannot be read, is damaged, or is of something else.
-    pub fn read<T: DeserializeOwned>(&self, number: u64) -> Result<T, String> {
+    pub fn read<T: DeserializeOwned>(&self, number: u64) -> Result<(T, States), String> {
         let path = self.path_of(number);
         let reader = file::Reader::open(&path)?;
         reader.is_of(COMMAND, &self.bound)?;
         reader.body()
     }
 
-    /// Keeps it with that number, and forgets all but the one before. That a disk is full is said once.
-    pub fn keep(&self, number: u64, body: &impl Serialize) {
+    /// Keeps it with that number, and what `states` writes behind it, and forgets all but the one before. That a disk
+    /// is full is said once.
+    pub fn keep(
+        &self,
+        number: u64,
+        body: &impl Serialize,
+        states: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) {
         let path = self.path_of(number);
         let written = self
             .timer
-            .timed(|| file::write(&path, &self.head, body))
+            .timed(|| file::write(&path, &self.head, body, states))
             .map_err(|error| format!("{}: it cannot be written: {error}", path.display()));
         let old = written.and_then(|()| self.numbers());
         match old {
@@ -154,11 +161,12 @@ mod tests {
         let series = shares.series(0, 2).expect("a folder");
         let other = shares.series(1, 2).expect("a folder");
         for number in 1..12_u64 {
-            series.keep(number, &number);
+            series.keep(number, &number, |_| Ok(()));
         }
-        other.keep(4, &4_u64);
+        other.keep(4, &4_u64, |_| Ok(()));
         assert_eq!(series.numbers(), Ok(vec![10, 11]));
-        assert_eq!(series.read(10), Ok(10_u64));
+        let ten = series.read::<u64>(10).map(|(number, _)| number);
+        assert_eq!(ten, Ok(10));
         assert!(series.read::<u64>(9).is_err());
         assert_eq!(series.forget_after(Some(10)), Ok(()));
         assert_eq!(series.numbers(), Ok(vec![10]));
@@ -178,10 +186,10 @@ mod tests {
             resume: true,
         };
         let series = shares.series(0, 2).expect("a folder");
-        series.keep(1, &1_u64);
+        series.keep(1, &1_u64, |_| Ok(()));
         let other = shares.series(1, 2).expect("a folder");
         fs::rename(series.path_of(1), other.path_of(1)).expect("a file");
-        let said = other.read::<u64>(1).expect_err("it is another's");
+        let said = other.read::<u64>(1).err().expect("it is another's");
         assert!(
             said.contains("the share was 0 of 2, and is 1 of 2 now"),
             "{said}"

@@ -1,6 +1,6 @@
 //! `blockrace member`: one process of a search over several. `check` starts it and tells it what to do.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::TcpListener;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -141,8 +141,9 @@ impl Process<Scene> for Member {
         exit(Exit::Internal as i32);
     }
 
-    fn kept(&self, shard: usize) -> Option<(u64, Saved)> {
-        self.shelf.kept(shard).unwrap_or_else(|why| refuse(why))
+    fn kept(&self, shard: usize) -> Option<(u64, Saved, Box<dyn Read>)> {
+        let kept = self.shelf.kept(shard).unwrap_or_else(|why| refuse(why));
+        kept.map(|(number, saved, states)| (number, saved, Box::new(states) as Box<dyn Read>))
     }
 
     fn refuse(&self, shard: usize, why: Stale) -> ! {
@@ -153,7 +154,7 @@ impl Process<Scene> for Member {
         self.shelf.keeps()
     }
 
-    fn keep(&self, shard: usize, number: u64, so_far: &SoFar<'_>) {
+    fn keep(&self, shard: usize, number: u64, so_far: &mut SoFar<'_>) {
         self.shelf.keep(shard, number, so_far);
     }
 }

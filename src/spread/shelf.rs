@@ -4,7 +4,7 @@ use sim::Stale;
 use sim::search::{Control, Saved, SoFar};
 
 use super::message::Job;
-use crate::checkpoint::Series;
+use crate::checkpoint::{Series, States};
 
 /// The checkpoints of the shards of one process.
 pub struct Shelf {
@@ -70,11 +70,12 @@ impl Shelf {
     ///
     /// # Errors
     /// What to print: it cannot be read, is damaged, or is of something else.
-    pub fn kept(&self, shard: usize) -> Result<Option<(u64, Saved)>, String> {
+    pub fn kept(&self, shard: usize) -> Result<Option<(u64, Saved, States)>, String> {
         let (Some(number), Some(series)) = (self.from, self.series.get(shard - self.first)) else {
             return Ok(None);
         };
-        Ok(Some((number, series.read(number)?)))
+        let (saved, states) = series.read(number)?;
+        Ok(Some((number, saved, states)))
     }
 
     /// Why a shard cannot be gone on with.
@@ -91,9 +92,10 @@ impl Shelf {
     }
 
     /// Keeps a shard.
-    pub fn keep(&self, shard: usize, number: u64, so_far: &SoFar<'_>) {
+    pub fn keep(&self, shard: usize, number: u64, so_far: &mut SoFar<'_>) {
         if let Some(series) = self.series.get(shard - self.first) {
-            series.keep(number, so_far);
+            let SoFar { saved, states, .. } = so_far;
+            series.keep(number, saved, |output| states.write(output));
         }
     }
 

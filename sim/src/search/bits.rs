@@ -8,6 +8,7 @@
 
 use super::key_set::{SEGMENT_BITS, SEGMENTS, hash_of};
 use serde::{Deserialize, Serialize};
+use std::io;
 
 /// How many bits are set for each state.
 pub(super) const HASHES: u32 = 3;
@@ -45,6 +46,24 @@ impl Bits {
 
     pub fn bytes(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
+    }
+
+    /// All bits.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Makes them what they were when so many states counted as new.
+    pub fn fill(
+        &mut self,
+        len: usize,
+        mut next: impl FnMut() -> io::Result<u64>,
+    ) -> io::Result<()> {
+        self.len = len;
+        for word in &mut self.words {
+            *word = next()?;
+        }
+        Ok(())
     }
 
     /// How many bits are set.

@@ -76,6 +76,17 @@ impl Keys {
         Ok(())
     }
 
+    /// Hands all keys to `on`, from number `from` on.
+    pub fn each(&mut self, from: u64, mut on: impl FnMut(u64) -> io::Result<()>) -> io::Result<()> {
+        let (mut at, mut block) = (from, Vec::new());
+        while at < self.len {
+            self.read(at, BLOCK, &mut block)?;
+            at += block.len() as u64;
+            block.iter().try_for_each(|key| on(*key))?;
+        }
+        Ok(())
+    }
+
     /// Makes each key another one.
     pub fn change(&mut self, mut to: impl FnMut(u64) -> u64) -> io::Result<()> {
         let (mut at, mut block) = (0, Vec::new());
@@ -282,16 +293,19 @@ impl Runs {
         &mut self,
         mut on: impl FnMut(&mut Runs, u64) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut block = Vec::new();
-        for mut run in std::mem::take(&mut self.runs) {
-            let mut at = 0;
-            while at < run.keys.len() {
-                run.keys.read(at, BLOCK, &mut block)?;
-                at += block.len() as u64;
-                block.iter().try_for_each(|key| on(self, *key))?;
-            }
-        }
-        Ok(())
+        let mut runs = std::mem::take(&mut self.runs).into_iter();
+        runs.try_for_each(|mut run| run.keys.each(0, |key| on(self, key)))
+    }
+
+    /// Hands its keys to `on`, some of them more than once.
+    pub fn each(&mut self, mut on: impl FnMut(u64) -> io::Result<()>) -> io::Result<()> {
+        let mut runs = self.runs.iter_mut();
+        runs.try_for_each(|run| run.keys.each(0, &mut on))
+    }
+
+    /// How many keys that is.
+    pub fn len(&self) -> u64 {
+        self.runs.iter().map(|run| run.keys.len()).sum()
     }
 
     /// What it takes in memory.

@@ -159,8 +159,14 @@ impl Segment {
             }
             // Keeps the reads above from being left out.
             std::hint::black_box(met);
+            let before = self.homes;
             for (index, key) in group.iter().enumerate() {
-                if self.insert_from(*key, homes[index]) {
+                // One that has found no room has made the segment grow: then homes are elsewhere.
+                let home = match self.homes == before {
+                    true => homes[index],
+                    false => self.home_of(*key),
+                };
+                if self.insert_from(*key, home) {
                     new(base + index);
                 }
             }
@@ -248,6 +254,23 @@ mod tests {
         let (mut segment, mut new) = (Segment::new(), Vec::new());
         segment.insert_all(&[7, 7, 9, 7], |index| new.push(index));
         assert_eq!(new, [0, 2]);
+    }
+
+    /// A segment whose last lines are full grows amid a group, and then the homes of the rest are others.
+    #[test]
+    fn a_group_amid_which_a_segment_grows_is_found_again() {
+        let mut key = 1_u64;
+        for _ in 0..4_000 {
+            let mut segment = Segment::new();
+            let keys: Vec<u64> = std::iter::repeat_with(|| {
+                key = key.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                key >> 1
+            })
+            .take(600)
+            .collect();
+            segment.insert_all(&keys, |_| {});
+            segment.insert_all(&keys, |index| panic!("{} is there", keys[index]));
+        }
     }
 
     #[test]

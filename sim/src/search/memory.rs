@@ -24,16 +24,16 @@ const BYTES_A_STATE: u64 = 1 << 10;
 
 /// What a search has on disk.
 pub(super) struct Spilled {
-    store: Arc<dyn Store>,
+    pub store: Arc<dyn Store>,
     /// The visited states that are no longer in memory, and some that are.
     pub runs: Runs,
     /// Once there are runs: how many states are known to have been visited. Those of
     /// [`Search::next`] are not among them: they may have been visited before.
-    settled: u64,
+    pub settled: u64,
     /// The states of the layer being expanded that wait on disk, and how many of them do no longer.
-    layer: Option<(Keys, u64)>,
+    pub layer: Option<(Keys, u64)>,
     /// States of the next layer that are known to be new.
-    next: Option<Keys>,
+    pub next: Option<Keys>,
     /// Why it does not work any more.
     pub error: Option<io::Error>,
 }
@@ -165,7 +165,7 @@ impl<S: Parts> Search<'_, S> {
     }
 
     /// Whether it holds too much.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         let keys: usize = match &self.spilled {
             Some(_) => self.visited.iter().map(Segment::len).sum(),
             None => 0,
@@ -234,7 +234,7 @@ impl<S: Parts> Search<'_, S> {
     }
 
     /// Takes those states out of the next layer that were visited before, and puts the others on disk.
-    fn settle(&mut self) -> io::Result<()> {
+    pub(super) fn settle(&mut self) -> io::Result<()> {
         self.take_out_known()?;
         let Some(spilled) = &mut self.spilled else {
             return Ok(());

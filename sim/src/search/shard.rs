@@ -39,6 +39,7 @@ use delivered::Delivered;
 use frame::Reader;
 use link::{Incoming, Outgoing};
 use round::Round;
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use vote::Vote;
@@ -178,7 +179,7 @@ pub struct Shard<'s, S: Parts> {
 /// grows.
 ///
 /// A search can be gone on with from what all its shards kept with one number.
-pub type Keeper<'k> = dyn FnMut(u64, &SoFar<'_>) + 'k;
+pub type Keeper<'k> = dyn FnMut(u64, &mut SoFar<'_>) + 'k;
 
 impl<'s, S: Parts> Shard<'s, S> {
     /// One that has done nothing. All of a search have the same options, of which `jobs` means nothing here and
@@ -237,10 +238,12 @@ impl<'s, S: Parts> Shard<'s, S> {
         system: &'s S,
         options: &Options,
         place: Place,
-        (kept, saved): (u64, Saved),
+        kept: u64,
+        (saved, states): (Saved, &mut dyn Read),
     ) -> Result<Shard<'s, S>, Stale> {
         let mut shard = Shard::new(system, options, place);
-        shard.search = saved::restore(system, shard.options, saved)?;
+        let control = Control::default();
+        shard.search = saved::restore(system, shard.options, &control, saved, states)?;
         shard.kept = kept;
         shard.meet_others();
         Ok(shard)
@@ -572,18 +575,18 @@ impl<'s, S: Parts> Shard<'s, S> {
             Some(limit) => {
                 self.end(Verdict::Inconclusive(limit));
                 if is_cut {
-                    self.search.frontier.drain(..self.done);
+                    self.keep(self.done);
                 } else {
                     self.next_layer();
+                    self.keep(0);
                 }
-                self.keep();
             }
             None if vote.next == 0 => self.covered(),
             None => {
                 self.next_layer();
                 if keep {
                     control.keep.store(false, Relaxed);
-                    self.keep();
+                    self.keep(0);
                 }
                 self.phase = Phase::Expand(0);
                 (self.sum, self.votes) = (Vote::default(), 0);
@@ -603,17 +606,17 @@ impl<'s, S: Parts> Shard<'s, S> {
         search.layers.push(self.sum.next);
     }
 
-    /// Gives what was searched so far to whoever keeps it. All do in the same round, for they have decided alike.
-    fn keep(&mut self) {
+    /// Gives what was searched so far to whoever keeps it; so many states of the frontier were expanded. All do in the
+    /// same round, for they have decided alike.
+    fn keep(&mut self, expanded: usize) {
         if self.stage != Stage::Asked {
             return;
         }
         self.kept += 1;
-        if let Some(keeper) = &mut self.keeper {
-            keeper(
-                self.kept,
-                &self.search.so_far(self.search.frontier.clone(), true),
-            );
+        if let Some(keeper) = &mut self.keeper
+            && let Some(mut so_far) = self.search.so_far(expanded, true)
+        {
+            keeper(self.kept, &mut so_far);
         }
     }
 

@@ -60,11 +60,13 @@ impl<T> Next<T> {
 pub(super) fn run<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> End {
     // What waits is in `search.frontier`, so that it is packed anew with the rest: this layer in
     // front, what comes after it behind.
-    let mut only: Vec<Option<Vec<S::Step>>> = search.frontier.iter().map(|_| None).collect();
+    search.only.resize_with(search.frontier.len(), || None);
     loop {
         if search.frontier.is_empty() {
+            search.keep(0, false);
             return End::Covered;
         }
+        let only = std::mem::take(&mut search.only);
         let depth = search.layers.len() as u64;
         let new = only.iter().filter(|only| only.is_none()).count();
         search.layers.push(new as u64);
@@ -80,13 +82,14 @@ pub(super) fn run<S: Parts>(search: &mut Search<'_, S>, control: &Control) -> En
         if let Err(limit) = search.keep_layer(depth as usize, layer) {
             return End::Limit(limit);
         }
-        only = next.only;
-        if depth >= search.options.depth_max && !search.frontier.is_empty() {
-            return End::Limit(Limit::Depth);
-        }
-        if let Some(limit) = search.passed(control) {
+        search.only = next.only;
+        let too_deep = depth >= search.options.depth_max && !search.frontier.is_empty();
+        let deepest = too_deep.then_some(Limit::Depth);
+        if let Some(limit) = deepest.or_else(|| search.passed(control)) {
+            search.keep(0, false);
             return End::Limit(limit);
         }
+        search.keep_if_due(control, 0, false);
     }
 }
 

@@ -5,12 +5,16 @@
 //! time of all processes against that of the first row in the same round, and `time` what one waits; `peak` is the
 //! largest process, `B/state` all of them together.
 
+#[path = "../tests/common/processes.rs"]
+mod of_linux;
+
 use std::num::NonZeroUsize;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use model::dialect::QEMU_10_0;
+use of_linux::{children, peak_of};
 use scenarios::load;
 use scenarios::scene::Scene;
 use scenarios::script::Script;
@@ -185,31 +189,6 @@ fn peaks(child: &mut Child) -> Vec<u64> {
         peaks.remove(&child.id());
     }
     peaks.into_values().collect()
-}
-
-fn children(process: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let lists =
-        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let words: Vec<String> = lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    words.iter().filter_map(|word| word.parse().ok()).collect()
-}
-
-/// In bytes.
-fn peak_of(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes << 10)
 }
 
 /// The processor time of all children that have ended, and of theirs, in seconds.

@@ -3,6 +3,8 @@
 #![cfg(feature = "cluster")]
 
 mod common;
+#[path = "common/processes.rs"]
+mod processes;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,6 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{blockrace, project, snapshot, text};
+use processes::children;
 
 /// Ten stories, and three that break promises: in a step, at rest, and one that is long to explain.
 const STORIES: &str = "three-empty-backups three-empty-backups-each-alone clear-while-busy never-mode-keeps-all \
@@ -171,23 +174,6 @@ fn two_that_are_about_to_search_different_things_do_not() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("another scenario"), "{said}");
     }
-}
-
-/// The processes that a process has started.
-fn children(id: u32) -> Vec<u32> {
-    // Each is the child of the thread that has started it.
-    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter();
-    let files = threads.flatten().flatten();
-    let texts =
-        files.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    let mut ids: Vec<u32> = texts
-        .flat_map(|text| {
-            let ids = text.split_whitespace();
-            ids.filter_map(|id| id.parse().ok()).collect::<Vec<_>>()
-        })
-        .collect();
-    ids.sort_unstable();
-    ids
 }
 
 #[test]

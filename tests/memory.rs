@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "common/processes.rs"]
+mod processes;
 
 use std::fs;
 use std::io::Read;
@@ -11,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{project, text};
+use processes::peak_of;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,14 +32,6 @@ impl Ended {
     fn row(&self) -> Value {
         serde_json::from_str(&self.printed).unwrap_or_else(|_| panic!("{}", self.printed))
     }
-}
-
-/// The most memory that the process had so far, in bytes; nothing if it is gone.
-fn peak_of(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
 }
 
 /// Runs it, and looks at its memory all the time.

@@ -130,6 +130,15 @@ pub fn merged(reports: &[(PathBuf, String)], partial: bool) -> Result<String, St
     merge::told(reports, partial)
 }
 
+/// Reads the text of a file of hosts, and returns the addresses; nothing is looked up.
+///
+/// # Errors
+/// What to print: it is none; the file, the line and the usual cause.
+pub fn hosts(file: &Path, text: &str) -> Result<Vec<String>, String> {
+    let hosts = spread::hosts::parse(file, text)?.into_iter();
+    Ok(hosts.map(|host| host.address.to_owned()).collect())
+}
+
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> &str {
     payload
         .downcast_ref::<String>()

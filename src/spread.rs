@@ -4,6 +4,7 @@
 //! panic of the network's threads above all, befalls the one that answers (`team.rs`). They talk in lines of JSON
 //! (`message.rs`). Members of different hosts talk as `blockrace-cluster` says.
 
+pub mod hosts;
 #[cfg(feature = "cluster")]
 pub mod member;
 #[cfg(feature = "cluster")]
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use scenarios::limits::{HOSTS, PROCESSES_MAX};
 use sim::search::{Control, Options, Report};
 #[cfg(feature = "cluster")]
 use sim::search::{Limit, Verdict};
@@ -27,9 +29,6 @@ use crate::checkpoint::Shares;
 use crate::cli::duration;
 use crate::stage::Staged;
 use scenarios::scene::Step;
-
-/// So many processes and no more.
-const PROCESSES_MAX: usize = 256;
 
 /// Who searches, if not this process alone.
 #[derive(Clone, Debug, Args)]
@@ -129,23 +128,11 @@ impl SpreadArgs {
     }
 
     fn hosts(&self, file: &Path) -> Result<Vec<String>, String> {
-        let name = file.display();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| format!("{name}: cannot be read: {error}"))?;
-        let mut hosts: Vec<String> = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let host = line.split('#').next().unwrap_or_default().trim();
-            if host.is_empty() {
-                continue;
-            }
-            self.judge(host)
-                .map_err(|why| format!("{name}:{number}: {why}"))?;
-            if let Some(before) = hosts.iter().position(|other| other == host) {
-                return Err(format!(
-                    "{name}:{number}: `{host}` is where process {before} listens: each has its own port"
-                ));
-            }
-            hosts.push(host.to_owned());
+        let (name, text) = (file.display(), HOSTS.read_text(file)?);
+        let hosts = hosts::parse(file, &text)?;
+        for host in &hosts {
+            self.judge(host.address)
+                .map_err(|why| format!("{name}:{}: {why}", host.line))?;
         }
         let wanted = self.processes.map_or(0, NonZeroUsize::get);
         if hosts.len() != wanted {
@@ -154,7 +141,8 @@ impl SpreadArgs {
                 hosts.len()
             ));
         }
-        Ok(hosts)
+        let addresses = hosts.into_iter().map(|host| host.address.to_owned());
+        Ok(addresses.collect())
     }
 
     /// Whether that is an address, and one that may be used.

@@ -1,7 +1,7 @@
 //! The largest files that are read: what takes most memory for its size. Each is made when its turn comes.
 
 use scenarios::limits::{
-    CONFIG, LOG, Limits, NODES_MAX, RECORDING, REPORT, SCENARIO, SCHEDULE, VALUES_MAX,
+    CONFIG, HOSTS, LOG, Limits, NODES_MAX, RECORDING, REPORT, SCENARIO, SCHEDULE, VALUES_MAX,
 };
 
 /// Makes one.
@@ -65,6 +65,16 @@ pub const CONFIGS: &[Extreme] = &[
     || filled(&CONFIG, "[profile.a]\nscenarios = ", "{a="),
     || filled(&CONFIG, "", "a."),
     || filled(&CONFIG, "", "[a.a]\n"),
+];
+
+/// Hosts: no end of comments, one endless line, and more hosts than there may be.
+pub const HOSTS_FILES: &[Extreme] = &[
+    || "#\n".repeat(HOSTS.lines_max).into_bytes(),
+    || filled(&HOSTS, "node", "0"),
+    || {
+        let hosts = (1..5_000).map(|port| format!("node:{port}\n"));
+        hosts.collect::<String>().into_bytes()
+    },
 ];
 
 /// Reports: no row, many rows that are none, and lists in lists. (As large as they may be takes too long in each test.)

@@ -47,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     targets::log::IOTEST,
     targets::config::TARGET,
     targets::report::TARGET,
+    targets::hosts::TARGET,
 ];
 
 /// The binary of the target of that name for libFuzzer.

@@ -9,6 +9,7 @@
 //! | log | [`LOG`] | [`VALUES_MAX`], [`MONITORS_MAX`] |
 //! | `blockrace.toml` | [`CONFIG`] | |
 //! | report of a part | [`REPORT`] | |
+//! | hosts of a search | [`HOSTS`] | [`PROCESSES_MAX`] |
 //!
 //! YAML and JSON may be nested [`DEPTH_MAX`] deep. All of these are far beyond what real files have: the largest
 //! shipped scenario has 32 KiB, the largest recording 160 KiB.
@@ -81,6 +82,17 @@ pub const REPORT: Limits = Limits {
     lines_max: 100_000,
     advice: "give each scenario a campaign of its own",
 };
+
+/// Where the processes of a search listen.
+pub const HOSTS: Limits = Limits {
+    what: "a file of hosts",
+    bytes_max: 64 << 10,
+    lines_max: 10_000,
+    advice: "it has a line for each process: is this another file?",
+};
+
+/// How many processes may search together.
+pub const PROCESSES_MAX: usize = 256;
 
 /// How deep mappings and lists may be nested.
 pub const DEPTH_MAX: usize = 64;

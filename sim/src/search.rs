@@ -395,7 +395,9 @@ impl<'s, S: Parts> Search<'s, S> {
             sleep_sets: options.sleep_sets && !matches!(options.keep, Keep::Bitstate(_)),
             ..options
         };
-        let rows = Rows::new(system, options.symmetry && options.keep == Keep::Rows);
+        // A step that sleeps is one of a certain thing, and not of one that is like it.
+        let symmetry = options.symmetry && options.keep == Keep::Rows && !options.sleep_sets;
+        let rows = Rows::new(system, symmetry);
         let jobs = match options.sleep_sets {
             true => 1,
             false => options.jobs.get(),

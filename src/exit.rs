@@ -69,7 +69,7 @@ Exit codes:
   0  everything asked for holds
   1  violated: a broken promise, or a recording the model does not allow
   2  usage or bad input
-  3  inconclusive: a budget or Ctrl-C ended it
+  3  inconclusive: a budget, Ctrl-C or a lost process ended it, or states are missed
   4  nothing was checked
   5  a run was not the same twice (--doublecheck): a mistake of blockrace's own
   6  a schedule could not be followed

@@ -313,10 +313,12 @@ fn a_saved_schedule_is_the_run_again() {
 }
 
 /// How the snapshots begin that other tests look after: `tests/check.rs` those of `check.`.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 14] = [
     "bugs.",
     "check.",
+    "checkpoint.",
     "ci.",
+    "cluster.",
     "defects.",
     "explain.",
     "first.",

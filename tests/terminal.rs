@@ -102,11 +102,9 @@ const BROKEN: &str = "check --no-failures --dialect 10.0 tests/data/too-early.ya
 /// What is for machines is on one line however narrow the terminal is, or it could not be copied from there.
 #[test]
 fn json_is_not_folded() {
-    for line in ["config --json"] {
-        let seen = Seen::of(40, &[], line);
-        let json: Result<serde_json::Value, _> = serde_json::from_str(&seen.raw);
-        assert!(json.is_ok(), "{line}: {}", seen.raw);
-    }
+    let seen = Seen::of(40, &[], "config --json");
+    let json: Result<serde_json::Value, _> = serde_json::from_str(&seen.raw);
+    assert!(json.is_ok(), "{}", seen.raw);
 }
 
 #[test]

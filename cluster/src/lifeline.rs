@@ -25,6 +25,9 @@ pub struct Lifelines {
     done: Arc<AtomicBool>,
 }
 
+/// What happens when a process is gone: its number, and how that was noticed.
+pub type Lost = dyn Fn(usize, &str) + Send + Sync;
+
 impl Lifelines {
     /// Watches the streams, in the order of the processes. `lost` is called, from another thread, with the number of
     /// a process that is gone before it was done, and with how that is known; silence for `patience` is one way.
@@ -35,7 +38,7 @@ impl Lifelines {
     pub fn watch(
         streams: Vec<Option<TcpStream>>,
         patience: Duration,
-        lost: Arc<dyn Fn(usize, &str) + Send + Sync>,
+        lost: Arc<Lost>,
     ) -> std::io::Result<Lifelines> {
         let done = Arc::new(AtomicBool::new(false));
         let mut kept = Vec::new();

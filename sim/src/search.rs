@@ -185,7 +185,7 @@ pub struct Report<T> {
     pub resting: u64,
     /// The sum, modulo 2¹²⁸, of the fingerprints of those: equal sets have equal sums.
     pub resting_digest: u128,
-    /// Which of [`System::witnesses`](crate::System::witnesses) some step was.
+    /// Which of [`System::witnesses`] some step was.
     pub witnessed: u64,
     /// How often what an actor can do was remembered.
     pub memo_hits: u64,

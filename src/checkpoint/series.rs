@@ -189,7 +189,7 @@ mod tests {
         series.keep(1, &1_u64, |_| Ok(()));
         let other = shares.series(1, 2).expect("a folder");
         fs::rename(series.path_of(1), other.path_of(1)).expect("a file");
-        let said = other.read::<u64>(1).err().expect("it is another's");
+        let said = other.read::<u64>(1).expect_err("it is another's");
         assert!(
             said.contains("the share was 0 of 2, and is 1 of 2 now"),
             "{said}"

@@ -17,6 +17,7 @@
 pub mod client;
 pub mod conform;
 pub mod coverage;
+pub mod engines;
 pub mod format;
 pub mod generate;
 pub mod judge;
